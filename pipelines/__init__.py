@@ -1,0 +1,1 @@
+"""Unified Ticketing: support data from every helpdesk into your own warehouse."""

@@ -1,0 +1,200 @@
+"""The raw tables: which columns each has, of which kind. The contract between the loader and dbt.
+
+Column names are the API's own; names with a leading underscore are the project's bookkeeping.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+"""Raised whenever the columns of a raw table change; every row carries the one it was shaped with."""
+
+DATASET = "raw_unified"
+
+
+class Kind(Enum):
+    """What a column holds, and the Arrow type it is shaped into."""
+
+    TEXT = "text"
+    TIMESTAMP = "timestamp"
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    REAL = "real"
+    JSON = "json"
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        return _ARROW_TYPES[self]
+
+
+_ARROW_TYPES: dict[Kind, pa.DataType] = {
+    Kind.TEXT: pa.string(),
+    Kind.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.INTEGER: pa.int64(),
+    Kind.REAL: pa.float64(),
+    Kind.JSON: pa.string(),
+}
+
+Columns = dict[str, Kind]
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """One raw table: its key (never null) and its columns in order."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: Columns
+
+    def arrow(self) -> pa.Schema:
+        return pa.schema(
+            pa.field(name, kind.arrow_type, nullable=name not in self.key) for name, kind in self.columns.items()
+        )
+
+    def json_columns(self) -> list[str]:
+        return [name for name, kind in self.columns.items() if kind is Kind.JSON]
+
+
+TICKET_FIELDS: Columns = {
+    "id": Kind.TEXT,
+    "created_at": Kind.TIMESTAMP,
+    "updated_at": Kind.TIMESTAMP,
+    "closed_at": Kind.TIMESTAMP,
+    "due_at": Kind.TIMESTAMP,
+    "customer_id": Kind.TEXT,
+    "user_id": Kind.TEXT,
+    "category_id": Kind.TEXT,
+    "category": Kind.TEXT,
+    "subject": Kind.TEXT,
+    "description": Kind.TEXT,
+    "status": Kind.TEXT,
+    "priority": Kind.TEXT,
+    "source": Kind.TEXT,
+    "source_ref": Kind.TEXT,
+    "url": Kind.TEXT,
+    "tags": Kind.JSON,
+    "attachment_ids": Kind.JSON,
+    "metadata": Kind.JSON,
+    "raw": Kind.JSON,
+}
+
+CUSTOMER_FIELDS: Columns = {
+    "id": Kind.TEXT,
+    "created_at": Kind.TIMESTAMP,
+    "updated_at": Kind.TIMESTAMP,
+    "name": Kind.TEXT,
+    "emails": Kind.JSON,
+    "telephones": Kind.JSON,
+    "tags": Kind.JSON,
+    "metadata": Kind.JSON,
+    "raw": Kind.JSON,
+}
+
+NOTE_FIELDS: Columns = {
+    "id": Kind.TEXT,
+    "created_at": Kind.TIMESTAMP,
+    "updated_at": Kind.TIMESTAMP,
+    "ticket_id": Kind.TEXT,
+    "customer_id": Kind.TEXT,
+    "user_id": Kind.TEXT,
+    "description": Kind.TEXT,
+    "metadata": Kind.JSON,
+    "raw": Kind.JSON,
+}
+
+CATEGORY_FIELDS: Columns = {
+    "id": Kind.TEXT,
+    "created_at": Kind.TIMESTAMP,
+    "updated_at": Kind.TIMESTAMP,
+    "name": Kind.TEXT,
+    "description": Kind.TEXT,
+    "parent_id": Kind.TEXT,
+    "is_active": Kind.BOOLEAN,
+    "metadata": Kind.JSON,
+    "raw": Kind.JSON,
+}
+
+CONNECTION_FIELDS: Columns = {
+    "id": Kind.TEXT,
+    "created_at": Kind.TIMESTAMP,
+    "updated_at": Kind.TIMESTAMP,
+    "integration_type": Kind.TEXT,
+    "integration_name": Kind.TEXT,
+    "external_xref": Kind.TEXT,
+    "environment": Kind.TEXT,
+    "workspace_id": Kind.TEXT,
+    "is_paused": Kind.BOOLEAN,
+    "last_healthy_at": Kind.TIMESTAMP,
+    "last_unhealthy_at": Kind.TIMESTAMP,
+    "categories": Kind.JSON,
+    "permissions": Kind.JSON,
+    "support": Kind.JSON,
+}
+"""An allow-list: the API's connection object carries credentials under `auth…`, which are never stored.
+`support` is the integration's own table of what each ticketing object can do."""
+
+BOOKKEEPING: Columns = {
+    "_extra": Kind.JSON,
+    "_row_hash": Kind.TEXT,
+    "_version_key": Kind.TEXT,
+    "_observed_at": Kind.TIMESTAMP,
+    "_observed_via": Kind.TEXT,
+    "_deleted_at": Kind.TIMESTAMP,
+    "_deletion_reason": Kind.TEXT,
+    "_schema_version": Kind.INTEGER,
+}
+"""`_extra`: fields nobody knew yet, and values that did not fit their column, by name.
+`_row_hash`: over the API's columns, `_extra` and `_deleted_at`. `_version_key`: sorts the states of one
+record, newest last. `_observed_at`: when the state was served, by the server's clock."""
+
+
+def _record_table(name: str, fields: Columns) -> TableSchema:
+    return TableSchema(name, ("connection_id", "id"), {"connection_id": Kind.TEXT, **fields, **BOOKKEEPING})
+
+
+TICKETS = _record_table("tickets", TICKET_FIELDS)
+CUSTOMERS = _record_table("customers", CUSTOMER_FIELDS)
+NOTES = _record_table("notes", NOTE_FIELDS)
+CATEGORIES = _record_table("categories", CATEGORY_FIELDS)
+
+CONNECTIONS = TableSchema(
+    "connections",
+    ("id",),
+    {
+        **CONNECTION_FIELDS,
+        "_row_hash": Kind.TEXT,
+        "_observed_at": Kind.TIMESTAMP,
+        "_schema_version": Kind.INTEGER,
+    },
+)
+
+SYNC_RUNS = TableSchema(
+    "sync_runs",
+    ("run_id", "connection_id", "object"),
+    {
+        "run_id": Kind.TEXT,
+        "connection_id": Kind.TEXT,
+        "object": Kind.TEXT,
+        "integration_type": Kind.TEXT,
+        "plan": Kind.TEXT,
+        "started_at": Kind.TIMESTAMP,
+        "ended_at": Kind.TIMESTAMP,
+        "requests": Kind.INTEGER,
+        "rows_received": Kind.INTEGER,
+        "retries": Kind.INTEGER,
+        "seconds_waited": Kind.REAL,
+        "cursor_before": Kind.TIMESTAMP,
+        "cursor_after": Kind.TIMESTAMP,
+        "is_complete": Kind.BOOLEAN,
+        "error": Kind.TEXT,
+        "_schema_version": Kind.INTEGER,
+    },
+)
+"""One row per run, connection and object; it travels in the same load package as the rows it speaks of."""
+
+RECORD_TABLES: dict[str, TableSchema] = {table.name: table for table in (TICKETS, CUSTOMERS, NOTES, CATEGORIES)}
