@@ -1,0 +1,56 @@
+"""What can go wrong, named by what the operator should do; each message says what was expected, what came
+and how to mend it."""
+
+from __future__ import annotations
+
+
+class TicketingError(Exception):
+    """An error for the operator's eyes. `exit_code` is the command's when nothing else worked."""
+
+    exit_code = 1
+
+
+class FixConfiguration(TicketingError):
+    """A setting is missing or wrong."""
+
+    exit_code = 2
+
+
+class ApiKeyRejected(FixConfiguration):
+    """401: the API does not know this key."""
+
+
+class GrantPermission(TicketingError):
+    """403: the connection lacks a permission."""
+
+
+class UnknownId(TicketingError):
+    """404: no such connection, record or path."""
+
+
+class RequestRefused(TicketingError):
+    """400 or another final answer: the API will not accept this request however often it is sent."""
+
+
+class CallNotOffered(TicketingError):
+    """501, or the support table says so: this integration does not offer the call."""
+
+
+class TryAgainLater(TicketingError):
+    """Passing faults outlasted the retries."""
+
+
+class ContradictsSupportTable(TicketingError):
+    """The server does not do what the integration's support table promises."""
+
+
+class WarehouseBusy(TicketingError):
+    """Another process holds the warehouse."""
+
+
+class LoadFailed(TicketingError):
+    """What was extracted could not be loaded; it stays pending and the next command loads it first."""
+
+
+class ModelsFailed(TicketingError):
+    """dbt reported an error or a failed test."""

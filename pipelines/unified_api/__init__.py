@@ -1,0 +1,1 @@
+"""Speaks HTTP to the Unified.to API and knows no table."""

@@ -1,0 +1,97 @@
+"""What an integration says that it can do: the API's own support table, read per object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+_OFFERED = frozenset({"supported", "supported-required"})
+
+
+class ObjectSupport(msgspec.Struct, frozen=True):
+    """One object's row of the support table; what the table does not say is taken as not supported."""
+
+    methods: dict[str, bool] = {}
+    inbound_fields: dict[str, str] = {}
+    outbound_fields: dict[str, str] = {}
+    list_limit: str = ""
+    list_offset: str = ""
+    list_order: str = ""
+    list_sort_by_updated_at: str = ""
+    list_updated_gte: str = ""
+    list_ticket_id: str = ""
+
+    @property
+    def offers_list(self) -> bool:
+        return self.methods.get("list", False)
+
+    @property
+    def filters_by_update(self) -> bool:
+        return self.list_updated_gte in _OFFERED
+
+    @property
+    def sorts_by_update(self) -> bool:
+        return self.list_sort_by_updated_at in _OFFERED and self.list_order in _OFFERED
+
+    @property
+    def pages_by_offset(self) -> bool:
+        return self.list_offset in _OFFERED
+
+    @property
+    def lists_only_per_ticket(self) -> bool:
+        return self.list_ticket_id == "supported-required"
+
+    @property
+    def reads_raw(self) -> bool:
+        return "raw" in self.inbound_fields
+
+
+class Integration(msgspec.Struct, frozen=True):
+    """One integration type; `support` is keyed by the API's object names (`ticketing_ticket`, …)."""
+
+    type: str
+    name: str = ""
+    support: dict[str, ObjectSupport] = {}
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """One connection of the workspace. The credentials that the API sends beside this are not read."""
+
+    id: str
+    integration_type: str = ""
+    categories: list[str] = []
+    permissions: list[str] = []
+    is_paused: bool = False
+    last_healthy_at: str = ""
+    last_unhealthy_at: str = ""
+
+    @property
+    def is_healthy(self) -> bool:
+        """Not paused, and not seen failing after it was last seen well."""
+        return not self.is_paused and self.last_unhealthy_at <= self.last_healthy_at
+
+
+def read_integration(answer: object) -> Integration | None:
+    """One integration from the API's answer, its nulls left out; None if it is not of the published shape."""
+    try:
+        return msgspec.convert(_without_nulls(answer), Integration)
+    except msgspec.ValidationError:
+        return None
+
+
+def read_connection(answer: object) -> Connection | None:
+    """One connection from the API's answer, its nulls left out; None if it is not of the published shape."""
+    try:
+        return msgspec.convert(_without_nulls(answer), Connection)
+    except msgspec.ValidationError:
+        return None
+
+
+def _without_nulls(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+        case list():
+            return [_without_nulls(item) for item in value if item is not None]
+    return value

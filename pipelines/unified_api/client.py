@@ -1,0 +1,244 @@
+"""One HTTP client for the API: authorises, retries what passes, names what does not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import NoReturn, Self, TypeVar
+
+import httpx
+import msgspec
+import tenacity
+
+from pipelines.errors import (
+    ApiKeyRejected,
+    CallNotOffered,
+    FixConfiguration,
+    GrantPermission,
+    RequestRefused,
+    TicketingError,
+    TryAgainLater,
+    UnknownId,
+)
+from pipelines.unified_api.records import NotAPage, Page, parse_records
+
+ATTEMPTS = 8
+LONGEST_WAIT = 120.0
+"""Seconds. A `Retry-After` beyond this ends the call: the next run is the better place to wait."""
+LARGEST_BODY = 256 * 1024 * 1024
+_BACKOFF = tenacity.wait_exponential_jitter(multiplier=0.5, max=30.0, jitter=1.0)
+_PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+
+Parameters = Mapping[str, str | int | Sequence[str]]
+Parsed = TypeVar("Parsed")
+
+
+@dataclass
+class Calls:
+    """What a piece of work cost: requests sent (retries among them) and seconds spent waiting to retry."""
+
+    requests: int = 0
+    retries: int = 0
+    seconds_waited: float = 0.0
+
+
+class _PassingFault(Exception):
+    """Worth another try. `retry_after` is in seconds, None where the server named no time."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class UnifiedClient:
+    """A synchronous client; safe to share between threads.
+
+    `sleep` and `transport` are for tests.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._refuse_plain_http(base_url)
+        self._api_key = api_key
+        self._sleep = sleep
+        self._http = httpx.Client(
+            base_url=base_url,
+            headers={"authorization": f"bearer {api_key}", "accept": "application/json"},
+            timeout=httpx.Timeout(60.0, connect=15.0),
+            transport=transport,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def list(self, path: str, parameters: Parameters, calls: Calls) -> Page:
+        """One page of a list. Raises a `TicketingError` that is final; passing faults are retried here."""
+        body, served_at = self._get(path, parameters, calls, parse_records)
+        return Page(body, served_at)
+
+    def get_json(self, path: str, parameters: Parameters, calls: Calls) -> object:
+        """One answer that is not a list of records, decoded."""
+        return self._get(path, parameters, calls, _json)[0]
+
+    def _get(
+        self, path: str, parameters: Parameters, calls: Calls, parse: Callable[[bytes], Parsed]
+    ) -> tuple[Parsed, datetime]:
+        def count_the_wait(state: tenacity.RetryCallState) -> None:
+            calls.retries += 1
+            calls.seconds_waited += state.upcoming_sleep
+
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_PassingFault),
+            stop=_out_of_patience,
+            wait=_wait,
+            sleep=self._sleep,
+            before_sleep=count_the_wait,
+            reraise=True,
+        )
+        try:
+            return attempts(self._attempt, path, parameters, calls, parse)
+        except _PassingFault as fault:
+            raise TryAgainLater(
+                f"GET {path}: {self._redacted(str(fault))}, after {attempts.statistics['attempt_number']} attempts. "
+                "Nothing of this object is lost: its cursor stays, and the next run reads it again."
+            ) from None
+
+    def _attempt(
+        self, path: str, parameters: Parameters, calls: Calls, parse: Callable[[bytes], Parsed]
+    ) -> tuple[Parsed, datetime]:
+        calls.requests += 1
+        try:
+            with self._http.stream("GET", path, params=parameters) as answer:
+                body = _bounded_body(answer)
+        except httpx.TransportError as error:
+            raise _PassingFault(f"{type(error).__name__}: {error}") from error
+        if answer.status_code in _PASSING_STATUS:
+            raise _PassingFault(f"answered {answer.status_code}", _retry_after(answer, datetime.now(UTC)))
+        if answer.status_code != 200:
+            self._raise_final(path, answer.status_code, body)
+        try:
+            return parse(body), _served_at(answer)
+        except NotAPage as error:
+            raise _PassingFault(f"answered 200, but {error}") from error
+
+    def _raise_final(self, path: str, status: int, body: bytes) -> NoReturn:
+        said = f"GET {path} answered {status}: {self._redacted(_message(body))}."
+        error: TicketingError
+        match status:
+            case 401:
+                error = ApiKeyRejected(
+                    f"{said} The API does not accept the key. Set sources.unified.api_key to a key of the right "
+                    "workspace and region (SOURCES__UNIFIED__API_KEY or .dlt/secrets.toml)."
+                )
+            case 403:
+                error = GrantPermission(f"{said} Grant the permission to the connection in the Unified.to console.")
+            case 404:
+                error = UnknownId(f"{said} Check the connection id in sources.unified.connection_ids.")
+            case 501:
+                error = CallNotOffered(f"{said} This integration does not offer the call.")
+            case _:
+                error = RequestRefused(f"{said} The same request would be refused again.")
+        raise error
+
+    def _redacted(self, text: str) -> str:
+        return text.replace(self._api_key, "(api key)")
+
+    @staticmethod
+    def _refuse_plain_http(base_url: str) -> None:
+        try:
+            url = httpx.URL(base_url)
+        except httpx.InvalidURL as error:
+            raise FixConfiguration(f"sources.unified.base_url is not a URL: {error}") from error
+        loopback = url.host in {"127.0.0.1", "localhost", "::1"}
+        if url.scheme != "https" and not (url.scheme == "http" and loopback):
+            raise FixConfiguration(
+                f"sources.unified.base_url must begin with https:// (the key travels with every call), got "
+                f"{base_url!r}. Example: https://api-eu.unified.to"
+            )
+
+
+def _out_of_patience(state: tenacity.RetryCallState) -> bool:
+    return state.attempt_number >= ATTEMPTS or (_asked_to_wait(state) or 0.0) > LONGEST_WAIT
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    asked = _asked_to_wait(state)
+    return _BACKOFF(state) if asked is None else asked
+
+
+def _asked_to_wait(state: tenacity.RetryCallState) -> float | None:
+    fault = state.outcome.exception() if state.outcome else None
+    return fault.retry_after if isinstance(fault, _PassingFault) else None
+
+
+def _bounded_body(answer: httpx.Response) -> bytes:
+    body = bytearray()
+    for chunk in answer.iter_bytes():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise RequestRefused(
+                f"GET {answer.url.path} answered more than {LARGEST_BODY // 2**20} MB in one page. "
+                "Set sources.unified.page_size lower, or include_raw = false."
+            )
+    return bytes(body)
+
+
+def _retry_after(answer: httpx.Response, now: datetime) -> float | None:
+    """Seconds until the server wants to be asked again: from a number, from an HTTP date, or None."""
+    header = answer.headers.get("retry-after", "").strip()
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    until = _http_date(header)
+    if until is None:
+        return None
+    return max(0.0, (until - (_http_date(answer.headers.get("date", "")) or now)).total_seconds())
+
+
+def _served_at(answer: httpx.Response) -> datetime:
+    return _http_date(answer.headers.get("date", "")) or datetime.now(UTC)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _json(body: bytes) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NotAPage(f"expected JSON ({error})") from error
+
+
+def _message(body: bytes) -> str:
+    """What the server said, for an error message: its `message` if it is JSON, on one printable short line."""
+    text = body[:2000].decode("utf-8", errors="replace")
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        answer = None
+    if isinstance(answer, dict):
+        text = str(answer.get("message") or answer.get("error") or text)
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200] or "(no body)"

@@ -1,0 +1,180 @@
+"""The client against every kind of answer: what passes is retried, what does not is named, the key is never told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import httpx
+import pytest
+
+from pipelines.errors import (
+    ApiKeyRejected,
+    CallNotOffered,
+    FixConfiguration,
+    GrantPermission,
+    RequestRefused,
+    TicketingError,
+    TryAgainLater,
+    UnknownId,
+)
+from pipelines.unified_api.client import ATTEMPTS, Calls, UnifiedClient
+
+KEY = "key-that-must-stay-secret"
+GOOD = httpx.Response(200, json=[{"id": "1", "updated_at": "2026-05-01T00:00:00Z"}])
+
+
+class Server:
+    """Answers from a list, one after the other; the last one again and again."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+        self.slept: list[float] = []
+        self.client = UnifiedClient(
+            "https://api.example.com", KEY, transport=httpx.MockTransport(self.answer), sleep=self.slept.append
+        )
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        given = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(given, Exception):
+            raise given
+        return httpx.Response(given.status_code, content=given.content, headers=given.headers)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        httpx.Response(429),
+        httpx.Response(500, json={"message": "oops"}),
+        httpx.Response(502, html="<html>Bad gateway</html>"),
+        httpx.Response(503),
+        httpx.Response(200, html="<html>Sign in</html>"),
+        httpx.Response(200, content=b""),
+        httpx.Response(200, content=b'[{"id": "1"'),
+        httpx.Response(200, json={"error": "not a list"}),
+        httpx.Response(200, json=[17]),
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("slow"),
+        httpx.RemoteProtocolError("peer closed connection"),
+    ],
+)
+def test_a_passing_fault_is_tried_again_and_counted(fault: httpx.Response | Exception) -> None:
+    server, calls = Server(fault, fault, GOOD), Calls()
+    assert [record.id for record in server.client.list("/x", {}, calls).records] == ["1"]
+    assert (calls.requests, calls.retries) == (3, 2)
+    assert calls.seconds_waited == pytest.approx(sum(server.slept))
+
+
+def test_a_fault_that_does_not_pass_ends_after_a_bounded_number_of_tries() -> None:
+    server = Server(httpx.Response(503))
+    with pytest.raises(TryAgainLater, match="answered 503, after 8 attempts"):
+        server.client.list("/x", {}, Calls())
+    assert len(server.requests) == ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "expected"),
+    [("7", 7.0), ("0", 0.0), ("1.5", 1.5), (format_datetime(datetime(2026, 5, 1, 0, 0, 9, tzinfo=UTC)), 9.0)],
+)
+def test_the_server_is_asked_again_when_it_said(retry_after: str, expected: float) -> None:
+    served = format_datetime(datetime(2026, 5, 1, tzinfo=UTC))
+    server = Server(httpx.Response(429, headers={"retry-after": retry_after, "date": served}), GOOD)
+    server.client.list("/x", {}, Calls())
+    assert expected <= server.slept[0] <= expected + 1.0
+
+
+@pytest.mark.parametrize("retry_after", ["soon", ""])
+def test_a_wait_that_cannot_be_read_is_one_of_our_own(retry_after: str) -> None:
+    server = Server(httpx.Response(429, headers={"retry-after": retry_after}), GOOD)
+    server.client.list("/x", {}, Calls())
+    assert 0 < server.slept[0] < 5
+
+
+def test_waits_without_a_word_from_the_server_grow_and_differ() -> None:
+    server = Server(httpx.Response(500))
+    with pytest.raises(TryAgainLater):
+        server.client.list("/x", {}, Calls())
+    assert server.slept[-1] > server.slept[0]
+    assert len(set(server.slept)) == len(server.slept)
+
+
+def test_a_server_that_wants_an_hour_is_left_to_the_next_run() -> None:
+    server = Server(httpx.Response(429, headers={"retry-after": "3600"}))
+    with pytest.raises(TryAgainLater):
+        server.client.list("/x", {}, Calls())
+    assert server.slept == []
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, RequestRefused),
+        (401, ApiKeyRejected),
+        (403, GrantPermission),
+        (404, UnknownId),
+        (422, RequestRefused),
+        (301, RequestRefused),
+        (501, CallNotOffered),
+    ],
+)
+def test_a_final_answer_is_named_once_and_not_retried(status: int, error: type[TicketingError]) -> None:
+    server = Server(httpx.Response(status, json={"message": f"no, and your key is {KEY}\x1b[31m"}))
+    with pytest.raises(error) as caught:
+        server.client.list("/ticketing/c1/ticket", {}, Calls())
+    assert len(server.requests) == 1
+    assert f"answered {status}" in str(caught.value)
+    assert "/ticketing/c1/ticket" in str(caught.value)
+    assert KEY not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_every_request_carries_the_key_as_a_bearer() -> None:
+    server = Server(GOOD)
+    server.client.list("/x", {"fields": ["id", "raw"]}, Calls())
+    assert server.requests[0].headers["authorization"] == f"bearer {KEY}"
+    assert server.requests[0].url.query == b"fields=id&fields=raw"
+
+
+@pytest.mark.parametrize(
+    "base_url", ["http://api.unified.to", "ftp://x", "api.unified.to", "http://127.0.0.1.evil.com"]
+)
+def test_the_key_is_never_sent_in_the_clear(base_url: str) -> None:
+    with pytest.raises(FixConfiguration, match="https://"):
+        UnifiedClient(base_url, KEY)
+
+
+def test_a_body_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.unified_api.client.LARGEST_BODY", 1000)
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 100
+            yield b" " * 100
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=endless())
+
+    client = UnifiedClient("https://api.example.com", KEY, transport=httpx.MockTransport(respond))
+    with pytest.raises(RequestRefused, match="page_size"):
+        client.list("/x", {}, Calls())
+    assert sent < 2000
+
+
+def test_bodies_that_strict_readers_refuse_are_read_without_losing_their_records() -> None:
+    surrogate, control, encoding = b'"lone \\ud800 half"', b'"raw\ttab","score":NaN', b'"\xff"'
+    body = b'[{"id":"1","subject":%b},{"id":"2","subject":%b},{"id":"3","name":%b}]' % (surrogate, control, encoding)
+    server = Server(httpx.Response(200, content=body))
+    page = server.client.list("/x", {}, Calls())
+    assert [record.id for record in page.records] == ["1", "2", "3"]
+    assert "lone" in bytes(page.records[0].fields["subject"]).decode()
+
+
+def test_a_page_knows_when_the_server_made_it() -> None:
+    served = datetime(2026, 5, 1, 8, 30, tzinfo=UTC)
+    server = Server(httpx.Response(200, json=[], headers={"date": format_datetime(served)}))
+    assert server.client.list("/x", {}, Calls()).served_at == served

@@ -1,0 +1,216 @@
+"""The walks against a list that moves, ties, cuts and caps, held in memory."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.errors import ContradictsSupportTable
+from pipelines.ticketing.walk import walk_by_anchor, walk_whole_list
+from pipelines.unified_api.client import Parameters
+from pipelines.unified_api.records import Page, Record
+from transforms.values import parse_time
+
+Rows = dict[str, datetime | None]
+NOON = datetime(2026, 5, 29, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class MovingList:
+    """Records by id with their `updated_at`; before each answer some may be touched, which moves them to the end."""
+
+    rows: Rows
+    moves: int = 0
+    moves_a_page: int = 0
+    cut: timedelta = timedelta(0)
+    page_cap: int = 1000
+    seed: int = 0
+    ignores_updated_gte: bool = False
+    shuffles_ties: bool = False
+    sorts: bool = True
+    honours_offset: bool = True
+    requests: int = 0
+    clock: datetime = NOON + timedelta(days=1)
+    chance: random.Random = field(default_factory=random.Random)
+
+    def __post_init__(self) -> None:
+        self.chance.seed(self.seed)
+
+    def __call__(self, parameters: Parameters) -> Page:
+        self.requests += 1
+        assert self.requests < 5_000, "the walk does not end"
+        self._move()
+        rows = list(self.rows.items())
+        since = parse_time(parameters.get("updated_gte"))
+        if since is not None and not self.ignores_updated_gte:
+            floor = _cut(since, self.cut)
+            rows = [(identity, moment) for identity, moment in rows if moment is not None and moment >= floor]
+        if self.shuffles_ties:
+            self.chance.shuffle(rows)
+        if self.sorts and "sort" in parameters:
+            rows.sort(key=lambda row: row[1] or datetime.min.replace(tzinfo=UTC))
+        offset = int(str(parameters.get("offset", 0))) if self.honours_offset else 0
+        limit = min(int(str(parameters["limit"])), self.page_cap)
+        return Page([Record(identity, moment, {}) for identity, moment in rows[offset : offset + limit]], self.clock)
+
+    def _move(self) -> None:
+        for _ in range(min(self.moves_a_page, self.moves)):
+            self.moves -= 1
+            self.clock += timedelta(milliseconds=700)
+            identity = self.chance.choice(list(self.rows))
+            del self.rows[identity]
+            self.rows[identity] = self.clock
+
+
+def _cut(moment: datetime, to: timedelta) -> datetime:
+    if not to:
+        return moment
+    since_epoch = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return moment - since_epoch % to
+
+
+def final_states(pages: list[Page]) -> Rows:
+    states: Rows = {}
+    for page in pages:
+        for record in page.records:
+            states[record.id] = record.updated_at
+    return states
+
+
+def rows_from(offsets: list[int]) -> Rows:
+    """Offsets in units of 250 ms, so that ties and records of one second are many."""
+    return {f"r{index}": NOON + timedelta(milliseconds=250 * offset) for index, offset in enumerate(sorted(offsets))}
+
+
+lists = st.lists(st.integers(0, 40), min_size=0, max_size=60)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    offsets=lists,
+    page_size=st.integers(2, 12),
+    moves=st.integers(0, 60),
+    moves_a_page=st.integers(1, 3),
+    cut=st.sampled_from([timedelta(0), timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)]),
+    page_cap=st.sampled_from([2, 3, 5, 1000]),
+    seed=st.integers(0, 2**16),
+)
+def test_by_anchor_yields_the_last_state_of_every_record_while_records_move(
+    offsets: list[int], page_size: int, moves: int, moves_a_page: int, cut: timedelta, page_cap: int, seed: int
+) -> None:
+    server = MovingList(
+        rows_from(offsets), moves if offsets else 0, moves_a_page, cut=cut, page_cap=page_cap, seed=seed
+    )
+    pages = list(walk_by_anchor(server, None, page_size))
+    assert final_states(pages) == server.rows
+    states = [record.state for page in pages for record in page.records]
+    assert cut > timedelta(seconds=1) or len(states) == len(set(states)), "a state was yielded twice"
+
+
+@settings(max_examples=200, deadline=None)
+@given(offsets=lists, page_size=st.integers(2, 12), start=st.integers(0, 40))
+def test_by_anchor_reads_everything_from_its_start_and_nothing_before(
+    offsets: list[int], page_size: int, start: int
+) -> None:
+    server = MovingList(rows_from(offsets))
+    since = NOON + timedelta(milliseconds=250 * start)
+    expected = {identity: moment for identity, moment in server.rows.items() if moment and moment >= since}
+    assert final_states(list(walk_by_anchor(server, since, page_size))) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    offsets=lists,
+    page_size=st.integers(2, 12),
+    page_cap=st.sampled_from([2, 5, 1000]),
+    moves=st.integers(0, 60),
+    seed=st.integers(0, 2**16),
+)
+def test_the_whole_list_yields_every_record_though_records_move(
+    offsets: list[int], page_size: int, page_cap: int, moves: int, seed: int
+) -> None:
+    server = MovingList(rows_from(offsets), moves if offsets else 0, 1, page_cap=page_cap, seed=seed)
+    before = dict(server.rows)
+    states = final_states(list(walk_whole_list(server, page_size, pages_by_offset=True)))
+    assert states.keys() == before.keys()
+
+
+@settings(max_examples=100, deadline=None)
+@given(offsets=lists, page_size=st.integers(2, 12), page_cap=st.sampled_from([1, 2, 5, 1000]))
+def test_the_whole_list_of_a_quiet_server_is_read_whatever_its_pages(
+    offsets: list[int], page_size: int, page_cap: int
+) -> None:
+    server = MovingList(rows_from(offsets), page_cap=page_cap)
+    assert final_states(list(walk_whole_list(server, page_size, pages_by_offset=True))) == server.rows
+
+
+def test_a_quiet_list_costs_three_requests_at_most() -> None:
+    server = MovingList(rows_from([1, 2, 3, 3]))
+    list(walk_by_anchor(server, NOON, 100))
+    assert server.requests <= 3
+
+
+def test_a_tie_of_many_pages_is_read_in_about_as_many_requests() -> None:
+    server = MovingList({f"r{index}": NOON for index in range(990)})
+    list(walk_by_anchor(server, None, 100))
+    assert server.requests <= 10 + 2
+
+
+def test_a_second_of_many_pages_on_a_server_that_cuts_to_seconds_is_read_once() -> None:
+    rows: Rows = {f"r{index}": NOON + timedelta(milliseconds=index) for index in range(990)}
+    server = MovingList(rows, cut=timedelta(seconds=1))
+    list(walk_by_anchor(server, None, 100))
+    assert server.requests <= 10 + 4
+
+
+def test_an_empty_list_costs_one_request() -> None:
+    server = MovingList({})
+    assert list(walk_by_anchor(server, NOON, 100)) == []
+    assert server.requests == 1
+
+
+def test_records_without_a_time_are_read_where_the_server_lists_them_first() -> None:
+    rows: Rows = {f"n{index}": None for index in range(7)}
+    server = MovingList(rows | rows_from([1, 2, 3]))
+    assert len(final_states(list(walk_by_anchor(server, None, 3)))) == 10
+
+
+def test_a_server_that_does_not_sort_is_found_out() -> None:
+    server = MovingList(dict(reversed(rows_from([1, 2, 3]).items())), sorts=False)
+    with pytest.raises(ContradictsSupportTable, match="sorted by updated_at"):
+        list(walk_by_anchor(server, None, 10))
+
+
+def test_a_server_that_ignores_updated_gte_is_found_out() -> None:
+    rows: Rows = {f"r{day}": NOON + timedelta(days=day) for day in range(9)}
+    server = MovingList(rows, ignores_updated_gte=True)
+    with pytest.raises(ContradictsSupportTable, match="nothing updated before"):
+        list(walk_by_anchor(server, NOON + timedelta(days=8), 3))
+
+
+def test_a_server_whose_ties_come_in_another_order_each_time_is_found_out() -> None:
+    server = MovingList({f"r{index}": NOON for index in range(200)}, shuffles_ties=True)
+    with pytest.raises(ContradictsSupportTable, match="steady order"):
+        list(walk_by_anchor(server, None, 50))
+
+
+def test_a_list_longer_than_a_page_without_offset_is_refused_rather_than_cut() -> None:
+    server = MovingList(rows_from(list(range(30))), honours_offset=False)
+    with pytest.raises(ContradictsSupportTable, match="without offset"):
+        list(walk_whole_list(server, 10, pages_by_offset=False))
+
+
+def test_a_server_that_ignores_the_offset_is_found_out() -> None:
+    server = MovingList(rows_from(list(range(30))), honours_offset=False)
+    with pytest.raises(ContradictsSupportTable, match="move through the list"):
+        list(walk_whole_list(server, 10, pages_by_offset=True))
+
+
+def test_a_server_that_ignores_the_offset_of_a_short_list_is_read() -> None:
+    server = MovingList(rows_from([1, 2, 3]), honours_offset=False)
+    assert final_states(list(walk_whole_list(server, 10, pages_by_offset=True))) == server.rows
