@@ -1,0 +1,122 @@
+"""The dbt project, built over the warehouse in a process of its own, so that the file is free again afterwards."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pipelines.errors import FixConfiguration, ModelsFailed
+from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.load import finish_pending, open_pipeline
+from pipelines.warehouse.lock import one_writer
+from pipelines.warehouse.runs import read_status
+
+PROJECT_DIR = Path("dbt_project")
+
+
+@dataclass
+class BuildReport:
+    """What dbt built: how many models and tests passed, and what it warned of."""
+
+    models: int = 0
+    tests: int = 0
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+Heard = Callable[[int, int], None]
+"""Told as dbt works: how many nodes are done, of how many."""
+
+
+def build(
+    warehouse: WarehouseSettings,
+    *,
+    as_of: datetime | None = None,
+    wait_seconds: float = 0.0,
+    heard: Heard = lambda done, total: None,
+) -> BuildReport:
+    """Run `dbt build` at the clock `as_of` (default now), after finishing a load that is still pending.
+
+    Raises `ModelsFailed` with what dbt said, `FixConfiguration` outside the project's root or before any sync.
+    """
+    if not (PROJECT_DIR / "dbt_project.yml").is_file():
+        raise FixConfiguration(
+            f"Expected the folder {PROJECT_DIR}/ here, but {Path.cwd()} has none. Run this from the project's root."
+        )
+    with one_writer(warehouse.state_dir, wait_seconds):
+        pipeline = open_pipeline(warehouse)
+        finish_pending(pipeline)
+        if not read_status(pipeline):
+            raise FixConfiguration(f"Nothing has been synced into {warehouse.name} yet. Run `ticketing sync` first.")
+        return _run_dbt(warehouse, as_of or datetime.now(UTC), heard)
+
+
+def _run_dbt(warehouse: WarehouseSettings, as_of: datetime, heard: Heard) -> BuildReport:
+    started = time.monotonic()
+    errors: list[str] = []
+    done = 0
+    with subprocess.Popen(
+        _command(as_of), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment(warehouse), text=True
+    ) as process:
+        for line in process.stdout or ():
+            event = _event(line)
+            if event is None:
+                errors.append(line.rstrip())
+                continue
+            if event["info"]["level"] == "error":
+                errors.append(event["info"]["msg"].strip())
+            total = event["data"].get("total")
+            if total and event["info"]["name"] != "LogStartLine":
+                done += 1
+                heard(done, total)
+    if process.returncode != 0:
+        raise ModelsFailed(
+            "dbt did not build the models:\n\n"
+            + "\n".join(message for message in errors if message)
+            + f"\n\nThe raw tables are untouched. dbt's own log is {PROJECT_DIR / 'logs' / 'dbt.log'}."
+        )
+    return _report(time.monotonic() - started)
+
+
+def _command(as_of: datetime) -> list[str]:
+    return [
+        *(str(Path(sys.executable).parent / "dbt"), "--log-format", "json", "--no-use-colors", "build"),
+        *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
+        *("--vars", msgspec.json.encode({"as_of": as_of.astimezone(UTC).isoformat()}).decode()),
+        *("--exclude-resource-type", "unit_test"),
+    ]
+
+
+def _environment(warehouse: WarehouseSettings) -> dict[str, str]:
+    """This process's environment with the warehouse in it and without the API key, which dbt has no use for."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SOURCES__")}
+    return kept | {"TICKETING_DUCKDB_PATH": str(warehouse.duckdb_path.absolute())}
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        event = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return None
+    return event if isinstance(event, dict) and "info" in event else None
+
+
+def _report(seconds: float) -> BuildReport:
+    results = msgspec.json.decode((PROJECT_DIR / "target" / "run_results.json").read_bytes())["results"]
+    report = BuildReport(seconds=seconds)
+    for result in results:
+        kind = result["unique_id"].split(".")[0]
+        report.models += kind == "model"
+        report.tests += kind == "test"
+        if result["status"] == "warn":
+            report.warnings.append(f"{result['unique_id'].split('.')[2]}: {result['message']}")
+    return report

@@ -1,0 +1,209 @@
+"""What a run would meet: the key, the connections, the plan of each object, and what reading it will cost."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pipelines.errors import RequestRefused, TicketingError
+from pipelines.settings import UnifiedSettings
+from pipelines.ticketing.cursor import as_text, starts_at
+from pipelines.ticketing.plans import Plan, Strategy
+from pipelines.ticketing.workspace import Target, Workspace
+from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
+from pipelines.unified_api.endpoints import ENDPOINTS, Endpoint
+from pipelines.unified_api.records import Page
+
+Cursors = Callable[[str, str], datetime | None]
+"""From a connection's id and a table to the cursor that the warehouse holds."""
+
+TOLERANCE = 0.1
+"""How closely a forecast counts records: it stops asking when it is this sure."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fact about the API that was only assumed, and what a look at it showed."""
+
+    fact: str
+    holds: bool
+
+
+@dataclass
+class ObjectCheck:
+    """One object of one connection. The forecast is of the next sync: None where it cannot be told."""
+
+    table: str
+    plan: Plan
+    problem: str | None = None
+    calls_forecast: int | None = None
+    seconds_forecast: float | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass
+class ConnectionCheck:
+    """One connection and its objects; `problem` if none of them can be read, `skipped` if a sync leaves it out."""
+
+    id: str
+    integration_type: str
+    problem: str | None
+    skipped: str | None
+    objects: list[ObjectCheck] = field(default_factory=list)
+
+
+@dataclass
+class CheckReport:
+    """What a check found, connection by connection."""
+
+    base_url: str
+    connections: list[ConnectionCheck]
+
+    @property
+    def problems(self) -> list[str]:
+        found = [f"{connection.id}: {connection.problem}" for connection in self.connections if connection.problem]
+        for connection in self.connections:
+            found += [f"{connection.id} {item.table}: {item.problem}" for item in connection.objects if item.problem]
+        return found
+
+    @property
+    def exit_code(self) -> int:
+        """0 all well, 1 nothing can be read, 3 some of it cannot."""
+        readable = any(not item.problem for connection in self.connections for item in connection.objects)
+        if not self.problems:
+            return 0 if readable else 1
+        return 3 if readable else 1
+
+
+def check(settings: UnifiedSettings, cursors: Cursors, told: Callable[[str], None] = lambda line: None) -> CheckReport:
+    """Look at everything a sync would read, without reading it. Raises a `TicketingError` if nobody can be asked."""
+    with UnifiedClient(settings.base_url, settings.api_key) as client:
+        workspace = Workspace(client, settings.connection_ids or [], settings.page_size)
+        checks = []
+        for target in workspace.targets:
+            told(f"looking at {target.id}")
+            checks.append(_check_connection(target, client, settings, cursors))
+        return CheckReport(settings.base_url, checks)
+
+
+def _check_connection(
+    target: Target, client: UnifiedClient, settings: UnifiedSettings, cursors: Cursors
+) -> ConnectionCheck:
+    found = ConnectionCheck(target.id, target.connection.integration_type, target.problem, target.skipped)
+    if target.problem is None and target.skipped is None:
+        found.objects = [
+            _check_object(target, endpoint, client, settings, cursors(target.id, endpoint.table))
+            for endpoint in ENDPOINTS.values()
+        ]
+    return found
+
+
+def _check_object(
+    target: Target, endpoint: Endpoint, client: UnifiedClient, settings: UnifiedSettings, cursor: datetime | None
+) -> ObjectCheck:
+    plan = target.plan(endpoint)
+    found = ObjectCheck(endpoint.table, plan)
+    if plan.strategy is Strategy.NOT_OFFERED:
+        return found
+    if plan.strategy is Strategy.PER_TICKET:
+        found.problem = f"cannot be read yet: {plan.reason}"
+        return found
+    if target.lacks_permission(endpoint):
+        found.problem = f"the connection lacks the permission {endpoint.permission}"
+        return found
+    object_list = _ObjectList(client, endpoint.list_path(target.id), settings.page_size)
+    start = starts_at(cursor, settings.earliest(), settings.lookback)
+    try:
+        found.findings = _look(object_list, plan, endpoint)
+        records = object_list.count(start if plan.is_incremental else None, plan)
+    except TicketingError as error:
+        found.problem = str(error)
+        return found
+    if records is not None:
+        found.calls_forecast = _calls(records, plan, settings.page_size)
+        found.seconds_forecast = found.calls_forecast * object_list.seconds_per_call
+    return found
+
+
+class _ObjectList:
+    """One object's list, asked in small bites, with a watch in hand."""
+
+    def __init__(self, client: UnifiedClient, path: str, page_size: int) -> None:
+        self._client = client
+        self._path = path
+        self._page_size = page_size
+        self._calls = Calls()
+        self._seconds = 0.0
+
+    @property
+    def seconds_per_call(self) -> float:
+        return self._seconds / max(1, self._calls.requests)
+
+    def page(self, parameters: Parameters) -> Page:
+        started = time.monotonic()
+        try:
+            return self._client.list(self._path, parameters, self._calls)
+        finally:
+            self._seconds += time.monotonic() - started
+
+    def count(self, start: datetime | None, plan: Plan) -> int | None:
+        """About how many records a walk will meet, by doubling and halving an offset; None without offsets."""
+        if not plan.pages_by_offset:
+            return None
+        held, beyond = 0, self._page_size
+        while self._reaches(beyond, start):
+            held, beyond = beyond, beyond * 2
+        while beyond - held > max(self._page_size // 2, TOLERANCE * beyond):
+            middle = (held + beyond) // 2
+            held, beyond = (middle, beyond) if self._reaches(middle, start) else (held, middle)
+        return beyond
+
+    def _reaches(self, offset: int, start: datetime | None) -> bool:
+        parameters: dict[str, str | int] = {"limit": 1, "offset": offset}
+        if start is not None:
+            parameters["updated_gte"] = as_text(start)
+        return bool(self.page(parameters).records)
+
+
+def _look(object_list: _ObjectList, plan: Plan, endpoint: Endpoint) -> list[Finding]:
+    """Try on one or two pages what the client takes for granted."""
+    if plan.strategy is not Strategy.BY_ANCHOR:
+        object_list.page({"limit": 1})
+        return []
+    sorting = {"sort": "updated_at", "order": "asc", "limit": 100}
+    times = _times(object_list.page(sorting))
+    findings = [Finding("sorts by updated_at, oldest first", times == sorted(times))]
+    if times:
+        middle = times[len(times) // 2]
+        since = _times(object_list.page({**sorting, "updated_gte": as_text(middle)}))
+        findings.append(Finding("updated_gte leaves out what is older", bool(since) and min(since) >= middle))
+        findings.append(Finding("updated_gte includes its own time", middle in since))
+    undocumented = ", ".join(endpoint.undocumented_fields)
+    findings.append(Finding(f"names {undocumented} in fields", _names(object_list, endpoint)))
+    return findings
+
+
+def _names(object_list: _ObjectList, endpoint: Endpoint) -> bool:
+    try:
+        object_list.page({"limit": 1, "fields": ["id", *endpoint.undocumented_fields]})
+    except RequestRefused:
+        return False
+    return True
+
+
+def _times(page: Page) -> list[datetime]:
+    return [record.updated_at for record in page.records if record.updated_at is not None]
+
+
+def _calls(records: int, plan: Plan, page_size: int) -> int:
+    pages = math.ceil(records / page_size) + 1
+    return pages if plan.is_incremental else 2 * pages
+
+
+def total_forecast(checks: Sequence[ConnectionCheck]) -> tuple[int, float]:
+    """Calls and seconds of the next sync, over everything that could be forecast."""
+    objects = [item for connection in checks for item in connection.objects]
+    return sum(item.calls_forecast or 0 for item in objects), sum(item.seconds_forecast or 0.0 for item in objects)

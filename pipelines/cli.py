@@ -1,0 +1,359 @@
+"""The `ticketing` command: parses and prints, decides nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+
+import click
+
+from pipelines import console
+from pipelines.build import BuildReport, build
+from pipelines.check import CheckReport, check, total_forecast
+from pipelines.errors import TicketingError
+from pipelines.settings import WarehouseSettings, load_unified_settings, load_warehouse_settings, parse_moment
+from pipelines.status import Status, read_cursors, status
+from pipelines.sync import SyncReport, sync
+
+Command = Callable[..., int]
+
+
+def command(name: str, example: str) -> Callable[[Command], click.Command]:
+    """A subcommand whose return value is the exit code and whose `TicketingError`s end it with a plain message."""
+
+    def register(function: Command) -> click.Command:
+        @wraps(function)
+        def run(**options: Any) -> None:
+            try:
+                sys.exit(function(**options))
+            except TicketingError as error:
+                console.complain(str(error))
+                sys.exit(error.exit_code)
+            except KeyboardInterrupt:
+                console.complain("Stopped. What was not loaded yet is read again by the next run.")
+                sys.exit(130)
+
+        return main.command(name, epilog=f"Example:  {example}")(run)
+
+    return register
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Support data from every helpdesk, through Unified.to, into your own warehouse.
+
+    Exit codes: 0 all well, 1 nothing worked, 2 configuration or usage, 3 some connections or objects failed and the
+    rest loaded.
+    """
+
+
+destination_option = click.option(
+    "--destination", metavar="NAME", help="Where the data goes. [env TICKETING_DESTINATION; default duckdb]"
+)
+wait_option = click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Queue this long behind another run that is writing.  [default: refuse at once]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
+as_of_option = click.option(
+    "--as-of", metavar="TIME", help="The clock of the models (ages, open so far).  [default: now]"
+)
+
+
+def sync_options(function: Command) -> Command:
+    """What `sync` and `run` have in common."""
+    for option in (
+        json_option,
+        wait_option,
+        destination_option,
+        click.option("--full-refresh", is_flag=True, help="Read everything again. Merges; drops nothing."),
+        click.option(
+            "--since", metavar="TIME", help="Read what changed since then again; the cursors stay where they are."
+        ),
+        click.option(
+            "--connection", "connections", multiple=True, metavar="ID", help="Only this connection. Repeatable."
+        ),
+        click.option("--select", metavar="TABLES", default="", help="Only these tables: tickets,customers,notes,…"),
+    ):
+        function = option(function)
+    return function
+
+
+@command("check", "ticketing check")
+@destination_option
+@json_option
+def check_command(destination: str | None, as_json: bool) -> int:
+    """Configuration, key, connections, the plan for each object, and what the next sync will cost."""
+    settings = load_unified_settings()
+    cursors = read_cursors(load_warehouse_settings(destination))
+    with console.Progress() as progress:
+        report = check(settings, lambda connection, table: cursors.get((connection, table)), progress.tell)
+    _show_check(report, as_json)
+    return report.exit_code
+
+
+@command("sync", "ticketing sync --select tickets,notes")
+@sync_options
+def sync_command(
+    select: str,
+    connections: tuple[str, ...],
+    since: str | None,
+    full_refresh: bool,
+    destination: str | None,
+    wait_seconds: float,
+    as_json: bool,
+) -> int:
+    """Bring the raw tables up to date: what is pending first, then everything new."""
+    report, _ = _sync(select, connections, since, full_refresh, destination, wait_seconds)
+    _show_sync(report, as_json)
+    if not as_json:
+        console.say(_sync_closing(report))
+    return report.exit_code
+
+
+@command("build", "ticketing build")
+@as_of_option
+@destination_option
+@wait_option
+def build_command(as_of: str | None, destination: str | None, wait_seconds: float) -> int:
+    """Build the dbt models over the raw tables."""
+    _show_build(_build(load_warehouse_settings(destination), as_of, wait_seconds))
+    return 0
+
+
+@command("run", "ticketing run --wait 600")
+@sync_options
+@as_of_option
+def run_command(
+    select: str,
+    connections: tuple[str, ...],
+    since: str | None,
+    full_refresh: bool,
+    destination: str | None,
+    wait_seconds: float,
+    as_json: bool,
+    as_of: str | None,
+) -> int:
+    """Sync, then build: what a scheduler calls. Builds nothing where nothing could be read or loaded."""
+    report, warehouse = _sync(select, connections, since, full_refresh, destination, wait_seconds)
+    _show_sync(report, as_json)
+    if report.exit_code == 1:
+        console.complain("Nothing could be read, so the models were left as they are.")
+        return 1
+    built = _build(warehouse, as_of, wait_seconds)
+    if not as_json:
+        _show_build(built)
+    return report.exit_code
+
+
+@command("status", "ticketing status")
+@destination_option
+@json_option
+def status_command(destination: str | None, as_json: bool) -> int:
+    """What is in the warehouse: rows, cursor, last success, last error and age of each object."""
+    found = status(load_warehouse_settings(destination))
+    _show_status(found, as_json)
+    return 0
+
+
+@command("sandbox", "ticketing sandbox --seed 7 --tickets 500")
+@click.option("--seed", default=7, show_default=True, help="The same seed gives the same world.")
+@click.option("--tickets", default=400, show_default=True, help="Tickets in all, over four helpdesks.")
+@click.option("--port", default=8733, show_default=True, help="The port on 127.0.0.1.")
+def sandbox_command(seed: int, tickets: int, port: int) -> int:
+    """Serve a stand-in for Unified.to on this machine; no account needed. Ends with Ctrl-C."""
+    from pipelines.sandbox import serve
+
+    console.say(f"The sandbox answers on http://127.0.0.1:{port} until Ctrl-C. In another terminal:")
+    console.say(f"\n    export SOURCES__UNIFIED__BASE_URL=http://127.0.0.1:{port}")
+    console.say("    export SOURCES__UNIFIED__API_KEY=sandbox-api-key\n    uv run ticketing run\n")
+    serve(seed=seed, tickets=tickets, port=port)
+    return 0
+
+
+@command("demo", "ticketing demo")
+@click.option("--seed", default=7, show_default=True, help="The same seed gives the same world.")
+@click.option("--tickets", default=400, show_default=True, help="Tickets in all, over four helpdesks.")
+def demo_command(seed: int, tickets: int) -> int:
+    """The whole job against a sandbox: sync, let time pass, sync again, build, and three questions answered."""
+    from pipelines.sandbox.demo import demo
+
+    return demo(seed=seed, tickets=tickets)
+
+
+def _sync(
+    select: str,
+    connections: tuple[str, ...],
+    since: str | None,
+    full_refresh: bool,
+    destination: str | None,
+    wait_seconds: float,
+) -> tuple[SyncReport, WarehouseSettings]:
+    settings = load_unified_settings()
+    if connections:
+        settings.connection_ids = list(connections)
+    warehouse = load_warehouse_settings(destination)
+    with console.Progress() as progress:
+        report = sync(
+            settings,
+            warehouse,
+            select=[name.strip() for name in select.split(",") if name.strip()],
+            since=parse_moment(since) if since else None,
+            full_refresh=full_refresh,
+            wait_seconds=wait_seconds,
+            watcher=progress,
+        )
+    return report, warehouse
+
+
+def _build(warehouse: WarehouseSettings, as_of: str | None, wait_seconds: float) -> BuildReport:
+    moment = parse_moment(as_of) if as_of else None
+    with console.Progress() as progress:
+        return build(
+            warehouse,
+            as_of=moment,
+            wait_seconds=wait_seconds,
+            heard=lambda done, total: progress.tell(f"dbt: {done} of {total} models and tests"),
+        )
+
+
+def _show_sync(report: SyncReport, as_json: bool) -> None:
+    if as_json:
+        console.show_json(
+            {
+                "exit_code": report.exit_code,
+                "finished_pending": report.finished_pending,
+                "objects": [outcome.row() for outcome in report.outcomes],
+            }
+        )
+        return
+    if report.finished_pending:
+        console.say("First loaded what an earlier run had left pending.")
+    console.show_table(
+        ["connection", "helpdesk", "table", "rows received", "requests", "retries", "plan"],
+        [
+            [
+                outcome.connection_id,
+                outcome.integration_type,
+                outcome.object,
+                outcome.rows_received,
+                outcome.calls.requests,
+                outcome.calls.retries,
+                "FAILED" if outcome.has_failed else outcome.plan,
+            ]
+            for outcome in report.outcomes
+        ],
+    )
+    for outcome in report.failed:
+        console.complain(f"{outcome.connection_id} {outcome.object}: {outcome.error}")
+
+
+def _sync_closing(report: SyncReport) -> str:
+    rows = sum(outcome.rows_received for outcome in report.outcomes)
+    skipped = f" {console.count(len(report.skipped), 'object')} skipped." if report.skipped else ""
+    if not report.outcomes:
+        return "The workspace has no ticketing connection. Connect a helpdesk in the Unified.to console first."
+    if not report.failed:
+        return f"Done: {console.count(rows, 'row')} received, all loaded.{skipped} Next: ticketing build"
+    of = f"{len(report.failed)} of {console.count(len(report.outcomes), 'object')} failed"
+    if report.exit_code == 1:
+        return f"Nothing worked: {of}. Mend the errors above and run ticketing sync again."
+    return (
+        f"Partly done: {of} and kept their cursors; {console.count(rows, 'row')} received and loaded.{skipped} "
+        "Mend the errors above and run ticketing sync again."
+    )
+
+
+def _show_build(report: BuildReport) -> None:
+    for warning in report.warnings:
+        console.say(f"warning: {warning}")
+    console.say(
+        f"Done: {console.count(report.models, 'model')} built and {console.count(report.tests, 'test')} passed in "
+        f"{console.duration(report.seconds)}. Next: query the schema marts, or ticketing status"
+    )
+
+
+def _show_check(report: CheckReport, as_json: bool) -> None:
+    if as_json:
+        console.show_json({"exit_code": report.exit_code, **asdict(report)})
+        return
+    console.say(f"The key is good for {report.base_url}.")
+    for connection in report.connections:
+        health = connection.problem or (f"left out, {connection.skipped}" if connection.skipped else "healthy")
+        console.show_table(
+            ["table", "plan", "because", "calls", "time"],
+            [
+                [
+                    item.table,
+                    "CANNOT BE READ" if item.problem else item.plan.strategy.value,
+                    item.problem or item.plan.reason,
+                    item.calls_forecast,
+                    None if item.seconds_forecast is None else console.duration(item.seconds_forecast),
+                ]
+                for item in connection.objects
+            ],
+            title=f"{connection.id}  {connection.integration_type}  {health}",
+        )
+    findings = {
+        (finding.fact, finding.holds)
+        for connection in report.connections
+        for item in connection.objects
+        for finding in item.findings
+    }
+    if findings:
+        console.show_table(
+            ["assumed of the API", "seen here"],
+            [[fact, "holds" if holds else "DOES NOT HOLD"] for fact, holds in sorted(findings)],
+            title="What was only assumed",
+        )
+    calls, seconds = total_forecast(report.connections)
+    console.say(f"\nThe next sync takes about {console.count(calls, 'call')} and {console.duration(seconds)}.")
+    for problem in report.problems:
+        console.complain(problem)
+    console.say(
+        f"{console.count(len(report.problems), 'problem')}: mend them, or leave them: the rest can be synced."
+        if report.problems
+        else "All well. Next: ticketing sync"
+    )
+
+
+def _show_status(found: Status, as_json: bool) -> None:
+    now = datetime.now(UTC)
+    if as_json:
+        console.show_json(asdict(found))
+        return
+    console.show_table(
+        ["connection", "helpdesk", "table", "rows", "cursor", "last success", "age", "last error"],
+        [
+            [
+                item.connection_id,
+                item.integration_type,
+                item.object,
+                item.rows,
+                _minute(item.cursor),
+                _minute(item.last_success_at),
+                console.duration((now - item.last_success_at).total_seconds()) if item.last_success_at else None,
+                item.last_error,
+            ]
+            for item in found.objects
+        ],
+    )
+    failing = sum(item.last_error is not None for item in found.objects)
+    pending = " A load is still pending: the next ticketing sync finishes it." if found.is_pending else ""
+    console.say(
+        f"{found.warehouse}: {console.count(sum(item.rows for item in found.objects), 'row')}, "
+        f"{console.count(failing, 'object')} failing.{pending}"
+        + ("" if found.objects else " Nothing has been synced yet. Next: ticketing sync")
+    )
+
+
+def _minute(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment:%Y-%m-%d %H:%M}Z"

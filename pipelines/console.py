@@ -1,0 +1,140 @@
+"""How the command speaks: results on standard output, progress and errors on standard error.
+
+Ticket text and server messages are hostile wherever they are shown: nothing reaches the terminal but printable
+characters, and rich's markup is off.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.ticketing.progress import Outcome, Watcher
+
+OUT = Console(markup=False, highlight=False, soft_wrap=True)
+ERR = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
+
+_SECONDS_BETWEEN_LINES = 5.0
+"""Without a terminal a long read says so this often."""
+
+
+def printable(text: object) -> str:
+    """The text without control characters, on as many lines as it had."""
+    lines = str(text).splitlines() or [""]
+    return "\n".join("".join(c for c in line if c.isprintable()) for line in lines)
+
+
+def say(text: str = "") -> None:
+    """One line of result."""
+    OUT.print(printable(text))
+
+
+def complain(text: str) -> None:
+    """An error, for standard error."""
+    ERR.print(Text("error: ", style="bold red") + Text(printable(text)))
+
+
+def show_json(value: Any) -> None:
+    """The result for a program."""
+    OUT.print(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+
+def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
+    """The result for a person; numbers stand to the right. Never wraps into a column of its own."""
+    if title:
+        say(f"\n{title}")
+    rows = [list(row) for row in rows]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for index, heading in enumerate(headings):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        table.add_column(heading, justify="right" if numeric else "left", no_wrap=not _is_prose(rows, index))
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    Console(markup=False, highlight=False, width=OUT.width if OUT.is_terminal else 160).print(table)
+
+
+def duration(seconds: float) -> str:
+    """A time span as a person would say it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun, which takes an s unless there is one."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+class Progress(Watcher):
+    """Tells how a sync goes: a living line on a terminal, plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self._status = ERR.status("") if ERR.is_terminal else None
+        self._started = time.monotonic()
+        self._spoke = time.monotonic()
+        self._rows_before = 0
+
+    def __enter__(self) -> Progress:
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status:
+            self._status.stop()
+
+    def page_read(self, outcome: Outcome) -> None:
+        now = time.monotonic()
+        if self._status is None and now - self._spoke < _SECONDS_BETWEEN_LINES:
+            return
+        self._spoke = now
+        rows = self._rows_before + outcome.rows_received
+        line = (
+            f"{outcome.connection_id} {outcome.object}: {outcome.rows_received:,} rows, "
+            f"{outcome.calls.requests:,} pages, {rows / max(now - self._started, 0.001):,.0f} rows/s"
+        )
+        self.tell(line)
+
+    def object_done(self, outcome: Outcome) -> None:
+        self._rows_before += outcome.rows_received
+        ending = "failed" if outcome.has_failed else "done" if outcome.is_complete else outcome.plan
+        ERR.print(
+            printable(
+                f"{outcome.connection_id} {outcome.object}: {outcome.rows_received:,} rows, "
+                f"{count(outcome.calls.requests, 'request')}, {ending}"
+            )
+        )
+
+    def tell(self, line: str) -> None:
+        """Something is under way."""
+        if self._status:
+            self._status.update(Text(printable(line)))
+        else:
+            ERR.print(printable(line))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return printable(value)
+
+
+def _is_prose(rows: list[list[object]], index: int) -> bool:
+    return any(len(str(row[index])) > 40 for row in rows)

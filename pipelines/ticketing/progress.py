@@ -1,0 +1,61 @@
+"""What a run tells whoever watches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pipelines.unified_api.client import Calls
+
+
+@dataclass
+class Outcome:
+    """What became of one object of one connection in one run: a row of `sync_runs`."""
+
+    run_id: str
+    connection_id: str
+    integration_type: str
+    object: str
+    plan: str
+    started_at: datetime
+    cursor_before: datetime | None = None
+    cursor_after: datetime | None = None
+    ended_at: datetime | None = None
+    rows_received: int = 0
+    is_complete: bool = False
+    error: str | None = None
+    calls: Calls = field(default_factory=Calls)
+
+    @property
+    def has_failed(self) -> bool:
+        return self.error is not None
+
+    def row(self) -> dict[str, Any]:
+        return {
+            "run_id": self.run_id,
+            "connection_id": self.connection_id,
+            "object": self.object,
+            "integration_type": self.integration_type,
+            "plan": self.plan,
+            "started_at": self.started_at,
+            "ended_at": self.ended_at,
+            "requests": self.calls.requests,
+            "rows_received": self.rows_received,
+            "retries": self.calls.retries,
+            "seconds_waited": self.calls.seconds_waited,
+            "cursor_before": self.cursor_before,
+            "cursor_after": self.cursor_after,
+            "is_complete": self.is_complete,
+            "error": self.error,
+        }
+
+
+class Watcher:
+    """Hears of each page and each end. This one says nothing; a command line says it to a person."""
+
+    def page_read(self, outcome: Outcome) -> None:
+        """A page of `outcome.object` has come; its counts are up to date."""
+
+    def object_done(self, outcome: Outcome) -> None:
+        """Nothing more comes of this object of this connection, well or not."""

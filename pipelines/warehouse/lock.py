@@ -1,0 +1,62 @@
+"""One writer at a time: a lock of the operating system, which a dead process cannot hold."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import filelock
+import msgspec
+
+from pipelines.errors import WarehouseBusy
+
+
+class Holder(msgspec.Struct):
+    """Who holds the lock; written for people, trusted for nothing."""
+
+    pid: int
+    host: str
+    command: str
+    since: str
+
+
+@contextmanager
+def one_writer(state_dir: Path, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Hold the warehouse's write lock. Raises `WarehouseBusy` if another process still holds it after the wait.
+
+    The lock ends with its process however that ends, so one found free is free: nothing stale to clear away.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True)
+    card = state_dir / "writer.json"
+    lock = filelock.FileLock(state_dir / "writer.lock")
+    try:
+        lock.acquire(timeout=wait_seconds)
+    except filelock.Timeout:
+        raise WarehouseBusy(
+            f"Another process is writing to this warehouse: {_described(card)}. Wait for it to end, or give "
+            "--wait SECONDS to queue behind it."
+        ) from None
+    try:
+        card.write_bytes(msgspec.json.encode(_this_process()))
+        yield
+        card.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def _this_process() -> Holder:
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return Holder(os.getpid(), socket.gethostname(), command, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _described(card: Path) -> str:
+    try:
+        holder = msgspec.json.decode(card.read_bytes(), type=Holder)
+    except (OSError, msgspec.DecodeError):
+        return "it has not said who it is"
+    return f"process {holder.pid} on {holder.host} ({holder.command}), since {holder.since}"
