@@ -1,0 +1,8 @@
+{# The texts of a group as one, in order. #}
+{% macro text_aggregate(expression, separator, order_by) -%}
+    {{ return(adapter.dispatch('text_aggregate', 'unified_ticketing')(expression, separator, order_by)) }}
+{%- endmacro %}
+
+{% macro default__text_aggregate(expression, separator, order_by) -%}
+    string_agg({{ expression }}, {{ separator }} order by {{ order_by }})
+{%- endmacro %}

@@ -1,0 +1,155 @@
+with openings as (
+
+    select
+        *,
+        {{ comparable_text("coalesce(body_text, " ~ blank_to_null('body_html') ~ ")") }} as comparable_body
+    from {{ ref('int_tickets_opened') }}
+
+),
+
+notes as (
+
+    select
+        *,
+        {{ comparable_text("coalesce(body_text, " ~ blank_to_null('body_html') ~ ")") }} as comparable_body,
+        case author_role when 'customer' then 1 when 'agent' then 2 when 'bot' then 3 else 4 end as author_rank
+    from {{ ref('int_notes_classified') }}
+    where exclusion_reason is null
+
+),
+
+notes_beside_openings as (
+
+    select
+        notes.connection_id,
+        notes.ticket_id,
+        notes.note_id,
+        notes.author_role,
+        notes.author_rank,
+        notes.sent_at,
+        coalesce(notes.comparable_body = openings.comparable_body, false) as has_same_text,
+        openings.comparable_body is null as is_opening_blank,
+        coalesce({{ is_within_seconds('notes.sent_at', 'openings.sent_at', 60) }}, false) as is_within_a_minute,
+        coalesce({{ is_within_seconds('notes.sent_at', 'openings.sent_at', 300) }}, false) as is_within_five_minutes
+    from notes
+    inner join openings
+        on
+            notes.connection_id = openings.connection_id
+            and notes.ticket_id = openings.ticket_id
+
+),
+
+notes_in_order as (
+
+    select
+        *,
+        row_number() over (
+            partition by connection_id, ticket_id
+            order by
+                sent_at asc nulls last,
+                has_same_text desc,
+                author_rank asc,
+                length(note_id) asc,
+                {{ byte_order('note_id') }} asc
+        ) as note_number
+    from notes_beside_openings
+
+),
+
+opening_notes as (
+
+    select
+        connection_id,
+        ticket_id,
+        note_id
+    from notes_in_order
+    where
+        note_number = 1
+        and (
+            (has_same_text and is_within_a_minute)
+            or (has_same_text and is_within_five_minutes and author_role = 'customer')
+            or (is_opening_blank and is_within_five_minutes and author_role = 'customer')
+        )
+
+),
+
+repeated_notes as (
+
+    select notes.*
+    from notes
+    inner join opening_notes
+        on
+            notes.connection_id = opening_notes.connection_id
+            and notes.note_id = opening_notes.note_id
+
+),
+
+opening_messages as (
+
+    select
+        openings.connection_id,
+        openings.ticket_id,
+        openings.connection_id || '/ticket/' || openings.ticket_id as message_id,
+        cast(null as {{ dbt.type_string() }}) as note_id,
+        repeated_notes.note_id as repeated_by_note_id,
+        case
+            when repeated_notes.author_role <> 'unknown' then repeated_notes.author_role
+            else openings.author_role
+        end as author_role,
+        case
+            when repeated_notes.author_role <> 'unknown' then 'first_note'
+            else openings.author_role_source
+        end as author_role_source,
+        case
+            when repeated_notes.author_role = 'customer'
+                then coalesce(repeated_notes.author_id, openings.customer_id)
+            when repeated_notes.author_role = openings.author_role
+                then coalesce(repeated_notes.author_id, openings.author_id)
+            when repeated_notes.author_role <> 'unknown' then repeated_notes.author_id
+            else openings.author_id
+        end as author_id,
+        case
+            when repeated_notes.visibility = 'internal' then 'internal'
+            else 'public'
+        end as visibility,
+        openings.sent_at,
+        coalesce(openings.body_text, repeated_notes.body_text) as body_text,
+        case
+            when openings.comparable_body is null then coalesce(repeated_notes.body_html, openings.body_html)
+            else openings.body_html
+        end as body_html
+    from openings
+    left join repeated_notes
+        on
+            openings.connection_id = repeated_notes.connection_id
+            and openings.ticket_id = repeated_notes.ticket_id
+
+),
+
+note_messages as (
+
+    select
+        notes.connection_id,
+        notes.ticket_id,
+        notes.connection_id || '/note/' || notes.note_id as message_id,
+        notes.note_id,
+        cast(null as {{ dbt.type_string() }}) as repeated_by_note_id,
+        notes.author_role,
+        notes.author_role_source,
+        notes.author_id,
+        notes.visibility,
+        notes.sent_at,
+        notes.body_text,
+        notes.body_html
+    from notes
+    left join opening_notes
+        on
+            notes.connection_id = opening_notes.connection_id
+            and notes.note_id = opening_notes.note_id
+    where opening_notes.note_id is null
+
+)
+
+select * from opening_messages
+union all
+select * from note_messages

@@ -1,0 +1,25 @@
+with customers as (
+
+    select * from {{ source('unified', 'customers') }}
+
+)
+
+select
+    connection_id,
+    id as customer_id,
+    {{ blank_to_null('name') }} as customer_name,
+    {{ json_text('emails', [0, 'email']) }} as email,
+    {{ json_text('telephones', [0, 'telephone']) }} as telephone,
+    emails,
+    telephones,
+    tags,
+    metadata,
+    raw,
+    {{ utc_timestamp('created_at') }} as created_at,
+    {{ utc_timestamp('updated_at') }} as updated_at,
+    _deleted_at is not null as is_deleted,
+    {{ utc_timestamp('_deleted_at') }} as deleted_at,
+    _deletion_reason as deletion_reason,
+    {{ utc_timestamp('_observed_at') }} as observed_at,
+    _observed_via as observed_via
+from customers

@@ -1,0 +1,23 @@
+with sync_runs as (
+
+    select * from {{ source('unified', 'sync_runs') }}
+
+)
+
+select
+    run_id,
+    connection_id,
+    object as object_name,
+    integration_type,
+    plan,
+    {{ utc_timestamp('started_at') }} as started_at,
+    {{ utc_timestamp('ended_at') }} as ended_at,
+    coalesce(requests, 0) as request_count,
+    coalesce(rows_received, 0) as received_row_count,
+    coalesce(retries, 0) as retry_count,
+    cast(ceil(coalesce(seconds_waited, 0)) as bigint) as waited_seconds,
+    {{ utc_timestamp('cursor_before') }} as cursor_before_at,
+    {{ utc_timestamp('cursor_after') }} as cursor_after_at,
+    coalesce(is_complete, false) as is_complete,
+    {{ blank_to_null('error') }} as error_text
+from sync_runs

@@ -1,0 +1,67 @@
+-- The other road: the earliest agent message that has a customer's message before it (or at the same time), by times
+-- alone, without message numbers. Message 1 opens the ticket; it is never a reply, and nothing before it counts.
+with spoken as (
+
+    select
+        messages.connection_id,
+        messages.ticket_id,
+        messages.author_role,
+        messages.sent_at,
+        messages.note_id is null as is_opening,
+        max(case when messages.note_id is null and messages.author_role = 'customer' then 1 else 0 end)
+            over (partition by messages.connection_id, messages.ticket_id) as customer_openings
+    from {{ ref('conversation_messages') }} as messages
+    inner join {{ ref('tickets') }} as tickets
+        on
+            messages.connection_id = tickets.connection_id
+            and messages.ticket_id = tickets.ticket_id
+    where messages.visibility <> 'internal' and messages.sent_at is not null and tickets.opened_at is not null
+
+),
+
+waits as (
+
+    select
+        connection_id,
+        ticket_id,
+        min(sent_at) as started_at
+    from spoken
+    where author_role = 'customer' and (is_opening or customer_openings = 0)
+    group by connection_id, ticket_id
+
+),
+
+replies as (
+
+    select
+        spoken.connection_id,
+        spoken.ticket_id,
+        min(spoken.sent_at) as first_replied_at
+    from spoken
+    inner join waits
+        on
+            spoken.connection_id = waits.connection_id
+            and spoken.ticket_id = waits.ticket_id
+            and spoken.sent_at >= waits.started_at
+    where spoken.author_role = 'agent' and not spoken.is_opening
+    group by spoken.connection_id, spoken.ticket_id
+
+)
+
+select
+    tickets.connection_id,
+    tickets.ticket_id,
+    tickets.first_replied_at,
+    replies.first_replied_at as first_replied_at_by_times
+from {{ ref('tickets') }} as tickets
+left join replies
+    on
+        tickets.connection_id = replies.connection_id
+        and tickets.ticket_id = replies.ticket_id
+where
+    not tickets.is_deleted
+    and tickets.opened_at is not null
+    and (
+        tickets.first_replied_at <> replies.first_replied_at
+        or (tickets.first_replied_at is null) <> (replies.first_replied_at is null)
+    )

@@ -1,0 +1,260 @@
+"""Records that try the models: one hand-picked ticket for each trap, and as many drawn at random as one likes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+DAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+DESK = "desk-1"
+
+Rows = list[dict[str, Any]]
+
+CONNECTIONS: Rows = [
+    {"id": DESK, "integration_type": "zendesk", "integration_name": "Zendesk"},
+    {"id": "desk-2", "integration_type": "intercom", "integration_name": "Intercom"},
+]
+CUSTOMERS: Rows = [
+    {"connection_id": DESK, "id": "c-ann", "name": "Ann", "emails": [{"email": "ann@example.com", "type": "WORK"}]},
+    {"connection_id": DESK, "id": "c-bob", "name": " ", "telephones": [{"telephone": "+47 1", "type": "WORK"}]},
+    {"connection_id": DESK, "id": "c-gone", "name": "Gone", "_deleted_at": DAY, "_deletion_reason": "not_found"},
+    {"connection_id": DESK, "id": "c-silent", "name": "Never asked"},
+    {"connection_id": "desk-2", "id": "c-ann", "name": "Another Ann"},
+]
+CATEGORIES: Rows = [
+    {"connection_id": DESK, "id": "k-billing", "name": "Billing"},
+    {"connection_id": DESK, "id": "k-twin-1", "name": "Twin"},
+    {"connection_id": DESK, "id": "k-twin-2", "name": "twin"},
+]
+
+
+def at(**offset: float) -> datetime:
+    return DAY + timedelta(**offset)
+
+
+def hand_picked() -> dict[str, Rows]:
+    """Each ticket's id says what it tries."""
+    tickets, notes = [], []
+    for name, ticket, ticket_notes in _cases():
+        identity = {
+            "connection_id": DESK,
+            "created_at": DAY,
+            "updated_at": DAY,
+            "status": "ACTIVE",
+            "customer_id": "c-ann",
+        }
+        tickets.append({**identity, "id": name, "subject": name, "description": "It does not work", **ticket})
+        for number, note in enumerate(ticket_notes, 1):
+            notes.append({"connection_id": DESK, "id": f"{name}-{number}", "ticket_id": name, **note})
+    return {
+        "connections": CONNECTIONS,
+        "customers": CUSTOMERS,
+        "categories": CATEGORIES,
+        "tickets": tickets,
+        "notes": [*notes, {"connection_id": DESK, "id": "orphan", "ticket_id": "not-there", "created_at": DAY}],
+    }
+
+
+def _agent(minutes: float, text: str | None = "We are looking", **more: Any) -> dict[str, Any]:
+    return {"user_id": "u-1", "customer_id": "c-ann", "created_at": at(minutes=minutes), "description": text, **more}
+
+
+def _customer(minutes: float, text: str | None = "And now?", **more: Any) -> dict[str, Any]:
+    return {"customer_id": "c-ann", "created_at": at(minutes=minutes), "description": text, **more}
+
+
+def _cases() -> Iterator[tuple[str, dict[str, Any], Rows]]:
+    same = "<p>It does  not</p><p>work</p>".replace("</p><p>", " ")
+    yield "no notes", {}, []
+    yield "only agent notes", {}, [_agent(5), _agent(9)]
+    yield "three customer messages in a row", {}, [_customer(1), _customer(2), _customer(3), _agent(60)]
+    yield "turn is ours since the first of two", {}, [_agent(5), _customer(6), _customer(7)]
+    yield (
+        "opened by an agent, zendesk",
+        {"raw": {"submitter_id": 5, "requester_id": 6}},
+        [_agent(1), _customer(9), _agent(12)],
+    )
+    yield "opened by the customer, zendesk", {"raw": {"submitter_id": 6, "requester_id": 6}}, [_agent(1)]
+    yield "opened by an agent, intercom", {"raw": {"source": {"author": {"type": "admin", "id": "77"}}}}, [_customer(3)]
+    yield (
+        "opened by a bot, intercom",
+        {"raw": {"source": {"author": {"type": "bot", "id": "b"}}}},
+        [_agent(1), _customer(3)],
+    )
+    yield "opened by an agent, freshdesk", {"raw": {"source": 10}}, []
+    yield "opened by mail, freshdesk", {"raw": {"source": 1}}, [_agent(2)]
+    yield (
+        "opened by an agent, servicenow",
+        {"raw": {"opened_by": {"value": "a"}, "caller_id": {"value": "b"}}},
+        [_agent(2)],
+    )
+    yield "a link without a value, servicenow", {"raw": {"opened_by": {"value": ""}, "caller_id": {"value": "b"}}}, []
+    yield "note before its ticket, customer", {}, [_customer(-10), _agent(-5), _agent(5)]
+    yield "note before its ticket, agent", {}, [_agent(-0.1)]
+    yield "equal times", {}, [_agent(0), _customer(0), _agent(0, "Second")]
+    yield "equal times later", {"raw": {"source": 10}}, [_agent(5), _customer(5)]
+    yield "repeat within a minute by the agent", {}, [_agent(1, same), _customer(4), _agent(5)]
+    yield "repeat after a minute by the agent", {}, [_agent(1.02, same)]
+    yield "repeat within five minutes by the customer", {}, [_customer(5, same), _agent(6)]
+    yield "repeat after five minutes by the customer", {}, [_customer(5.02, same), _agent(6)]
+    yield "repeat a minute before", {}, [_agent(-1, same), _customer(3)]
+    yield "repeat by nobody known", {}, [{"created_at": at(seconds=30), "description": "it does not WORK"}, _agent(6)]
+    yield "repeat by a bot", {}, [_agent(0, same, raw={"author": {"type": "bot"}}), _agent(6)]
+    yield "internal repeat", {}, [_agent(0, same, raw={"public": False}), _customer(6)]
+    yield "repeat is not the earliest", {}, [_customer(0.1), _customer(0.2, same)]
+    yield "two repeats", {}, [_customer(0, same), _customer(0, same)]
+    yield "repeat and a greeting at once", {}, [_customer(0, "Hello"), _customer(0, same)]
+    yield (
+        "repeat unlike what raw shows",
+        {"raw": {"submitter_id": 5, "requester_id": 6}},
+        [_customer(0, same), _agent(4)],
+    )
+    yield "blank description, customer's note", {"description": " "}, [_customer(1, "<b>Help</b>"), _agent(3)]
+    yield "blank description, agent's note", {"description": None}, [_agent(0.5), _customer(9)]
+    yield "blank all over", {"description": "", "subject": " "}, []
+    yield (
+        "picture only",
+        {"description": "<p><img src='a.png'></p>"},
+        [_customer(1, "<p><img src='a.png'></p>"), _customer(2, "<br>")],
+    )
+    yield "empty body", {}, [_agent(4, None), _customer(5, "")]
+    yield (
+        "internal notes",
+        {},
+        [
+            _agent(1, raw={"public": False}),
+            _agent(2, raw={"private": True}),
+            _agent(3, raw={"part_type": "note"}),
+            _agent(4, raw={"element": "work_notes"}),
+            _agent(9, raw={"public": True}),
+        ],
+    )
+    yield (
+        "public notes",
+        {},
+        [
+            _agent(1, raw={"private": False}),
+            _agent(2, raw={"part_type": "comment"}),
+            _agent(3, raw={"element": "comments"}),
+        ],
+    )
+    yield "signs that disagree", {}, [_agent(1, raw={"public": True, "private": True})]
+    yield (
+        "events",
+        {},
+        [
+            _agent(1, None, raw={"part_type": "assignment"}),
+            _agent(2, "<p> </p>", raw={"part_type": "close"}),
+            _agent(3, "Bye", raw={"part_type": "close"}),
+        ],
+    )
+    yield (
+        "roles from raw",
+        {},
+        [
+            _customer(1, raw={"author": {"type": "admin", "id": "77"}}),
+            _agent(2, raw={"author": {"type": "lead", "id": "l-1"}}),
+            _agent(3, raw={"author": {"type": "bot", "id": "b-1"}}),
+            _agent(4, raw={"incoming": True}),
+            _customer(5, raw={"incoming": False}),
+            _agent(6, raw={"author": {"type": "team"}}),
+            {"created_at": at(minutes=7), "description": "?", "raw": {"author": {"type": "contact", "id": "x"}}},
+        ],
+    )
+    yield "a bot answers first", {}, [_agent(1, raw={"author": {"type": "bot"}}), _agent(8)]
+    yield "only a bot answers", {}, [_agent(1, raw={"author": {"type": "bot"}})]
+    yield "unknown author", {}, [{"created_at": at(minutes=4), "description": "Who am I?"}, _agent(8)]
+    yield "unknown author last", {}, [_agent(3), {"created_at": at(minutes=4), "description": "Who am I?"}]
+    yield "reopened", {"status": "ACTIVE", "closed_at": at(hours=3)}, [_agent(4)]
+    yield "closed", {"status": "CLOSED", "closed_at": at(hours=3, milliseconds=900)}, [_agent(4)]
+    yield "closed without a reply", {"status": "CLOSED", "closed_at": at(hours=1)}, []
+    yield "closed at an unknown time", {"status": "CLOSED"}, [_agent(4)]
+    yield "closed before it was opened", {"status": "closed", "closed_at": at(hours=-1)}, []
+    yield "unknown status", {"status": "PENDING", "closed_at": at(hours=1)}, [_agent(4)]
+    yield "no status", {"status": None}, []
+    yield "no time", {"created_at": None}, [_agent(4), _customer(8)]
+    yield "note without a time", {}, [{**_agent(0), "created_at": None, "updated_at": at(minutes=8)}]
+    yield "notes without any time", {}, [{**_agent(0), "created_at": None}, {**_customer(0), "created_at": None}]
+    yield "dangling category", {"category_id": "k-gone", "category": "Old stuff"}, []
+    yield "category by id", {"category_id": "k-billing", "category": "as the ticket says"}, []
+    yield "category by name", {"category": " billing "}, []
+    yield "category by a name of two", {"category": "Twin"}, []
+    yield "customer absent", {"customer_id": "c-nowhere"}, [_agent(7)]
+    yield "customer deleted", {"customer_id": "c-gone"}, [_agent(8)]
+    yield "customer without a name", {"customer_id": "c-bob", "priority": "Very High"}, [_agent(90)]
+    yield "no customer", {"customer_id": " "}, [_agent(9)]
+    yield "deleted ticket", {"_deleted_at": at(days=1), "status": "CLOSED", "closed_at": at(hours=1)}, [_agent(4)]
+    yield "deleted note", {}, [_agent(4, _deleted_at=at(days=1)), _agent(9)]
+    yield "connection unknown", {"connection_id": "desk-9"}, []
+    yield "ids are numbers in text", {}, [{**_customer(5, "nine"), "id": "9"}, {**_customer(5, "ten"), "id": "10"}]
+    for number, body in enumerate(BODIES):
+        yield f"body {number}", {"description": body}, [_agent(5, body)]
+
+
+BODIES = [
+    "<div>Hello<div>there</div><div><br></div><div>friend</div></div>",
+    "<p>One</p>\n\n  <p>Two<br>lines<br/>here</p><ul><li>a</li><li>b &amp; c</li></ul>",
+    "<style>p {color: red}</style><script>alert('<p>no</p>')</script><p>Seen</p><!-- hidden <b>x</b> -->",
+    "<html><head><title>T</title></head><body>Body <span class='a>b'>text</span></body></html>",
+    "AT&amp;T &lt;b&gt; &quot;x&quot; &#39;y&#39; &#8217; &#x2019; &nbsp; &euro; &uuml; &amp;lt; & &nosuch;",
+    "plain  text\r\nwith lines\n\n\n\nand a < b > c, <name>, List<String>, <joe@example.com>\t.",
+    "<table><tr><td>A</td><td>B</td></tr><tr><td>C</td><td>D</td></tr></table>",
+    "<p>Grüße aus Ålesund \u2014 \U0001f600</p>",
+    "<p>a</p><span></span><p>b</p>c<hr>d",
+    '<P CLASS="x">Upper</P><BR>case',
+    "<p></p><br><p> &nbsp; </p>",
+    'Outlook<o:p></o:p> says <a href="https://x.example/?a=1&amp;b=2">this</a>.',
+    "&#0; &#55357; &#99999999;",
+    "<p>Dear team,</p>" + "<p>again and again</p>" * 200,
+]
+
+
+def drawn(seed: int, count: int) -> dict[str, Rows]:
+    """Tickets with notes on few instants and of few texts, so that ties and repeats are common."""
+    chance = random.Random(seed)
+    tickets, notes = [], []
+    for number in range(count):
+        desk = chance.choice([DESK, "desk-2"])
+        name = f"drawn {number}"
+        opened_at = at(hours=number)
+        is_closed = chance.random() < 0.4
+        tickets.append(
+            {
+                "connection_id": desk,
+                "id": name,
+                "created_at": opened_at,
+                "status": "CLOSED" if is_closed else "ACTIVE",
+                "closed_at": chance.choice([None, opened_at + timedelta(seconds=chance.randrange(90_000))]),
+                "customer_id": chance.choice(["c-ann", "c-bob", "c-gone", "c-nowhere", None]),
+                "description": chance.choice(["Help", "<p>help</p>", "Help me", None]),
+                "raw": chance.choice([None, None, {"source": 10}, {"source": {"author": {"type": "user"}}}]),
+                "_deleted_at": chance.choice([None] * 9 + [DAY]),
+            }
+        )
+        for note in range(chance.randrange(6)):
+            offset = chance.choice([-61, -1, 0, 0, 30, 60, 61, 299, 300, 301, 900, 86_400])
+            notes.append(
+                {
+                    "connection_id": desk,
+                    "id": f"{number}-{note}",
+                    "ticket_id": name,
+                    "created_at": opened_at + timedelta(seconds=offset, milliseconds=chance.choice([0, 0, 0, 500])),
+                    "description": chance.choice(["Help", "<div>HELP</div>", "Done", "", None]),
+                    "user_id": chance.choice([None, "u-1", "u-2"]),
+                    "customer_id": chance.choice([None, "c-ann"]),
+                    "raw": chance.choice(
+                        [
+                            None,
+                            None,
+                            {"public": True},
+                            {"private": True},
+                            {"part_type": "close"},
+                            {"author": {"type": "bot"}},
+                        ]
+                    ),
+                    "_deleted_at": chance.choice([None] * 9 + [DAY]),
+                }
+            )
+    return {"tickets": tickets, "notes": notes}
