@@ -11,6 +11,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
+from dlt.extract.hints import TResourceHints
 
 from pipelines.errors import ContradictsSupportTable, RequestRefused, TicketingError
 from pipelines.settings import UnifiedSettings
@@ -56,12 +57,14 @@ def record_resource(endpoint: Endpoint, workspace: Workspace, reading: Reading, 
     @dlt.resource(name=endpoint.table)
     def read() -> Iterator[Any]:
         cursors: dict[str, str] = dlt.current.resource_state().setdefault("cursors", {})
-        yield from _table_if_new(schema)
+        hints, run_hints = merge_hints(schema), merge_hints(SYNC_RUNS)
+        if _is_new(schema):
+            yield _marked(schema.arrow().empty_table(), hints)
         for target in workspace.targets if endpoint.table in reading.tables else ():
             outcome = _opened(target, endpoint, reading, cursors.get(target.id))
             try:
                 for table in _read(target, endpoint, workspace, reading, outcome, watcher):
-                    yield _marked(table, schema)
+                    yield _marked(table, hints)
             except TicketingError as error:
                 outcome.error = str(error)
             outcome.ended_at = datetime.now(UTC)
@@ -69,7 +72,7 @@ def record_resource(endpoint: Endpoint, workspace: Workspace, reading: Reading, 
                 cursors[target.id] = outcome.cursor_after.isoformat()
             else:
                 outcome.cursor_after = outcome.cursor_before
-            yield _marked(sync_runs_table([outcome.row()]), SYNC_RUNS)
+            yield _marked(sync_runs_table([outcome.row()]), run_hints)
             watcher.object_done(outcome)
 
     return read()
@@ -80,9 +83,9 @@ def connections_resource(workspace: Workspace) -> DltResource:
 
     @dlt.resource(name=CONNECTIONS.name)
     def read() -> Iterator[Any]:
-        yield from _table_if_new(CONNECTIONS)
-        if fields := workspace.connection_fields():
-            yield _marked(connections_table(fields, workspace.observed_at), CONNECTIONS)
+        fields = workspace.connection_fields()
+        if fields or _is_new(CONNECTIONS):
+            yield _marked(connections_table(fields, workspace.observed_at), merge_hints(CONNECTIONS))
 
     return read()
 
@@ -175,12 +178,11 @@ def _lister(
     return list_with_raw
 
 
-def _marked(table: pa.Table, schema: TableSchema) -> Any:
+def _marked(table: pa.Table, hints: TResourceHints) -> Any:
     """The table with its hints as a variant of its own, for one resource feeds more than one table."""
-    return dlt.mark.with_hints(table, merge_hints(schema), create_table_variant=True)
+    return dlt.mark.with_hints(table, hints, create_table_variant=True)
 
 
-def _table_if_new(schema: TableSchema) -> Iterator[Any]:
-    """An empty table where the warehouse has none yet, so that every column exists before the first row."""
-    if schema.name not in dlt.current.source_schema().data_table_names(seen_data_only=True):
-        yield _marked(schema.arrow().empty_table(), schema)
+def _is_new(schema: TableSchema) -> bool:
+    """Whether the warehouse has no such table yet: an empty one then makes every column before the first row."""
+    return schema.name not in dlt.current.source_schema().data_table_names(seen_data_only=True)

@@ -20,7 +20,7 @@ def merge_hints(schema: TableSchema) -> TResourceHints:
         table_name=schema.name,
         primary_key=list(schema.key),
         columns=_column_hints(schema),
-        write_disposition=_merge(schema, _stored_table(schema)),
+        write_disposition=_merge(schema),
     )
 
 
@@ -34,10 +34,10 @@ def _column_hints(schema: TableSchema) -> TTableSchemaColumns:
     return hints
 
 
-def _merge(schema: TableSchema, stored_table: str) -> dict[str, Any]:
+def _merge(schema: TableSchema) -> dict[str, Any]:
     disposition: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert"}
     if "_row_hash" in schema.columns:
-        disposition["source_filter"] = _neither_unchanged_nor_older(schema, stored_table)
+        disposition["source_filter"] = _neither_unchanged_nor_older(schema, _stored_table(schema))
     return disposition
 
 
