@@ -173,7 +173,7 @@ def _look(object_list: _ObjectList, plan: Plan, endpoint: Endpoint) -> list[Find
     if plan.strategy is not Strategy.BY_ANCHOR:
         object_list.page({"limit": 1})
         return []
-    sorting = {"sort": "updated_at", "order": "asc", "limit": 100}
+    sorting: Parameters = {"sort": "updated_at", "order": "asc", "limit": 100}
     times = _times(object_list.page(sorting))
     findings = [Finding("sorts by updated_at, oldest first", times == sorted(times))]
     if times:

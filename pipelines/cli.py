@@ -95,7 +95,7 @@ def check_command(destination: str | None, as_json: bool) -> int:
     settings = load_unified_settings()
     cursors = read_cursors(load_warehouse_settings(destination))
     with console.Progress() as progress:
-        report = check(settings, lambda connection, table: cursors.get((connection, table)), progress.tell)
+        report = check(settings, lambda connection, table: cursors.get((connection, table)), progress.tick)
     _show_check(report, as_json)
     return report.exit_code
 
@@ -221,7 +221,7 @@ def _build(warehouse: WarehouseSettings, as_of: str | None, wait_seconds: float)
             warehouse,
             as_of=moment,
             wait_seconds=wait_seconds,
-            heard=lambda done, total: progress.tell(f"dbt: {done} of {total} models and tests"),
+            heard=lambda done, total: progress.tick(f"dbt: {done} of {total} models and tests"),
         )
 
 

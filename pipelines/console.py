@@ -50,12 +50,12 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     """The result for a person; numbers stand to the right. Never wraps into a column of its own."""
     if title:
         say(f"\n{title}")
-    rows = [list(row) for row in rows]
+    shown = [list(row) for row in rows]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for index, heading in enumerate(headings):
-        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(heading, justify="right" if numeric else "left", no_wrap=not _is_prose(rows, index))
-    for row in rows:
+        numeric = bool(shown) and all(isinstance(row[index], int | float) for row in shown)
+        table.add_column(heading, justify="right" if numeric else "left", no_wrap=not _is_prose(shown, index))
+    for row in shown:
         table.add_row(*(Text(_cell(value)) for value in row))
     Console(markup=False, highlight=False, width=OUT.width if OUT.is_terminal else 160).print(table)
 
@@ -95,16 +95,12 @@ class Progress(Watcher):
             self._status.stop()
 
     def page_read(self, outcome: Outcome) -> None:
-        now = time.monotonic()
-        if self._status is None and now - self._spoke < _SECONDS_BETWEEN_LINES:
-            return
-        self._spoke = now
         rows = self._rows_before + outcome.rows_received
-        line = (
+        rate = rows / max(time.monotonic() - self._started, 0.001)
+        self.tick(
             f"{outcome.connection_id} {outcome.object}: {outcome.rows_received:,} rows, "
-            f"{outcome.calls.requests:,} pages, {rows / max(now - self._started, 0.001):,.0f} rows/s"
+            f"{count(outcome.calls.requests, 'page')}, {rate:,.0f} rows/s"
         )
-        self.tell(line)
 
     def object_done(self, outcome: Outcome) -> None:
         self._rows_before += outcome.rows_received
@@ -117,10 +113,15 @@ class Progress(Watcher):
         )
 
     def tell(self, line: str) -> None:
-        """Something is under way."""
+        """Something has begun."""
+        ERR.print(printable(line))
+
+    def tick(self, line: str) -> None:
+        """Something has come a bit further: shown at once on a terminal, now and then elsewhere."""
         if self._status:
             self._status.update(Text(printable(line)))
-        else:
+        elif time.monotonic() - self._spoke >= _SECONDS_BETWEEN_LINES:
+            self._spoke = time.monotonic()
             ERR.print(printable(line))
 
 

@@ -99,10 +99,14 @@ def load_warehouse_settings(destination: str | None = None) -> WarehouseSettings
             f"Expected the destination to be duckdb, the only one supported yet, got {chosen!r}. Leave out "
             "--destination and TICKETING_DESTINATION."
         )
-    configured = dlt.config.get("destination.duckdb.credentials")
-    path = Path(str(configured or DEFAULT_WAREHOUSE).removeprefix("duckdb:///"))
-    state_dir = dlt.config.get("sources.unified.state_dir")
-    return WarehouseSettings(chosen, path, Path(str(state_dir)) if state_dir else path.with_suffix(".state"))
+    path = Path((_configured("destination.duckdb.credentials") or DEFAULT_WAREHOUSE).removeprefix("duckdb:///"))
+    state_dir = _configured("sources.unified.state_dir")
+    return WarehouseSettings(chosen, path, Path(state_dir) if state_dir else path.with_suffix(".state"))
+
+
+def _configured(key: str) -> str | None:
+    value: object = dlt.config.get(key)
+    return None if value is None else str(value)
 
 
 def parse_moment(text: str) -> datetime:

@@ -47,7 +47,7 @@ def finish_pending(pipeline: dlt.Pipeline) -> bool:
         pipeline.normalize()
         pipeline.load()
     except PipelineStepFailed as error:
-        raise _load_failed(error) from error
+        raise _named(error) from error
     return True
 
 
@@ -56,21 +56,18 @@ def load(pipeline: dlt.Pipeline, source: DltSource) -> None:
     try:
         pipeline.run(source)
     except PipelineStepFailed as error:
-        expected = _cause(error)
-        if expected is not None:
-            raise expected from error
-        if error.step == "extract":
-            raise
-        raise _load_failed(error) from error
+        raise _named(error) from error
 
 
-def _cause(error: BaseException | None) -> TicketingError | None:
-    while error is not None and not isinstance(error, TicketingError):
-        error = error.__cause__ or error.__context__
-    return error
-
-
-def _load_failed(error: PipelineStepFailed) -> LoadFailed:
+def _named(error: PipelineStepFailed) -> BaseException:
+    """What really happened: dlt wraps whatever ends a step, Ctrl-C too. A bug in extracting stays as it is."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TicketingError | KeyboardInterrupt):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    if error.step == "extract":
+        return error
     reason = next(iter(str(error.exception or error).strip().splitlines()), str(error))
     return LoadFailed(
         f"The warehouse did not take the load package {error.load_id} ({error.step}): {reason}. Nothing is lost: it "

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dlt
-from dlt.common.schema.typing import TTableSchemaColumns
+from dlt.common.schema.typing import TDeleteInsertStrategyDict, TTableSchemaColumns
 from dlt.extract.hints import TResourceHints, make_hints
 
 from transforms.schemas import TableSchema
@@ -34,8 +32,8 @@ def _column_hints(schema: TableSchema) -> TTableSchemaColumns:
     return hints
 
 
-def _merge(schema: TableSchema) -> dict[str, Any]:
-    disposition: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert"}
+def _merge(schema: TableSchema) -> TDeleteInsertStrategyDict:
+    disposition: TDeleteInsertStrategyDict = {"disposition": "merge", "strategy": "delete-insert"}
     if "_row_hash" in schema.columns:
         disposition["source_filter"] = _neither_unchanged_nor_older(schema, _stored_table(schema))
     return disposition

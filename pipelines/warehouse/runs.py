@@ -85,7 +85,7 @@ def _rows(pipeline: dlt.Pipeline, query: str, tables: Sequence[str]) -> list[tup
     with pipeline.sql_client() as client:
         names = {table: client.make_qualified_table_name(table) for table in tables}
         try:
-            return list(client.execute_sql(query.format(**names)) or [])
+            return [tuple(row) for row in client.execute_sql(query.format(**names)) or []]
         except DatabaseUndefinedRelation:
             return []
 
