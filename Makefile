@@ -1,0 +1,39 @@
+# make demo   the whole job against a sandbox, no account needed
+# make test   the tests
+# Each brings what it needs: uv (into .uv/, if the machine has none) and the project's own environment (.venv/).
+
+export UV_PYTHON_DOWNLOADS ?= never
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+PYTHON := $(shell command -v python3 || command -v python3.13 || command -v python3.12 || command -v python3.11)
+
+.PHONY: demo test test-all lint setup clean
+
+demo: setup
+	@$(UV) run --frozen ticketing demo
+
+test: setup
+	$(UV) run --frozen pytest -n 2 -m "not slow"
+
+# The slow suites too, with hypothesis and the kill tests at full strength.
+test-all: setup
+	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=100 TICKETING_TEST_WORLDS=60 $(UV) run --frozen pytest -n 2
+
+lint: setup
+	$(UV) run --frozen ruff check .
+	$(UV) run --frozen ruff format --check .
+	$(UV) run --frozen mypy
+	$(UV) run --frozen lint-imports
+	$(UV) run --frozen sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models
+
+setup: $(filter .uv/bin/uv,$(UV))
+	@$(UV) sync --frozen --quiet
+
+.uv/bin/uv:
+	@echo "Bringing in uv (into .uv/) ..."
+	@$(PYTHON) -m venv .uv 2>/dev/null && .uv/bin/python -m pip install --quiet uv \
+	|| $(PYTHON) -m pip install --quiet --target .uv uv \
+	|| { echo "Expected Python 3.11 to 3.13 with venv or pip, found neither. On Debian: apt-get install python3-venv." \
+	     "Or install uv yourself: https://docs.astral.sh/uv/"; exit 1; }
+
+clean:
+	rm -rf .venv .uv data/demo.* dbt_project/target dbt_project/logs

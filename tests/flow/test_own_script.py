@@ -1,0 +1,53 @@
+"""The source in a user's own dlt script, as the README shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dlt
+import pytest
+
+from pipelines.sandbox import Sandbox
+from pipelines.ticketing.source import unified
+
+
+def test_the_source_has_exactly_its_five_resources(sandbox: Sandbox) -> None:
+    source = unified(api_key=sandbox.api_key, base_url=sandbox.base_url)
+    assert set(source.resources) == {"tickets", "customers", "notes", "categories", "connections"}
+
+
+def test_one_resource_alone_loads_and_goes_on_from_its_cursor(sandbox: Sandbox, tmp_path: Path) -> None:
+    pipeline = dlt.pipeline(
+        "support",
+        pipelines_dir=str(tmp_path / "dlt"),
+        destination=dlt.destinations.duckdb(str(tmp_path / "own.duckdb")),
+        dataset_name="helpdesks",
+    )
+
+    def load_tickets() -> None:
+        source = unified(api_key=sandbox.api_key, base_url=sandbox.base_url)
+        pipeline.run(source.with_resources("tickets"))
+
+    load_tickets()
+    tickets = pipeline.dataset().tickets.df()
+    assert len(tickets) == 40
+    sandbox.reset_counters()
+    load_tickets()
+    assert not any("/note" in path for path in sandbox.requests)
+    assert sum(count for path, count in sandbox.requests.items() if "/ticket" in path) <= 4 * 4
+    assert pipeline.dataset().tickets.df()["_dlt_load_id"].nunique() == 1
+
+
+def test_settings_come_the_dlt_way(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__UNIFIED__API_KEY", sandbox.api_key)
+    monkeypatch.setenv("SOURCES__UNIFIED__BASE_URL", sandbox.base_url)
+    connection_id = sandbox.world.connections()[0]["id"]
+    monkeypatch.setenv("SOURCES__UNIFIED__CONNECTION_IDS", f'["{connection_id}"]')
+    pipeline = dlt.pipeline(
+        "support",
+        pipelines_dir=str(tmp_path / "dlt"),
+        destination=dlt.destinations.duckdb(str(tmp_path / "own.duckdb")),
+        dataset_name="helpdesks",
+    )
+    pipeline.run(unified())
+    assert set(pipeline.dataset().notes.df()["connection_id"]) == {connection_id}
