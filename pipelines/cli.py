@@ -14,7 +14,7 @@ import click
 from pipelines import console
 from pipelines.build import BuildReport, build
 from pipelines.check import CheckReport, check, total_forecast
-from pipelines.errors import TicketingError
+from pipelines.errors import FixConfiguration, TicketingError
 from pipelines.settings import WarehouseSettings, load_unified_settings, load_warehouse_settings, parse_moment
 from pipelines.status import Status, read_cursors, status
 from pipelines.sync import SyncReport, sync
@@ -167,15 +167,22 @@ def status_command(destination: str | None, as_json: bool) -> int:
 @command("sandbox", "ticketing sandbox --seed 7 --tickets 500")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same world.")
 @click.option("--tickets", default=400, show_default=True, help="Tickets in all, over four helpdesks.")
-@click.option("--port", default=8733, show_default=True, help="The port on 127.0.0.1.")
+@click.option("--port", default=8765, show_default=True, help="The port on 127.0.0.1.")
 def sandbox_command(seed: int, tickets: int, port: int) -> int:
     """Serve a stand-in for Unified.to on this machine; no account needed. Ends with Ctrl-C."""
     from pipelines.sandbox import serve
 
-    console.say(f"The sandbox answers on http://127.0.0.1:{port} until Ctrl-C. In another terminal:")
-    console.say(f"\n    export SOURCES__UNIFIED__BASE_URL=http://127.0.0.1:{port}")
-    console.say("    export SOURCES__UNIFIED__API_KEY=sandbox-api-key\n    uv run ticketing run\n")
-    serve(seed=seed, tickets=tickets, port=port)
+    def announce(base_url: str) -> None:
+        console.say(f"The sandbox answers on {base_url} until Ctrl-C. In another terminal:\n")
+        console.say(f"    export SOURCES__UNIFIED__BASE_URL={base_url} SOURCES__UNIFIED__API_KEY=sandbox-api-key")
+        console.say("    uv run ticketing run")
+        console.say(f"    curl -d '{{\"hours\": 8}}' {base_url}/_sandbox/live      # eight hours pass there")
+        console.say("    uv run ticketing run")
+
+    try:
+        serve(seed=seed, tickets=tickets, port=port, announce=announce)
+    except OSError as error:
+        raise FixConfiguration(f"Cannot listen on port {port}: {error.strerror}. Give another one: --port") from error
     return 0
 
 

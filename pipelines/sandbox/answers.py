@@ -1,0 +1,429 @@
+"""The API itself: from a request to its answer, without a socket."""
+
+from __future__ import annotations
+
+import hmac
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+import msgspec
+
+from pipelines.sandbox.faults import Fate
+from pipelines.sandbox.helpdesks import Helpdesk
+from pipelines.sandbox.instants import MINUTE, SECOND, from_iso, to_iso
+from pipelines.sandbox.shelf import Listing, Record
+from pipelines.sandbox.store import Store
+from pipelines.sandbox.support import FILTERS, LISTABLE_FIELDS, OBJECTS, ObjectSupport, support_key
+
+PAGE_CAP = 100
+SORTS = ("name", "updated_at", "created_at")
+WEBHOOK_EVENTS = ("created", "updated", "deleted")
+
+Parameters = Mapping[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What came in."""
+
+    method: str
+    path: str
+    query: str = ""
+    authorization: str | None = None
+    body: bytes = b""
+
+    @property
+    def segments(self) -> list[str]:
+        return [unquote(segment) for segment in self.path.strip("/").split("/")]
+
+    @property
+    def connection_id(self) -> str | None:
+        """The connection it is about, for the calls that name one in their path."""
+        segments = self.segments
+        return segments[1] if len(segments) > 2 and segments[0] in ("ticketing", "hris") else None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes out."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
+
+
+class Refusal(Exception):
+    """An answer that is an error: its status and message."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def error(status: int, message: str) -> Answer:
+    """An error in the API's form."""
+    return Answer(status, msgspec.json.encode({"status": status, "message": message}))
+
+
+class Api:
+    """Answers requests from a store, bent by a fate."""
+
+    def __init__(self, store: Store, api_key: str) -> None:
+        self._store = store
+        self._api_key = api_key.encode()
+
+    def answer(self, request: Request, fate: Fate) -> Answer:
+        """The answer to one request; an error is an answer too."""
+        try:
+            self._admit(request)
+            with self._store.lock:
+                return self._route(request, fate)
+        except Refusal as refusal:
+            return error(refusal.status, refusal.message)
+
+    def _admit(self, request: Request) -> None:
+        scheme, _, key = (request.authorization or "").partition(" ")
+        is_known = hmac.compare_digest(key.strip().encode(), self._api_key)
+        if scheme.lower() != "bearer" or not is_known:
+            raise Refusal(401, "Unauthorized: the API key is missing or not valid")
+
+    def _route(self, request: Request, fate: Fate) -> Answer:
+        parameters = parse_qs(request.query, keep_blank_values=True)
+        match request.segments:
+            case ["ticketing", connection_id, object_name, *record_id] if object_name in OBJECTS and len(record_id) < 2:
+                return self._records(request, parameters, connection_id, object_name, record_id, fate)
+            case ["hris", connection_id, "employee"] if request.method == "GET":
+                return self._records(request, parameters, connection_id, "employee", [], fate)
+            case ["unified", "connection"] if request.method == "GET":
+                return self._list_connections(parameters)
+            case ["unified", "connection", connection_id] if request.method == "GET":
+                return _json(self._connection(connection_id))
+            case ["unified", "integration"] if request.method == "GET":
+                return self._list_integrations(parameters)
+            case ["unified", "webhook"]:
+                return self._webhooks(request, parameters)
+            case ["unified", "webhook", webhook_id]:
+                return self._webhook(request, webhook_id)
+        raise Refusal(404, f"No such call: {request.method} {request.path}")
+
+    # Records
+
+    def _records(
+        self,
+        request: Request,
+        parameters: Parameters,
+        connection_id: str,
+        object_name: str,
+        record_id: list[str],
+        fate: Fate,
+    ) -> Answer:
+        call = _CALLS.get((request.method, bool(record_id)))
+        if call is None:
+            raise Refusal(405, f"{request.method} is not a method of {request.path}")
+        connection = self._connection(connection_id)
+        support = self._support(connection, object_name, call)
+        if connection["is_paused"]:
+            raise Refusal(400, f"Connection {connection_id} is paused")
+        fields = _fields(parameters, object_name, strict=fate.faults.fields_strict)
+        where = (connection_id, object_name)
+        if call == "list":
+            self._move_some(where, fate)
+            listing = self._listing(parameters, object_name, support, fate)
+            readable = _readable(fields, support)
+            return Answer(200, b"[" + b",".join(row.json(readable) for row in self._store.page(*where, listing)) + b"]")
+        if call == "create":
+            created = self._store.create(*where, self._new_record(request, where, support))
+            return self._show(where, created["id"], fields, support)
+        self._must_exist(where, record_id[0])
+        if call == "remove":
+            self._store.delete(*where, record_id[0])
+            return _json({})
+        if call == "update":
+            self._store.patch(*where, record_id[0], self._writable(_body(request), support))
+        return self._show(where, record_id[0], fields, support)
+
+    def _show(
+        self, where: tuple[str, str], record_id: str, fields: frozenset[str] | None, support: ObjectSupport
+    ) -> Answer:
+        stored = self._must_exist(where, record_id)
+        return Answer(200, stored.json(_readable(fields, support)))
+
+    def _must_exist(self, where: tuple[str, str], record_id: str) -> Any:
+        stored = self._store.shelf(*where).get(record_id)
+        if stored is None:
+            raise Refusal(404, f"No {where[1]} {record_id}")
+        return stored
+
+    def _support(self, connection: Record, object_name: str, call: str) -> ObjectSupport:
+        helpdesk = self._store.helpdesk_of(connection["id"])
+        support = helpdesk.support.get(support_key(object_name))
+        if support is None or not support["methods"].get(call):
+            raise Refusal(501, f"{helpdesk.name or helpdesk.type} does not offer {call} of {object_name}")
+        right = f"{support_key(object_name)}_{'read' if call in ('list', 'get') else 'write'}"
+        if right not in connection["permissions"]:
+            raise Refusal(403, f"Connection {connection['id']} lacks the permission {right}")
+        return support
+
+    def _listing(self, parameters: Parameters, object_name: str, support: ObjectSupport, fate: Fate) -> Listing:
+        limit = min(_count(parameters, "limit", PAGE_CAP, least=1), PAGE_CAP)
+        offset = _count(parameters, "offset", 0, least=0)
+        updated_gte = _updated_gte(parameters, fate)
+        sort = _choice(parameters, "sort", SORTS)
+        descending = _choice(parameters, "order", ("asc", "desc")) == "desc"
+        query = _single(parameters, "query")
+        filters = {name: value for name in FILTERS[object_name] if (value := _single(parameters, name))}
+        asked = {"limit", "offset", "updated_gte", "order", "query", *filters} & set(parameters)
+        asked |= {f"sort_by_{sort}"} if sort else set()
+        ignored = self._ignored(asked, support)
+        return Listing(
+            limit=min(PAGE_CAP if "limit" in ignored else limit, fate.faults.page_cap or PAGE_CAP),
+            offset=0 if "offset" in ignored else offset,
+            updated_gte=None if "updated_gte" in ignored or fate.faults.ignore_updated_gte else updated_gte,
+            sort=None if f"sort_by_{sort}" in ignored else sort,
+            descending=descending and "order" not in ignored,
+            query=None if "query" in ignored else query,
+            filters={name: value for name, value in filters.items() if name not in ignored},
+            shuffle_ties=fate.rng if fate.faults.unstable_ties else None,
+        )
+
+    def _ignored(self, asked: set[str], support: ObjectSupport) -> set[str]:
+        required = {name for name, level in support.items() if level == "supported-required"}
+        if missing := {name.removeprefix("list_") for name in required} - asked:
+            raise Refusal(400, f"Missing parameter: {', '.join(sorted(missing))}")
+        ignored = {name for name in asked if not str(support.get(f"list_{name}", "")).startswith("supported")}
+        if ignored and self._store.refuse_unsupported:
+            raise Refusal(400, f"Not supported by this integration: {', '.join(sorted(ignored))}")
+        return ignored
+
+    def _move_some(self, where: tuple[str, str], fate: Fate) -> None:
+        if not fate.faults.moves or not fate.concerns(where[0]):
+            return
+        ids = [stored.id for stored in self._store.shelf(*where)]
+        for record_id in fate.rng.sample(ids, fate.moves(len(ids))):
+            self._store.advance(timedelta(seconds=fate.faults.moves_apart_seconds))
+            self._store.touch(*where, record_id)
+
+    def _new_record(self, request: Request, where: tuple[str, str], support: ObjectSupport) -> Record:
+        record = self._writable(_body(request), support)
+        if where[1] == "note":
+            ticket_id = record.get("ticket_id")
+            if not ticket_id or ticket_id not in self._store.shelf(where[0], "ticket"):
+                raise Refusal(400, f"A note needs the ticket_id of a ticket; there is no ticket {ticket_id!r}")
+        if where[1] == "ticket":
+            record.setdefault("status", "ACTIVE")
+        return record
+
+    def _writable(self, body: Record, support: ObjectSupport) -> Record:
+        writable = support["outbound_fields"]
+        if self._store.refuse_unsupported and (refused := sorted(set(body) - set(writable))):
+            raise Refusal(400, f"Not writable in this integration: {', '.join(refused)}")
+        return {name: value for name, value in body.items() if name in writable}
+
+    # The workspace
+
+    def _connection(self, connection_id: str) -> Record:
+        connection = self._store.connection(connection_id)
+        if connection is None:
+            raise Refusal(404, f"No connection {connection_id}")
+        return connection
+
+    def _list_connections(self, parameters: Parameters) -> Answer:
+        categories = set(_many(parameters, "categories"))
+        updated_gte = _updated_gte(parameters, None)
+        chosen = [
+            connection
+            for connection in self._store.connections()
+            if (not categories or categories & set(connection["categories"]))
+            and _agrees(connection, parameters, {"env": "environment", "external_xref": "external_xref"})
+            and (updated_gte is None or from_iso(connection["updated_at"]) >= updated_gte)
+        ]
+        return _json(_window(_sorted(chosen, parameters), parameters))
+
+    def _list_integrations(self, parameters: Parameters) -> Answer:
+        categories = set(_many(parameters, "categories"))
+        known = [_integration(helpdesk, self._store.connections()) for helpdesk in self._store.helpdesks()]
+        chosen = [
+            integration
+            for integration in known
+            if (not categories or categories & set(integration["categories"]))
+            and _agrees(integration, parameters, {"type": "type"})
+        ]
+        if _single(parameters, "summary") == "true":
+            chosen = [{name: value for name, value in row.items() if name != "support"} for row in chosen]
+        return _json(_window(chosen, parameters))
+
+    def _webhooks(self, request: Request, parameters: Parameters) -> Answer:
+        if request.method == "POST":
+            return _json(self._new_webhook(_body(request)))
+        if request.method != "GET":
+            raise Refusal(405, f"{request.method} is not a method of {request.path}")
+        names = {"connection_id": "connection_id", "object": "object_type", "integration_type": "integration_type"}
+        chosen = [hook for hook in self._store.webhooks.values() if _agrees(hook, parameters, names)]
+        return _json(_window(_sorted(chosen, parameters), parameters))
+
+    def _new_webhook(self, body: Record) -> Record:
+        connection = self._connection(str(body.get("connection_id")))
+        helpdesk = self._store.helpdesk_of(connection["id"])
+        support = helpdesk.support.get(str(body.get("object_type")))
+        event = body.get("event")
+        if support is None or event not in WEBHOOK_EVENTS:
+            raise Refusal(400, "A webhook needs an object_type that the integration offers, and an event")
+        offered = support["webhook_events"][event]
+        kind = body.get("webhook_type") or (offered[0] if offered else None)
+        if kind not in offered:
+            raise Refusal(400, f"{helpdesk.name or helpdesk.type} offers no {kind or 'such'} webhook for this event")
+        now = to_iso(self._store.now_milliseconds)
+        webhook = {
+            "id": self._store.new_webhook_id(),
+            "created_at": now,
+            "updated_at": now,
+            "workspace_id": self._store.workspace_id,
+            "connection_id": connection["id"],
+            "integration_type": connection["integration_type"],
+            "environment": connection["environment"],
+            "object_type": body["object_type"],
+            "event": event,
+            "hook_url": body.get("hook_url"),
+            "interval": body.get("interval") or 60,
+            "webhook_type": kind,
+            "is_healthy": True,
+            "is_paused": False,
+        }
+        self._store.webhooks[webhook["id"]] = webhook
+        return webhook
+
+    def _webhook(self, request: Request, webhook_id: str) -> Answer:
+        webhook = self._store.webhooks.get(webhook_id)
+        if webhook is None:
+            raise Refusal(404, f"No webhook {webhook_id}")
+        match request.method:
+            case "GET":
+                return _json(webhook)
+            case "PATCH" | "PUT":
+                changes = {name: value for name, value in _body(request).items() if name in _WEBHOOK_CHANGES}
+                webhook.update(changes, updated_at=to_iso(self._store.now_milliseconds))
+                return _json(webhook)
+            case "DELETE":
+                del self._store.webhooks[webhook_id]
+                return _json({})
+        raise Refusal(405, f"{request.method} is not a method of {request.path}")
+
+
+_CALLS = {
+    ("GET", False): "list",
+    ("POST", False): "create",
+    ("GET", True): "get",
+    ("PATCH", True): "update",
+    ("PUT", True): "update",
+    ("DELETE", True): "remove",
+}
+_WEBHOOK_CHANGES = ("hook_url", "interval", "is_paused", "is_healthy", "filters", "fields")
+
+
+def _json(value: Any) -> Answer:
+    return Answer(200, msgspec.json.encode(value))
+
+
+def _body(request: Request) -> Record:
+    try:
+        return msgspec.json.decode(request.body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise Refusal(400, f"The body is not a JSON object: {fault}") from fault
+
+
+def _single(parameters: Parameters, name: str) -> str | None:
+    return parameters[name][-1] if name in parameters else None
+
+
+def _many(parameters: Parameters, name: str) -> list[str]:
+    return [part for value in parameters.get(name, []) for part in value.split(",") if part]
+
+
+def _count(parameters: Parameters, name: str, default: int, *, least: int) -> int:
+    text = _single(parameters, name)
+    if text is None:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer() or number < least:
+        raise Refusal(400, f"{name} is a whole number of at least {least}, not {text!r}")
+    return int(number)
+
+
+def _choice(parameters: Parameters, name: str, choices: tuple[str, ...]) -> str | None:
+    value = _single(parameters, name)
+    if value is not None and value not in choices:
+        raise Refusal(400, f"{name} is one of {', '.join(choices)}, not {value!r}")
+    return value
+
+
+def _updated_gte(parameters: Parameters, fate: Fate | None) -> int | None:
+    text = _single(parameters, "updated_gte")
+    if text is None:
+        return None
+    try:
+        moment = from_iso(text)
+    except ValueError as fault:
+        raise Refusal(400, f"updated_gte is {fault}") from fault
+    grain = {"seconds": SECOND, "minutes": MINUTE}.get((fate.faults.cut_updated_gte if fate else None) or "", 1)
+    return moment - moment % grain
+
+
+def _fields(parameters: Parameters, object_name: str, *, strict: bool) -> frozenset[str] | None:
+    if "fields" not in parameters:
+        return None
+    fields = _field_set(",".join(parameters["fields"]))
+    admitted = LISTABLE_FIELDS[object_name]
+    if strict and (unknown := sorted(fields - admitted)):
+        raise Refusal(400, f"fields: {', '.join(unknown)} not among {', '.join(sorted(admitted))}")
+    return fields
+
+
+@lru_cache(maxsize=256)
+def _field_set(text: str) -> frozenset[str]:
+    return frozenset(name for name in text.split(",") if name)
+
+
+def _readable(fields: frozenset[str] | None, support: ObjectSupport) -> frozenset[str] | None:
+    if fields is not None and "raw" in fields and "raw" not in support["inbound_fields"]:
+        return fields - {"raw"}
+    return fields
+
+
+def _agrees(row: Record, parameters: Parameters, names: Mapping[str, str]) -> bool:
+    return all(_single(parameters, name) in (None, row.get(key)) for name, key in names.items())
+
+
+def _sorted(rows: list[Record], parameters: Parameters) -> list[Record]:
+    sort = _choice(parameters, "sort", SORTS)
+    is_descending = _choice(parameters, "order", ("asc", "desc")) == "desc"
+    if sort is None:
+        return rows[::-1] if is_descending else rows
+    return sorted(rows, key=lambda row: str(row.get(sort) or ""), reverse=is_descending)
+
+
+def _window(rows: list[Record], parameters: Parameters) -> list[Record]:
+    offset = _count(parameters, "offset", 0, least=0)
+    limit = min(_count(parameters, "limit", PAGE_CAP, least=1), PAGE_CAP)
+    return rows[offset : offset + limit]
+
+
+def _integration(helpdesk: Helpdesk, connections: list[Record]) -> Record:
+    offers_employees = support_key("employee") in helpdesk.support
+    return {
+        "type": helpdesk.type,
+        "name": helpdesk.name or helpdesk.type,
+        "categories": ["ticketing", "hris"] if offers_employees else ["ticketing"],
+        "is_active": True,
+        "active_healthy_connections": sum(row["integration_type"] == helpdesk.type for row in connections),
+        "support": helpdesk.support,
+        "web_url": f"https://www.{helpdesk.type}.example",
+    }

@@ -1,0 +1,117 @@
+"""The whole job in a minute, against a sandbox: the one place where the stand-in and the pipeline meet."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from pipelines import console
+from pipelines.build import build
+from pipelines.sandbox.server import Sandbox
+from pipelines.settings import UnifiedSettings, WarehouseSettings
+from pipelines.sync import SyncReport, sync
+from transforms.schemas import RECORD_TABLES
+
+DEMO_WAREHOUSE = Path("data/demo.duckdb")
+HOURS_THAT_PASS = 60
+
+_QUESTIONS = {
+    "How long does a customer wait for the first reply? (median, by helpdesk)": """
+        select
+            integration_type as helpdesk,
+            count(*) as tickets,
+            count(first_reply_seconds) as answered,
+            round(median(first_reply_seconds) / 3600, 1) as median_hours
+        from marts.tickets
+        where not is_deleted
+        group by helpdesk
+        order by median_hours
+    """,
+    "Who has the most open tickets?": """
+        select customer_name as customer, integration_type as helpdesk, open_ticket_count as open_tickets,
+            ticket_count as tickets
+        from marts.customer_support_summary
+        where open_ticket_count > 0
+        order by open_ticket_count desc, ticket_count desc, customer_name
+        limit 5
+    """,
+    "Which customers have waited longest for us?": """
+        select integration_type as helpdesk, subject, priority,
+            strftime(waiting_since_at, '%Y-%m-%d %H:%M') as waiting_since,
+            round(date_diff('second', waiting_since_at, $as_of) / 86400, 1) as days
+        from marts.tickets
+        where waiting_on = 'us'
+        order by waiting_since_at
+        limit 5
+    """,
+}
+
+_NEXT = """Try next:
+    a conversation   uv run python -c "import duckdb; print(duckdb.connect('{path}').sql(
+                     'select transcript from marts.conversation_threads order by message_count desc').fetchone()[0])"
+    a sandbox        uv run ticketing sandbox       and in another terminal what it prints
+    your account     export SOURCES__UNIFIED__API_KEY=...       then   uv run ticketing run"""
+
+
+def demo(seed: int, tickets: int) -> int:
+    """Sync, let time pass, sync again, build, and answer three questions. Leaves the DuckDB file to play with."""
+    warehouse = _fresh_warehouse()
+    started = time.monotonic()
+    with Sandbox(seed=seed, tickets=tickets) as sandbox, console.Progress() as progress:
+        settings = UnifiedSettings()
+        settings.update({"api_key": sandbox.api_key, "base_url": sandbox.base_url})
+        progress.tell(f"A sandbox of Unified.to answers on {sandbox.base_url} with {tickets} tickets. First sync:")
+        first = sync(settings, warehouse)
+        progress.tell(f"In the sandbox {HOURS_THAT_PASS} hours pass ...")
+        happened = sandbox.world.live(hours=HOURS_THAT_PASS)
+        progress.tell("Second sync, only what changed:")
+        second = sync(settings, warehouse)
+        as_of = sandbox.world.now
+        built = build(
+            warehouse, as_of=as_of, heard=lambda done, total: progress.tick(f"dbt: {done} of {total} models and tests")
+        )
+    _show_arrivals(first, second, happened)
+    _show_answers(warehouse.duckdb_path, as_of)
+    console.say(
+        f"\nDone in {console.duration(time.monotonic() - started)}: {console.count(built.models, 'model')} built and "
+        f"{console.count(built.tests, 'test')} passed over {warehouse.duckdb_path}"
+    )
+    console.say(_NEXT.format(path=warehouse.duckdb_path))
+    return max(first.exit_code, second.exit_code)
+
+
+def _fresh_warehouse() -> WarehouseSettings:
+    """The demo's own file, without what an earlier demo left: the sandbox begins anew, and so must its warehouse."""
+    warehouse = WarehouseSettings("duckdb", DEMO_WAREHOUSE, DEMO_WAREHOUSE.with_suffix(".state"))
+    shutil.rmtree(warehouse.state_dir, ignore_errors=True)
+    for leftover in (DEMO_WAREHOUSE, DEMO_WAREHOUSE.with_suffix(".duckdb.wal")):
+        leftover.unlink(missing_ok=True)
+    return warehouse
+
+
+def _show_arrivals(first: SyncReport, second: SyncReport, happened: dict[str, int]) -> None:
+    events = ", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in happened.items())
+    console.show_table(
+        ["table", "first sync", "requests", "second sync", "requests"],
+        [[table, *_arrived(first, table), *_arrived(second, table)] for table in RECORD_TABLES],
+        title=f"What arrived ({events} between the two)",
+    )
+
+
+def _arrived(report: SyncReport, table: str) -> tuple[int, int]:
+    outcomes = [outcome for outcome in report.outcomes if outcome.object == table]
+    return sum(outcome.rows_received for outcome in outcomes), sum(outcome.calls.requests for outcome in outcomes)
+
+
+def _show_answers(path: Path, as_of: datetime) -> None:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        for question, query in _QUESTIONS.items():
+            answer = connection.execute(
+                query, {"as_of": as_of.replace(tzinfo=None)} if "$as_of" in query else None
+            ).df()
+            rows = answer.astype(object).where(answer.notna(), None).values.tolist()
+            console.show_table([name.replace("_", " ") for name in answer.columns], rows, title=question)

@@ -1,0 +1,457 @@
+"""The life of one ticket: who writes what and when, from its opening to its last closing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from math import log
+from typing import Any
+
+from pipelines.sandbox.helpdesks import Backstage, Helpdesk, Part, State
+from pipelines.sandbox.instants import DAY, HOUR, MINUTE, SECOND, to_iso
+from pipelines.sandbox.letters import Slots, agent_mail, customer_mail, to_html
+from pipelines.sandbox.people import Agent, Person
+from pipelines.sandbox.shelf import Record
+from pipelines.sandbox.support import FIELDS
+from pipelines.sandbox.topics import PHRASES, Desk, Progress, Topic
+
+
+class Move(Enum):
+    """What can happen to a ticket."""
+
+    DESCRIPTION = "description"
+    CUSTOMER = "customer"
+    REPLY = "reply"
+    INTERNAL = "internal"
+    BOT = "bot"
+    ASSIGN = "assign"
+    SNOOZE = "snooze"
+    CLOSE = "close"
+    EDIT = "edit"
+
+
+@dataclass(frozen=True, order=True)
+class Act:
+    """One thing that happens to a ticket, at a moment."""
+
+    at: int
+    move: Move = field(compare=False)
+    agent: Agent | None = field(default=None, compare=False)
+    text: str | None = field(default=None, compare=False)
+    changes: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an act does: to the ticket, and the note that it leaves."""
+
+    changes: Record
+    state: State | None = None
+    note: Record | None = None
+    backstage: Backstage = field(default_factory=Backstage)
+
+
+@dataclass(frozen=True)
+class Story:
+    """A ticket as it was opened, and all that happens to it."""
+
+    ticket: Record
+    opened_by: Agent | None
+    author_name: str
+    acts: list[Act]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a desk and its customers are: medians in minutes, and their spread."""
+
+    first_reply: float
+    later_reply: float
+    customer: float
+    spread: float
+    works_weekends: bool = False
+
+
+PACES = {
+    "zendesk": Pace(65, 120, 420, 1.1),
+    "intercom": Pace(7, 4, 6, 1.3, works_weekends=True),
+    "freshdesk": Pace(150, 220, 300, 0.9),
+    "servicenow": Pace(32, 70, 80, 1.2),
+}
+_NOTED = "Thank you, I have noted that and will see to it."
+_HTML_NOTES = ("zendesk", "intercom", "freshdesk")
+_HTML_DESCRIPTIONS = ("intercom", "freshdesk")
+
+
+def effect(helpdesk: Helpdesk, ticket: Record, act: Act) -> Effect:
+    """What an act does to a ticket in its present state."""
+    at = to_iso(act.at)
+    changes = dict(act.changes)
+    state, note, part = _STATES.get(act.move), None, _PARTS.get(act.move, Part.REPLY)
+    is_closed = ticket.get("status") == "CLOSED"
+    if act.move is Move.CUSTOMER and is_closed:
+        changes["status"] = "ACTIVE"
+        if not helpdesk.keeps_closed_at:
+            changes["closed_at"] = None
+    if act.move is Move.CLOSE and is_closed:
+        return Effect({})
+    if act.move is Move.CLOSE:
+        changes |= {"status": "CLOSED", "closed_at": at}
+    if act.move is Move.ASSIGN and act.agent:
+        changes["user_id"] = act.agent.id
+    if is_closed and act.move in (Move.REPLY, Move.INTERNAL, Move.BOT):
+        state = None
+    if act.text is not None or (helpdesk.type == "intercom" and act.move in _EVENTS):
+        note = _note(ticket, act, at)
+        if helpdesk.note_moves_ticket:
+            changes["updated_at"] = at
+    if changes:
+        changes["updated_at"] = at
+    author = act.agent.name if act.agent else "Polaris" if act.move is Move.BOT else None
+    return Effect(changes, state if changes else None, note, Backstage(part=part, author_name=author))
+
+
+def _note(ticket: Record, act: Act, at: str) -> Record:
+    is_from_customer = act.agent is None and act.move in (Move.CUSTOMER, Move.DESCRIPTION)
+    is_to_customer = act.move is Move.REPLY and act.at % 5 == 0
+    return {
+        "created_at": at,
+        "updated_at": at,
+        "ticket_id": ticket["id"],
+        "customer_id": ticket.get("customer_id") if is_from_customer or is_to_customer else None,
+        "user_id": act.agent.id if act.agent else None,
+        "description": act.text,
+    }
+
+
+_STATES = {
+    Move.CUSTOMER: State.OPEN,
+    Move.REPLY: State.PENDING,
+    Move.ASSIGN: State.OPEN,
+    Move.SNOOZE: State.HOLD,
+    Move.CLOSE: State.SOLVED,
+}
+_PARTS = {
+    Move.INTERNAL: Part.INTERNAL,
+    Move.BOT: Part.BOT,
+    Move.ASSIGN: Part.ASSIGNMENT,
+    Move.SNOOZE: Part.SNOOZED,
+    Move.CLOSE: Part.CLOSE,
+}
+_EVENTS = (Move.ASSIGN, Move.SNOOZE, Move.CLOSE)
+
+
+def arranged(object_name: str, record: Record, helpdesk: Helpdesk) -> Record:
+    """The record with its fields in the API's order; what is null is sent as null or left out, by helpdesk."""
+    row = {name: record.get(name) for name in FIELDS[object_name] if name != "raw"}
+    return row if helpdesk.sends_nulls else {name: value for name, value in row.items() if value is not None}
+
+
+@dataclass
+class Author:
+    """Writes the stories of one connection."""
+
+    rng: random.Random
+    helpdesk: Helpdesk
+    desk: Desk
+    pace: Pace
+    agents: list[Agent]
+    category_ids: Mapping[str, str]
+
+    def story(self, at: int, customer_id: str, person: Person, until: int | None = None) -> Story:
+        """A ticket opened at a moment: an ordinary one, or one of hundreds of messages that fills the time `until`."""
+        telling = _Telling(self, at, customer_id, person)
+        return telling.ordinary() if until is None else telling.endless(until)
+
+    def colleague_of(self, agent: Agent) -> Agent:
+        """Another agent, if there is one."""
+        return self.rng.choice([other for other in self.agents if other is not agent] or self.agents)
+
+    def agent_moment(self, after: int, median_minutes: float) -> int:
+        """When an agent gets to it: some time later, in office hours."""
+        delay = self.rng.lognormvariate(log(median_minutes), self.pace.spread) * MINUTE
+        return self.in_office(after + 20 * SECOND + int(delay))
+
+    def in_office(self, moment: int) -> int:
+        """The moment itself, or the next one at which somebody works."""
+        rng, day, time = self.rng, moment // DAY, moment % DAY
+        if time >= 18 * HOUR:
+            day, time = day + 1, 0
+        if not self.pace.works_weekends:
+            while (day + 3) % 7 > 4:
+                day, time = day + 1, 0
+        if time < 8 * HOUR:
+            time = 8 * HOUR + int(rng.expovariate(1 / 40) * MINUTE)
+        elif 12 * HOUR <= time < 13 * HOUR and rng.random() < 0.7:
+            time = 13 * HOUR + int(rng.random() * 25 * MINUTE)
+        return day * DAY + time
+
+    def customer_moment(self, after: int) -> int:
+        """When a customer writes again: any time, but seldom at night."""
+        delay = self.rng.lognormvariate(log(self.pace.customer), self.pace.spread) * MINUTE
+        moment = after + 30 * SECOND + int(delay)
+        if moment % DAY < 6 * HOUR and self.rng.random() < 0.8:
+            moment = moment // DAY * DAY + 6 * HOUR + int(self.rng.random() * 4 * HOUR)
+        return moment
+
+
+class _Telling:
+    """One story while it is being told."""
+
+    def __init__(self, author: Author, at: int, customer_id: str, person: Person) -> None:
+        rng = author.rng
+        self.author, self.rng, self.helpdesk = author, rng, author.helpdesk
+        self.at, self.person, self.customer_id = at, person, customer_id
+        self.topic: Topic = rng.choice(author.desk.topics)
+        self.case = rng.choice(self.topic.cases)
+        self.agent = rng.choice(author.agents)
+        self.slots = Slots(
+            rng, city=person.city, agent=self.agent.given, colleague=author.colleague_of(self.agent).given
+        )
+        self.acts: list[Act] = []
+        self.last_mail = ""
+        self.is_chat = author.helpdesk.type == "intercom"
+        self.is_brief = author.helpdesk.type in ("intercom", "servicenow")
+
+    def ordinary(self) -> Story:
+        rng = self.rng
+        is_outreach = rng.random() < 0.1 and self.author.in_office(self.at) == self.at
+        ticket = self._outreach() if is_outreach else self._opening()
+        assigned_at = self.at
+        if rng.random() < 0.85:
+            assigned_at = self._add(self.author.agent_moment(self.at, self.author.pace.first_reply / 6), Move.ASSIGN)
+        fate = rng.random()
+        if is_outreach:
+            self._acknowledgement(self.author.customer_moment(self.at))
+        elif fate < 0.04:
+            self._silence()
+        elif fate < 0.075:
+            self._add(self.author.in_office(assigned_at + int(rng.uniform(1, 30) * HOUR)), Move.CLOSE)
+        else:
+            self._exchange(assigned_at, turns=rng.choices((1, 2, 3, 4, 6), (54, 28, 11, 5, 2))[0])
+        self._edits()
+        return self._finished(ticket, self.agent if is_outreach else None)
+
+    def endless(self, until: int) -> Story:
+        rng = self.rng
+        ticket = self._opening()
+        self._add(self.author.agent_moment(self.at, 10), Move.ASSIGN)
+        count = rng.randint(110, 280)
+        step = (until - self.at) / (count + 1)
+        for number in range(1, count):
+            at = self.at + int(step * (number + rng.uniform(-0.4, 0.4)))
+            slots = Slots(rng, n=str(number // 2 + 1), colleague=self.slots["colleague"])
+            if number % 2:
+                self._customer_writes(at, slots.fill(rng.choice(PHRASES.diagnostics)))
+            else:
+                self._agent_replies(at, slots.fill(rng.choice(PHRASES.diagnoses)))
+        return self._finished(ticket, None)
+
+    # Openings
+
+    def _opening(self) -> Record:
+        subject = self.slots.fill(self.rng.choice(self.case.subjects))
+        text = self.slots.fill(self.rng.choice(self.case.openings))
+        if self.rng.random() < 0.3 and self.helpdesk.type != "servicenow":
+            detail = self._detail("{detail}.")
+            text += f"\n\n{detail[0].upper()}{detail[1:]}"
+        body = text if self.is_brief else customer_mail(self.rng, self.person, text, greets=True)
+        return self._ticket(subject, body, None)
+
+    def _outreach(self) -> Record:
+        outreach = self.rng.choice(self.author.desk.outreach)
+        body = self.slots.fill(outreach.text)
+        if not self.is_chat:
+            body = agent_mail(self.rng, self.agent, self.person, body, self.author.desk.signature)
+        category = self.author.desk.categories[0].name
+        ticket = self._ticket(self.slots.fill(outreach.subject), body, self.agent)
+        return {
+            **ticket,
+            "tags": ["proactive"],
+            "category_id": self.author.category_ids.get(category),
+            "category": None,
+        }
+
+    def _ticket(self, subject: str, body: str, opened_by: Agent | None) -> Record:
+        rng, helpdesk = self.rng, self.helpdesk
+        self.last_mail = body
+        if helpdesk.type == "zendesk" or (helpdesk.type == "servicenow" and rng.random() < 0.3):
+            note_at = self.at + rng.choice((0, 0, 0, 400, 1_000, 1_800))
+            self.acts.append(Act(note_at, Move.DESCRIPTION, opened_by, self._dressed(body)))
+        if self.is_chat and opened_by is None and rng.random() < 0.35:
+            line = self.slots.fill(rng.choice(PHRASES.bot_lines))
+            self._add(self.at + rng.randint(2, 7) * SECOND, Move.BOT, text=to_html(line))
+        is_html = helpdesk.type in _HTML_DESCRIPTIONS
+        created_at = to_iso(self.at)
+        source = rng.choice(helpdesk.sources)
+        return {
+            "created_at": created_at,
+            "updated_at": created_at,
+            "customer_id": self.customer_id,
+            "subject": subject,
+            "description": to_html(body) if is_html else body,
+            "status": "ACTIVE",
+            "priority": self._priority(),
+            **self._category(),
+            "source": source,
+            "tags": self._tags(),
+            "due_at": to_iso(self.at + rng.randint(24, 120) * HOUR) if rng.random() < 0.15 else None,
+            "attachment_ids": [f"att_{rng.randrange(10**8):08d}"] if rng.random() < 0.07 else None,
+            "metadata": self._metadata(),
+        }
+
+    def _category(self) -> Record:
+        name, roll = self.topic.category, self.rng.random()
+        if roll < 0.04:
+            return {}
+        if roll < 0.055:
+            return {"category_id": "999999"}
+        if self.helpdesk.type == "servicenow" and roll < 0.35:
+            return {"category": name}
+        return {"category_id": self.author.category_ids.get(name)}
+
+    def _priority(self) -> str | None:
+        priorities = self.helpdesk.priorities
+        if self.rng.random() < 0.08 and self.helpdesk.type != "freshdesk":
+            return None
+        middle = 0 if len(priorities) < 3 else 1
+        roll, urgency = self.rng.random(), self.topic.urgency
+        if roll < urgency * 0.35:
+            return priorities[-1]
+        if roll < urgency:
+            return priorities[-2] if len(priorities) > 2 else priorities[-1]
+        return priorities[middle] if roll < 0.85 else priorities[0]
+
+    def _tags(self) -> list[str]:
+        tags = [self.slots.fill(tag) for tag in self.topic.tags if self.rng.random() < 0.6]
+        return [*tags, "vip"] if self.rng.random() < 0.04 else tags
+
+    def _metadata(self) -> list[Record] | None:
+        if self.rng.random() > 0.1:
+            return None
+        return [{"id": "order", "slug": "order_number", "format": "TEXT", "value": self.slots["order"]}]
+
+    # What follows
+
+    def _exchange(self, after: int, *, turns: int) -> None:
+        rng, author, case, at = self.rng, self.author, self.case, after
+        first = Progress(rng.choice(case.asks), rng.choice(case.answers))
+        exchanges = [first, *rng.sample(author.desk.progress, min(turns, len(author.desk.progress)))][: turns - 1]
+        for number, exchange in enumerate(exchanges):
+            at = self._reply(at, exchange.says, is_first=number == 0)
+            if rng.random() < 0.12:
+                self._close_after(at, days=5)
+                return
+            at = self._customer_writes(author.customer_moment(at), exchange.answer)
+            if rng.random() < 0.1:
+                detail = self._detail(rng.choice(PHRASES.follow_ups))
+                at = self._customer_writes(at + rng.randint(40, 600) * SECOND, detail)
+        at = self._reply(at, rng.choice(case.fixes), is_first=not exchanges)
+        if rng.random() < 0.3:
+            at = self._customer_writes(author.customer_moment(at), rng.choice(PHRASES.thanks))
+        if rng.random() < 0.9:
+            self._close_and_maybe_reopen(at)
+
+    def _acknowledgement(self, at: int) -> None:
+        """What may follow when it was the agent who wrote first."""
+        rng = self.rng
+        if rng.random() < 0.55:
+            at = self._customer_writes(at, "Thank you for letting me know.")
+            if rng.random() < 0.4:
+                at = self._customer_writes(at + 5 * MINUTE, self._detail(rng.choice(PHRASES.follow_ups)))
+                at = self._agent_replies(self.author.agent_moment(at, self.author.pace.later_reply), _NOTED)
+        self._close_after(at, days=2)
+
+    def _reply(self, after: int, text: str, *, is_first: bool) -> int:
+        rng, author = self.rng, self.author
+        at = author.agent_moment(after, author.pace.first_reply if is_first else author.pace.later_reply)
+        if at - after > 2 * DAY and rng.random() < 0.35:
+            self._customer_writes(after + int((at - after) * 0.7), rng.choice(PHRASES.nudges))
+        if rng.random() < 0.14:
+            remark = self.slots.fill(rng.choice(self.topic.internals if rng.random() < 0.4 else PHRASES.remarks))
+            self._add(max(after + SECOND, at - rng.randint(2, 15) * MINUTE), Move.INTERNAL, text=self._dressed(remark))
+        if self.is_chat and rng.random() < 0.05:
+            self._add(at - SECOND, Move.SNOOZE)
+        return self._agent_replies(at, text)
+
+    def _close_and_maybe_reopen(self, after: int) -> None:
+        rng, author = self.rng, self.author
+        wait = rng.choice((0.1, 0.3, 2, 20, 48)) * HOUR
+        at = self._add(author.in_office(after + MINUTE + int(wait)), Move.CLOSE)
+        if rng.random() > 0.08:
+            return
+        at = author.customer_moment(at + int(rng.uniform(0.5, 6) * DAY))
+        at = self._customer_writes(at, rng.choice(PHRASES.reopenings))
+        if rng.random() < 0.85:
+            at = self._agent_replies(
+                author.agent_moment(at, author.pace.later_reply), rng.choice(author.desk.apologies)
+            )
+            if rng.random() < 0.8:
+                self._add(author.in_office(at + DAY), Move.CLOSE)
+
+    def _close_after(self, at: int, days: int) -> None:
+        self._add(at + days * DAY + self.rng.randint(0, 3_000) * SECOND, Move.CLOSE)
+
+    def _silence(self) -> None:
+        if self.rng.random() < 0.5:
+            nudge = self.at + int(self.rng.uniform(2, 6) * DAY)
+            self._customer_writes(nudge, self.rng.choice(PHRASES.nudges))
+
+    def _edits(self) -> None:
+        rng = self.rng
+        if rng.random() > 0.12:
+            return
+        at = self.author.in_office(self.at + int(rng.uniform(0.2, 30) * HOUR))
+        changes = rng.choice(
+            (
+                {"priority": rng.choice(self.helpdesk.priorities)},
+                {"tags": sorted({*self._tags(), "escalated"})},
+                {"category_id": self.author.category_ids.get(self.topic.category)},
+            )
+        )
+        self.acts.append(Act(at, Move.EDIT, changes=changes))
+
+    # Messages
+
+    def _customer_writes(self, at: int, text: str) -> int:
+        filled = self.slots.fill(text)
+        body = filled if self.is_brief else customer_mail(self.rng, self.person, filled, greets=self.rng.random() < 0.4)
+        quotes = not self.is_brief and self.rng.random() < 0.3
+        self._add(at, Move.CUSTOMER, text=self._dressed(body, quotes=quotes))
+        return at
+
+    def _agent_replies(self, at: int, text: str) -> int:
+        filled = self.slots.fill(text)
+        if not self.is_brief:
+            filled = agent_mail(self.rng, self.agent, self.person, filled, self.author.desk.signature)
+        elif self.is_chat and self.rng.random() < 0.4:
+            filled = f"Hi {self.person.given}! {filled}"
+        self._add(at, Move.REPLY, text=self._dressed(filled))
+        self.last_mail = filled
+        return at
+
+    def _dressed(self, text: str, *, quotes: bool = False) -> str:
+        if self.helpdesk.type not in _HTML_NOTES:
+            return text
+        return to_html(text, self.last_mail if quotes else "", self.author.desk.signature)
+
+    def _detail(self, text: str) -> str:
+        return text.replace("{detail}", self.slots.fill(self.rng.choice(self.author.desk.details)))
+
+    def _add(self, at: int, move: Move, *, text: str | None = None) -> int:
+        is_agents = move not in (Move.CUSTOMER, Move.BOT)
+        self.acts.append(Act(at, move, self.agent if is_agents else None, text))
+        return at
+
+    def _finished(self, ticket: Record, opened_by: Agent | None) -> Story:
+        return Story(ticket, opened_by, (opened_by or self.person).name, list(_spread(sorted(self.acts))))
+
+
+def _spread(acts: list[Act]) -> Iterator[Act]:
+    """No two acts in one millisecond."""
+    last = 0
+    for act in acts:
+        last = max(act.at, last + 1)
+        yield act if act.at == last else Act(last, act.move, act.agent, act.text, act.changes)

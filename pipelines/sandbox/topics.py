@@ -1,0 +1,110 @@
+"""What people write about, by desk: riders, the web shop, the dealers, and the company's own IT."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+
+import msgspec
+
+
+@dataclass(frozen=True)
+class Case:
+    """One trouble: how it is told, what is asked and answered, and what helps. Any choice of each makes sense."""
+
+    subjects: tuple[str, ...]
+    openings: tuple[str, ...]
+    asks: tuple[str, ...]
+    answers: tuple[str, ...]
+    fixes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A category's troubles, what agents note about them, and how urgent they are: a share from 0 to 1."""
+
+    category: str
+    urgency: float
+    tags: tuple[str, ...]
+    internals: tuple[str, ...]
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """An exchange on the way, when the first question did not settle it."""
+
+    says: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category of a desk, perhaps under another one."""
+
+    name: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class Outreach:
+    """A ticket that an agent opens."""
+
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A support desk: what it is asked, what it asks, and how it signs."""
+
+    signature: str
+    categories: tuple[Category, ...]
+    topics: tuple[Topic, ...]
+    progress: tuple[Progress, ...]
+    apologies: tuple[str, ...]
+    """Answers to those who come back."""
+    details: tuple[str, ...]
+    outreach: tuple[Outreach, ...]
+    workplaces: tuple[str, ...] = ()
+    """Mail domains of customers who write from work; empty where they write from home."""
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """What is said on every desk."""
+
+    nudges: tuple[str, ...]
+    thanks: tuple[str, ...]
+    reopenings: tuple[str, ...]
+    bot_lines: tuple[str, ...]
+    follow_ups: tuple[str, ...]
+    remarks: tuple[str, ...]
+    """What agents note for each other."""
+    diagnostics: tuple[str, ...]
+    diagnoses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Book:
+    phrases: Phrases
+    slots: dict[str, tuple[str, ...]]
+    numbers: dict[str, tuple[int, int]]
+    desks: dict[str, Desk]
+
+
+_BOOK = msgspec.convert(
+    tomllib.loads(files("pipelines.sandbox").joinpath("conversations.toml").read_text(encoding="utf-8")), _Book
+)
+
+PHRASES = _BOOK.phrases
+SLOTS = _BOOK.slots
+"""What a name in braces may stand for."""
+NUMBERS = _BOOK.numbers
+"""The ranges of those that stand for a number."""
+
+
+def desk_of(integration_type: str) -> Desk:
+    """Whom a helpdesk of this type serves; one that has no desk of its own serves the riders."""
+    return _BOOK.desks.get(integration_type, _BOOK.desks["zendesk"])

@@ -1,0 +1,333 @@
+"""The API as a client without the project's code sees it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+
+import httpx
+import pytest
+
+from pipelines.sandbox import Sandbox, World
+from pipelines.sandbox.helpdesks import HELPDESKS
+from pipelines.sandbox.store import PERMISSIONS
+from pipelines.sandbox.support import support_table
+from tests.sandbox.conftest import connection_id
+
+OBJECTS = ("ticket", "customer", "note", "category")
+
+
+# Who may ask
+
+
+@pytest.mark.parametrize("header", [None, "", "bearer", "bearer wrong", "basic sandbox-api-key", "sandbox-api-key"])
+def test_a_missing_or_wrong_key_is_401(sandbox: Sandbox, header: str | None) -> None:
+    headers = {} if header is None else {"authorization": header}
+    answer = httpx.get(f"{sandbox.base_url}/unified/connection", headers=headers)
+    assert answer.status_code == 401
+    assert answer.json()["status"] == 401
+
+
+def test_a_missing_permission_is_403_and_names_it(sandbox: Sandbox, client: httpx.Client, zendesk: str) -> None:
+    sandbox.world.change_connection(zendesk, permissions=[right for right in PERMISSIONS if "note" not in right])
+    answer = client.get(f"/ticketing/{zendesk}/note")
+    assert answer.status_code == 403
+    assert "ticketing_note_read" in answer.json()["message"]
+    assert client.get(f"/ticketing/{zendesk}/ticket").status_code == 200
+
+
+def test_reading_is_not_writing(sandbox: Sandbox, client: httpx.Client, zendesk: str) -> None:
+    sandbox.world.change_connection(zendesk, permissions=["ticketing_ticket_read"])
+    assert client.get(f"/ticketing/{zendesk}/ticket").status_code == 200
+    assert client.post(f"/ticketing/{zendesk}/ticket", json={"subject": "x"}).status_code == 403
+
+
+# What there is
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ticketing/nowhere/ticket",
+        "/unified/connection/nowhere",
+        "/ticketing/{zendesk}/ticket/0",
+        "/ticketing/{zendesk}/gadget",
+        "/unified/webhook/0",
+        "/",
+        "/ticketing",
+    ],
+)
+def test_what_is_not_there_is_404(client: httpx.Client, zendesk: str, path: str) -> None:
+    answer = client.get(path.format(zendesk=zendesk))
+    assert (answer.status_code, answer.json()["status"]) == (404, 404)
+
+
+def test_what_the_integration_does_not_offer_is_501(sandbox: Sandbox, client: httpx.Client) -> None:
+    servicenow = connection_id(sandbox, "servicenow")
+    zoho = sandbox.world.add_connection("zohodesk")
+    assert client.delete(f"/ticketing/{servicenow}/note/1").status_code == 501
+    assert client.get(f"/hris/{servicenow}/employee").status_code == 501
+    assert client.get(f"/ticketing/{zoho}/note").status_code == 501
+
+
+def test_a_paused_connection_refuses(sandbox: Sandbox, client: httpx.Client, zendesk: str) -> None:
+    sandbox.world.change_connection(zendesk, is_paused=True)
+    assert client.get(f"/ticketing/{zendesk}/ticket").status_code == 400
+    assert client.get(f"/unified/connection/{zendesk}").json()["is_paused"] is True
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "limit=abc", "limit=0", "limit=-1", "limit=1.5", "limit=inf", "limit=", "offset=-1", "offset=x",
+        "updated_gte=yesterday", "updated_gte=2026-13-01", "updated_gte=2026-05-01T00:00:00 00:00", "sort=subject",
+        "order=up",
+    ],
+)  # fmt: skip
+def test_a_bad_parameter_is_400(client: httpx.Client, zendesk: str, question: str) -> None:
+    assert client.get(f"/ticketing/{zendesk}/ticket?{question}").status_code == 400
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b'"x"'])
+def test_a_body_that_is_no_json_object_is_400(client: httpx.Client, zendesk: str, body: bytes) -> None:
+    assert client.post(f"/ticketing/{zendesk}/ticket", content=body).status_code == 400
+
+
+# Lists
+
+
+def test_a_list_is_a_bare_array_of_at_most_a_hundred(client: httpx.Client, zendesk: str, sandbox: Sandbox) -> None:
+    assert len(sandbox.world.records(zendesk, "note")) > 100
+    for question in ("", "limit=100", "limit=100.0", "limit=5000"):
+        answer = client.get(f"/ticketing/{zendesk}/note?{question}").json()
+        assert isinstance(answer, list)
+        assert len(answer) == 100
+
+
+def test_updated_gte_is_inclusive_to_the_millisecond(client: httpx.Client, zendesk: str, sandbox: Sandbox) -> None:
+    moments = sorted(ticket["updated_at"] for ticket in sandbox.world.records(zendesk, "ticket"))
+    for moment in (moments[5], moments[5].replace("Z", "+00:00").replace("+", "%2B")):
+        listed = client.get(f"/ticketing/{zendesk}/ticket?sort=updated_at&updated_gte={moment}").json()
+        assert [ticket["updated_at"] for ticket in listed] == moments[5:]
+
+
+def test_the_answer_carries_the_sandboxs_time(client: httpx.Client, zendesk: str, sandbox: Sandbox) -> None:
+    sandbox.world.advance(timedelta(days=3, seconds=7))
+    answer = client.get(f"/ticketing/{zendesk}/ticket")
+    assert answer.headers.get_list("date") == ["Mon, 01 Jun 2026 16:00:07 GMT"]
+    assert parsedate_to_datetime(answer.headers["date"]) == sandbox.world.now
+    assert "server" not in answer.headers
+
+
+def test_raw_comes_only_when_asked_for(client: httpx.Client, zendesk: str, sandbox: Sandbox) -> None:
+    truth = sandbox.world.records(zendesk, "ticket")[0]
+    url = f"/ticketing/{zendesk}/ticket/{truth['id']}"
+    assert client.get(url).json() == {name: value for name, value in truth.items() if name != "raw"}
+    assert client.get(f"{url}?fields=raw").json() == {"id": truth["id"], "raw": truth["raw"]}
+
+
+@pytest.mark.parametrize(
+    "question", ["fields=subject&fields=updated_at", "fields=subject,updated_at", "fields=subject,&fields=updated_at"]
+)
+def test_fields_choose_what_comes_back_and_always_the_id(client: httpx.Client, zendesk: str, question: str) -> None:
+    listed = client.get(f"/ticketing/{zendesk}/ticket?{question}").json()
+    assert all(set(ticket) == {"id", "subject", "updated_at"} for ticket in listed)
+    again = client.get(f"/ticketing/{zendesk}/ticket?fields=id,status").json()
+    assert all(set(ticket) == {"id", "status"} for ticket in again)
+
+
+def test_raw_is_not_shown_where_the_table_does_not_list_it(client: httpx.Client, sandbox: Sandbox) -> None:
+    gorgias = sandbox.world.add_connection("gorgias")
+    sandbox.world.create(gorgias, "ticket", {"id": "1", "subject": "x", "raw": {"secret": 1}})
+    assert client.get(f"/ticketing/{gorgias}/ticket?fields=id,raw").json() == [{"id": "1"}]
+
+
+@pytest.mark.parametrize("name", ["ticket_id", "customer_id"])
+def test_lists_are_narrowed_by_reference(client: httpx.Client, zendesk: str, sandbox: Sandbox, name: str) -> None:
+    notes = sandbox.world.records(zendesk, "note")
+    wanted = next(note[name] for note in reversed(notes) if note.get(name))
+    expected = [note["id"] for note in notes if note.get(name) == wanted][:100]
+    assert [note["id"] for note in client.get(f"/ticketing/{zendesk}/note?{name}={wanted}").json()] == expected
+
+
+def test_a_query_finds_words_in_names_and_subjects(client: httpx.Client, zendesk: str, sandbox: Sandbox) -> None:
+    customer = sandbox.world.records(zendesk, "customer")[0]
+    found = client.get(f"/ticketing/{zendesk}/customer", params={"query": customer["name"].upper()}).json()
+    assert customer["id"] in [row["id"] for row in found]
+    assert all(row["name"] == customer["name"] for row in found)
+
+
+def test_parameters_that_the_integration_lacks_are_ignored(client: httpx.Client, sandbox: Sandbox) -> None:
+    front = sandbox.world.add_connection("front")
+    for number in (3, 1, 2):
+        moment = f"2026-05-0{number}T00:00:00.000Z"
+        sandbox.world.create(front, "ticket", {"id": str(number), "updated_at": moment})
+    question = "sort=updated_at&order=desc&updated_gte=2026-05-02"
+    assert [row["id"] for row in client.get(f"/ticketing/{front}/ticket?{question}").json()] == ["3", "1", "2"]
+    sandbox.world.refuse_unsupported = True
+    assert client.get(f"/ticketing/{front}/ticket?{question}").status_code == 400
+    assert client.get(f"/ticketing/{front}/ticket?limit=2").status_code == 200
+
+
+def test_a_required_parameter_is_required(client: httpx.Client, sandbox: Sandbox) -> None:
+    helpscout = sandbox.world.add_connection("helpscout")
+    sandbox.world.create(helpscout, "ticket", {"id": "t"})
+    sandbox.world.create(helpscout, "note", {"id": "n", "ticket_id": "t"})
+    assert client.get(f"/ticketing/{helpscout}/note").status_code == 400
+    assert [row["id"] for row in client.get(f"/ticketing/{helpscout}/note?ticket_id=t").json()] == ["n"]
+
+
+def test_a_helpdesk_without_offset_always_shows_its_first_page(client: httpx.Client, sandbox: Sandbox) -> None:
+    sandbox.world.register_integration("pageless", support_table(offset=False))
+    pageless = sandbox.world.add_connection("pageless")
+    for number in range(4):
+        sandbox.world.create(pageless, "ticket", {"id": str(number)})
+    listed = client.get(f"/ticketing/{pageless}/ticket?limit=2&offset=2").json()
+    assert [row["id"] for row in listed] == ["0", "1"]
+
+
+# Records
+
+
+@pytest.mark.parametrize("object_name", OBJECTS)
+@pytest.mark.parametrize("verb", ["PATCH", "PUT"])
+def test_a_record_is_created_read_changed_and_removed(
+    client: httpx.Client, zendesk: str, sandbox: Sandbox, object_name: str, verb: str
+) -> None:
+    ticket_id = sandbox.world.records(zendesk, "ticket")[0]["id"]
+    text = {"ticket": "subject", "note": "description"}.get(object_name, "name")
+    url = f"/ticketing/{zendesk}/{object_name}"
+    body = {text: "Bell is too quiet", **({"ticket_id": ticket_id} if object_name == "note" else {})}
+    made = client.post(url, json=body).json()
+    assert body.items() <= made.items()
+    assert made["created_at"] == made["updated_at"]
+
+    changed = client.request(verb, f"{url}/{made['id']}", json={text: "Bell is too loud"}).json()
+    assert changed == {**made, text: "Bell is too loud", "updated_at": changed["updated_at"]}
+    assert changed["updated_at"] > made["updated_at"]
+    assert client.get(f"{url}/{made['id']}").json() == changed
+    assert sandbox.world.record(zendesk, object_name, made["id"]).items() >= changed.items()
+
+    assert client.delete(f"{url}/{made['id']}").status_code == 200
+    assert client.get(f"{url}/{made['id']}").status_code == 404
+    assert client.delete(f"{url}/{made['id']}").status_code == 404
+
+
+def test_what_is_not_writable_is_ignored_or_refused(client: httpx.Client, sandbox: Sandbox) -> None:
+    intercom = connection_id(sandbox, "intercom")
+    ticket = sandbox.world.records(intercom, "ticket")[0]
+    url = f"/ticketing/{intercom}/ticket/{ticket['id']}"
+    body = {"priority": "changed", "id": "other", "created_at": "2020-01-01"}
+    after = client.patch(url, json=body).json()
+    assert {**after, "updated_at": ticket["updated_at"]} == {k: v for k, v in ticket.items() if k != "raw"}
+    sandbox.world.refuse_unsupported = True
+    assert client.patch(url, json=body).status_code == 400
+
+
+def test_a_note_needs_its_ticket_and_moves_it_where_the_helpdesk_does(client: httpx.Client, sandbox: Sandbox) -> None:
+    assert (
+        client.post(f"/ticketing/{connection_id(sandbox, 'zendesk')}/note", json={"ticket_id": "0"}).status_code == 400
+    )
+    moved = {}
+    for integration_type in ("zendesk", "intercom", "freshdesk", "servicenow"):
+        connection = connection_id(sandbox, integration_type)
+        ticket = sandbox.world.records(connection, "ticket")[0]
+        client.post(f"/ticketing/{connection}/note", json={"ticket_id": ticket["id"], "description": "hello"})
+        after = sandbox.world.record(connection, "ticket", ticket["id"])
+        moved[integration_type] = after["updated_at"] > ticket["updated_at"]
+    assert moved == {"zendesk": True, "intercom": True, "freshdesk": False, "servicenow": False}
+
+
+# The workspace
+
+
+def test_connections_are_listed_with_credentials_that_nobody_may_keep(client: httpx.Client, sandbox: Sandbox) -> None:
+    listed = client.get("/unified/connection?categories=ticketing&limit=3").json()
+    listed += client.get("/unified/connection?categories=ticketing&limit=3&offset=3").json()
+    assert listed == sandbox.world.connections()
+    assert all(row["auth"]["access_token"].startswith("fake-credential-") for row in listed)
+    assert {row["integration_type"] for row in client.get("/unified/connection?categories=hris").json()} == {
+        "zendesk",
+        "intercom",
+        "freshdesk",
+    }
+    assert client.get("/unified/connection?categories=crm").json() == []
+    assert client.get(f"/unified/connection/{listed[0]['id']}").json() == listed[0]
+
+
+def test_integrations_show_their_support_tables(client: httpx.Client) -> None:
+    [zendesk] = client.get("/unified/integration?type=zendesk").json()
+    assert zendesk["support"] == HELPDESKS["zendesk"].support
+    assert zendesk["active_healthy_connections"] == 1
+    assert len(client.get("/unified/integration").json()) == len(HELPDESKS)
+    assert client.get("/unified/integration?type=nothing").json() == []
+    assert all("support" not in row for row in client.get("/unified/integration?summary=true").json())
+
+
+def test_employees_name_the_agents(client: httpx.Client, zendesk: str, sandbox: Sandbox) -> None:
+    employees = client.get(f"/hris/{zendesk}/employee").json()
+    assert employees == sandbox.world.records(zendesk, "employee")
+    assigned = {ticket.get("user_id") for ticket in sandbox.world.records(zendesk, "ticket")} - {None}
+    assert assigned <= {employee["id"] for employee in employees}
+
+
+def test_webhook_subscriptions_are_kept(client: httpx.Client, zendesk: str) -> None:
+    body = {
+        "connection_id": zendesk,
+        "object_type": "ticketing_ticket",
+        "event": "updated",
+        "hook_url": "https://a.example",
+    }
+    made = client.post("/unified/webhook", json=body).json()
+    assert body.items() <= made.items()
+    assert (made["webhook_type"], made["is_healthy"]) == ("native", True)
+    other = client.post("/unified/webhook", json={**body, "event": "created", "webhook_type": "virtual"}).json()
+    assert client.get(f"/unified/webhook?connection_id={zendesk}").json() == [made, other]
+    assert client.get("/unified/webhook?object=ticketing_note").json() == []
+    changed = client.patch(f"/unified/webhook/{made['id']}", json={"is_paused": True, "id": "x"}).json()
+    assert changed == {**made, "is_paused": True, "updated_at": changed["updated_at"]}
+    assert client.delete(f"/unified/webhook/{made['id']}").status_code == 200
+    assert client.get("/unified/webhook").json() == [other]
+    assert client.post("/unified/webhook", json={**body, "event": "deleted"}).status_code == 400
+    assert client.post("/unified/webhook", json={**body, "connection_id": "0"}).status_code == 404
+
+
+# The control surface
+
+
+def test_another_process_can_look_and_steer_without_a_key(sandbox: Sandbox, client: httpx.Client, zendesk: str) -> None:
+    client.get(f"/ticketing/{zendesk}/ticket")
+    client.get(f"/ticketing/{zendesk}/ticket/40001")
+    with httpx.Client(base_url=f"{sandbox.base_url}/_sandbox") as control:
+        overview = control.get("").json()
+        assert overview["requests"] == {
+            "GET /ticketing/{connection_id}/ticket": 1,
+            "GET /ticketing/{connection_id}/ticket/{id}": 1,
+        }
+        assert overview["answers"] == {"200": 2}
+        assert overview["connections"] == sandbox.world.counts()
+        assert control.get(f"state/{zendesk}/ticket").json() == sandbox.world.records(zendesk, "ticket")
+
+        assert control.post("clock", json={"advance_seconds": 90}).json() == {"now": "2026-05-29T16:01:30Z"}
+        lived = control.post("live", json={"hours": 2}).json()
+        assert lived["now"] == "2026-05-29T18:01:30Z"
+        assert lived["new_tickets"] > 0
+
+        assert control.put("faults", json={"status_500": 1.0, "max_consecutive": 99}).status_code == 200
+        assert client.get("/unified/connection").status_code == 500
+        assert control.get("").status_code == 200
+        assert control.put("faults", json={"status_500": 2.0}).status_code == 400
+        assert control.put("faults", json={}).status_code == 200
+
+        control.post("reset-counters")
+        assert control.get("").json()["requests"] == {}
+        assert not sandbox.requests
+        assert control.get("nonsense").status_code == 400
+
+
+def test_two_sandboxes_run_side_by_side_on_ports_of_their_own() -> None:
+    with Sandbox(world=World.empty()) as one, Sandbox(world=World.empty()) as two:
+        assert one.base_url != two.base_url
+        for sandbox in (one, two):
+            headers = {"authorization": f"bearer {sandbox.api_key}"}
+            assert httpx.get(f"{sandbox.base_url}/unified/connection", headers=headers).json() == []
