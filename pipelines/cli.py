@@ -175,9 +175,9 @@ def sandbox_command(seed: int, tickets: int, port: int) -> int:
     def announce(base_url: str) -> None:
         console.say(f"The sandbox answers on {base_url} until Ctrl-C. In another terminal:\n")
         console.say(f"    export SOURCES__UNIFIED__BASE_URL={base_url} SOURCES__UNIFIED__API_KEY=sandbox-api-key")
-        console.say("    uv run ticketing run")
+        console.say(f"    {console.UV_RUN} ticketing run")
         console.say(f"    curl -d '{{\"hours\": 8}}' {base_url}/_sandbox/live      # eight hours pass there")
-        console.say("    uv run ticketing run")
+        console.say(f"    {console.UV_RUN} ticketing run")
 
     try:
         serve(seed=seed, tickets=tickets, port=port, announce=announce)

@@ -6,6 +6,7 @@ characters, and rich's markup is off.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,6 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.ticketing.progress import Outcome, Watcher
+
+UV_RUN = "uv run" if shutil.which("uv") else ".uv/bin/uv run"
+"""How this machine calls the project: `make` puts uv into the folder .uv/ where there is none."""
 
 OUT = Console(markup=False, highlight=False, soft_wrap=True)
 ERR = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)

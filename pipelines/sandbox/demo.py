@@ -51,10 +51,10 @@ _QUESTIONS = {
 }
 
 _NEXT = """Try next:
-    a conversation   uv run python -c "import duckdb; print(duckdb.connect('{path}').sql(
-                     'select transcript from marts.conversation_threads order by message_count desc').fetchone()[0])"
-    a sandbox        uv run ticketing sandbox       and in another terminal what it prints
-    your account     export SOURCES__UNIFIED__API_KEY=...       then   uv run ticketing run"""
+    a conversation   {uv_run} python -c "import duckdb; print(duckdb.connect('{path}').sql(
+                     'select transcript from marts.conversation_threads where message_count = 6').fetchone()[0])"
+    a sandbox        {uv_run} ticketing sandbox       and in another terminal what it prints
+    your account     export SOURCES__UNIFIED__API_KEY=...       then   {uv_run} ticketing run"""
 
 
 def demo(seed: int, tickets: int) -> int:
@@ -80,7 +80,7 @@ def demo(seed: int, tickets: int) -> int:
         f"\nDone in {console.duration(time.monotonic() - started)}: {console.count(built.models, 'model')} built and "
         f"{console.count(built.tests, 'test')} passed over {warehouse.duckdb_path}"
     )
-    console.say(_NEXT.format(path=warehouse.duckdb_path))
+    console.say(_NEXT.format(path=warehouse.duckdb_path, uv_run=console.UV_RUN))
     return max(first.exit_code, second.exit_code)
 
 
