@@ -3,6 +3,12 @@
 # Each brings what it needs: uv (into .uv/, if the machine has none) and the project's own environment (.venv/).
 
 export UV_PYTHON_DOWNLOADS ?= never
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+# The machine's own certificates, where it has them: behind a company's proxy uv's bundled ones are not enough.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS ?= true
+endif
+
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 PYTHON := $(shell command -v python3 || command -v python3.13 || command -v python3.12 || command -v python3.11)
 
