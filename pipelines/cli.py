@@ -46,8 +46,8 @@ def command(name: str, example: str) -> Callable[[Command], click.Command]:
 def main() -> None:
     """Support data from every helpdesk, through Unified.to, into your own warehouse.
 
-    Exit codes: 0 all well, 1 nothing worked, 2 configuration or usage, 3 some connections or objects failed and the
-    rest loaded.
+    Exit codes: 0 all well, 1 nothing worked or the models could not be built, 2 configuration or usage, 3 some
+    connections or objects failed and the rest loaded.
     """
 
 
@@ -113,9 +113,11 @@ def sync_command(
 ) -> int:
     """Bring the raw tables up to date: what is pending first, then everything new."""
     report, _ = _sync(select, connections, since, full_refresh, destination, wait_seconds)
-    _show_sync(report, as_json)
-    if not as_json:
-        console.say(_sync_closing(report))
+    if as_json:
+        console.show_json(_sync_result(report))
+    else:
+        _show_sync(report)
+        console.say(_sync_closing(report, next_step="ticketing build"))
     return report.exit_code
 
 
@@ -125,7 +127,9 @@ def sync_command(
 @wait_option
 def build_command(as_of: str | None, destination: str | None, wait_seconds: float) -> int:
     """Build the dbt models over the raw tables."""
-    _show_build(_build(load_warehouse_settings(destination), as_of, wait_seconds))
+    report = _build(load_warehouse_settings(destination), as_of, wait_seconds)
+    _show_warnings(report)
+    console.say(f"Done: {_built(report)}. Next: query the schema marts, or ticketing status")
     return 0
 
 
@@ -144,13 +148,18 @@ def run_command(
 ) -> int:
     """Sync, then build: what a scheduler calls. Builds nothing where nothing could be read or loaded."""
     report, warehouse = _sync(select, connections, since, full_refresh, destination, wait_seconds)
-    _show_sync(report, as_json)
-    if report.exit_code == 1:
-        console.complain("Nothing could be read, so the models were left as they are.")
-        return 1
-    built = _build(warehouse, as_of, wait_seconds)
     if not as_json:
-        _show_build(built)
+        _show_sync(report)
+    built = _build(warehouse, as_of, wait_seconds) if report.exit_code != 1 else None
+    if as_json:
+        console.show_json({**_sync_result(report), "build": asdict(built) if built else None})
+        return report.exit_code
+    if built:
+        _show_warnings(built)
+        console.say(f"{_built(built)}.".capitalize())
+    else:
+        console.say("Nothing could be read, so the models were left as they are.")
+    console.say(_sync_closing(report, next_step="query the schema marts, or ticketing status"))
     return report.exit_code
 
 
@@ -232,16 +241,15 @@ def _build(warehouse: WarehouseSettings, as_of: str | None, wait_seconds: float)
         )
 
 
-def _show_sync(report: SyncReport, as_json: bool) -> None:
-    if as_json:
-        console.show_json(
-            {
-                "exit_code": report.exit_code,
-                "finished_pending": report.finished_pending,
-                "objects": [outcome.row() for outcome in report.outcomes],
-            }
-        )
-        return
+def _sync_result(report: SyncReport) -> dict[str, Any]:
+    return {
+        "exit_code": report.exit_code,
+        "finished_pending": report.finished_pending,
+        "objects": [outcome.row() for outcome in report.outcomes],
+    }
+
+
+def _show_sync(report: SyncReport) -> None:
     if report.finished_pending:
         console.say("First loaded what an earlier run had left pending.")
     console.show_table(
@@ -263,29 +271,30 @@ def _show_sync(report: SyncReport, as_json: bool) -> None:
         console.complain(f"{outcome.connection_id} {outcome.object}: {outcome.error}")
 
 
-def _sync_closing(report: SyncReport) -> str:
+def _sync_closing(report: SyncReport, next_step: str) -> str:
     rows = sum(outcome.rows_received for outcome in report.outcomes)
     skipped = f" {console.count(len(report.skipped), 'object')} skipped." if report.skipped else ""
     if not report.outcomes:
         return "The workspace has no ticketing connection. Connect a helpdesk in the Unified.to console first."
     if not report.failed:
-        return f"Done: {console.count(rows, 'row')} received, all loaded.{skipped} Next: ticketing build"
+        return f"Done: {console.count(rows, 'row')} received, all loaded.{skipped} Next: {next_step}"
     of = f"{len(report.failed)} of {console.count(len(report.outcomes), 'object')} failed"
     if report.exit_code == 1:
-        return f"Nothing worked: {of}. Mend the errors above and run ticketing sync again."
+        return f"Nothing worked: {of}. Mend the errors above and run this again."
     return (
         f"Partly done: {of} and kept their cursors; {console.count(rows, 'row')} received and loaded.{skipped} "
-        "Mend the errors above and run ticketing sync again."
+        "Mend the errors above and run this again."
     )
 
 
-def _show_build(report: BuildReport) -> None:
+def _show_warnings(report: BuildReport) -> None:
     for warning in report.warnings:
         console.say(f"warning: {warning}")
-    console.say(
-        f"Done: {console.count(report.models, 'model')} built and {console.count(report.tests, 'test')} passed in "
-        f"{console.duration(report.seconds)}. Next: query the schema marts, or ticketing status"
-    )
+
+
+def _built(report: BuildReport) -> str:
+    models, tests = console.count(report.models, "model"), console.count(report.tests, "test")
+    return f"{models} built and {tests} passed in {console.duration(report.seconds)}"
 
 
 def _show_check(report: CheckReport, as_json: bool) -> None:

@@ -119,6 +119,8 @@ class Progress(Watcher):
     def tell(self, line: str) -> None:
         """Something has begun."""
         ERR.print(printable(line))
+        if self._status:
+            self._status.update("")
 
     def tick(self, line: str) -> None:
         """Something has come a bit further: shown at once on a terminal, now and then elsewhere."""
