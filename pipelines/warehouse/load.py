@@ -52,9 +52,13 @@ def finish_pending(pipeline: dlt.Pipeline) -> bool:
 
 
 def load(pipeline: dlt.Pipeline, source: DltSource) -> None:
-    """Extract and load a source in one package. Raises the `TicketingError` that stopped it, or `LoadFailed`."""
+    """Extract and load a source in one package. Raises the `TicketingError` that stopped it, or `LoadFailed`.
+
+    The working folder is emptied first, so that cursors come from the warehouse and nowhere else: a local copy
+    would run ahead of a warehouse that was put back from a backup. Call `finish_pending` before.
+    """
     try:
-        pipeline.run(source)
+        pipeline.drop().run(source)
     except PipelineStepFailed as error:
         raise _named(error) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -292,6 +293,28 @@ def test_neither_the_key_nor_a_helpdesks_credentials_are_left_anywhere(
         content = path.read_bytes()
         assert sandbox.api_key.encode() not in content, path
         assert b"fake-credential" not in content, path
+
+
+def test_an_older_warehouse_put_back_from_a_backup_is_caught_up(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, tmp_path: Path
+) -> None:
+    run_sync()
+    shutil.copy(warehouse.duckdb_path, tmp_path / "backup")
+    sandbox.world.live(hours=10)
+    run_sync()
+    shutil.copy(tmp_path / "backup", warehouse.duckdb_path)
+    sandbox.world.live(hours=10)
+    run_sync()
+    assert_same(sandbox.world, warehouse.duckdb_path)
+
+
+def test_a_warehouse_that_is_gone_is_filled_anew(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    run_sync()
+    warehouse.duckdb_path.unlink()
+    run_sync()
+    assert_same(sandbox.world, warehouse.duckdb_path)
 
 
 def test_a_fresh_machine_with_only_the_warehouse_goes_on_where_the_last_run_ended(
