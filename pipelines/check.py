@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipelines.errors import RequestRefused, TicketingError
 from pipelines.settings import UnifiedSettings
-from pipelines.ticketing.cursor import as_text, starts_at
+from pipelines.ticketing.cursor import Cursor, as_text, starts_at
 from pipelines.ticketing.plans import Plan, Strategy
 from pipelines.ticketing.workspace import Target, Workspace
 from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
 from pipelines.unified_api.endpoints import ENDPOINTS, Endpoint
 from pipelines.unified_api.records import Page
 
-Cursors = Callable[[str, str], datetime | None]
-"""From a connection's id and a table to the cursor that the warehouse holds."""
+Cursors = Mapping[tuple[str, str], Cursor]
+"""How far the warehouse has read each (connection id, table)."""
 
 TOLERANCE = 0.1
 """How closely a forecast counts records: it stops asking when it is this sure."""
@@ -95,14 +95,14 @@ def _check_connection(
     found = ConnectionCheck(target.id, target.connection.integration_type, target.problem, target.skipped)
     if target.problem is None and target.skipped is None:
         found.objects = [
-            _check_object(target, endpoint, client, settings, cursors(target.id, endpoint.table))
+            _check_object(target, endpoint, client, settings, cursors.get((target.id, endpoint.table)))
             for endpoint in ENDPOINTS.values()
         ]
     return found
 
 
 def _check_object(
-    target: Target, endpoint: Endpoint, client: UnifiedClient, settings: UnifiedSettings, cursor: datetime | None
+    target: Target, endpoint: Endpoint, client: UnifiedClient, settings: UnifiedSettings, cursor: Cursor | None
 ) -> ObjectCheck:
     plan = target.plan(endpoint)
     found = ObjectCheck(endpoint.table, plan)

@@ -16,7 +16,7 @@ from pipelines.build import BuildReport, build
 from pipelines.check import CheckReport, check, total_forecast
 from pipelines.errors import FixConfiguration, TicketingError
 from pipelines.settings import WarehouseSettings, load_unified_settings, load_warehouse_settings, parse_moment
-from pipelines.status import Status, read_cursors, status
+from pipelines.status import Status, cursors_in, status
 from pipelines.sync import SyncReport, sync
 
 Command = Callable[..., int]
@@ -93,9 +93,9 @@ def sync_options(function: Command) -> Command:
 def check_command(destination: str | None, as_json: bool) -> int:
     """Configuration, key, connections, the plan for each object, and what the next sync will cost."""
     settings = load_unified_settings()
-    cursors = read_cursors(load_warehouse_settings(destination))
+    cursors = cursors_in(load_warehouse_settings(destination))
     with console.Progress() as progress:
-        report = check(settings, lambda connection, table: cursors.get((connection, table)), progress.tick)
+        report = check(settings, cursors, progress.tick)
     _show_check(report, as_json)
     return report.exit_code
 
@@ -276,11 +276,11 @@ def _sync_closing(report: SyncReport, next_step: str) -> str:
     skipped = f" {console.count(len(report.skipped), 'object')} skipped." if report.skipped else ""
     if not report.outcomes:
         return "The workspace has no ticketing connection. Connect a helpdesk in the Unified.to console first."
-    if not report.failed:
+    if report.exit_code == 0:
         return f"Done: {console.count(rows, 'row')} received, all loaded.{skipped} Next: {next_step}"
     of = f"{len(report.failed)} of {console.count(len(report.outcomes), 'object')} failed"
     if report.exit_code == 1:
-        return f"Nothing worked: {of}. Mend the errors above and run this again."
+        return f"Nothing worked: {of}.{skipped} Mend what stands above and run this again."
     return (
         f"Partly done: {of} and kept their cursors; {console.count(rows, 'row')} received and loaded.{skipped} "
         "Mend the errors above and run this again."

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from pipelines.settings import WarehouseSettings
+from pipelines.ticketing.cursor import Cursor
+from pipelines.ticketing.source import unified
 from pipelines.warehouse.load import open_pipeline
 from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.runs import ObjectStatus, read_status
@@ -30,6 +31,17 @@ def status(warehouse: WarehouseSettings) -> Status:
         return Status(warehouse.name, pipeline.has_pending_data, read_status(pipeline))
 
 
-def read_cursors(warehouse: WarehouseSettings) -> dict[tuple[str, str], datetime | None]:
-    """The cursor of each (connection, table)."""
-    return {(item.connection_id, item.object): item.cursor for item in status(warehouse).objects}
+def cursors_in(warehouse: WarehouseSettings) -> dict[tuple[str, str], Cursor]:
+    """How far each (connection, table) has been read; empty before the first sync, and no file is made then."""
+    if not warehouse.duckdb_path.exists():
+        return {}
+    with one_writer(warehouse.state_dir):
+        pipeline = open_pipeline(warehouse)
+        pipeline.sync_destination()
+        resources = pipeline.state.get("sources", {}).get(unified.name, {}).get("resources", {})
+        return {
+            (connection_id, table): cursor
+            for table, state in resources.items()
+            for connection_id, kept in state.get("cursors", {}).items()
+            if (cursor := Cursor.from_state(kept)) is not None
+        }

@@ -32,10 +32,10 @@ class SyncReport:
 
     @property
     def exit_code(self) -> int:
-        """0 all well, 1 nothing worked, 3 some of it failed."""
-        if not self.failed:
-            return 0
-        return 3 if any(outcome.is_complete for outcome in self.outcomes) else 1
+        """0 all well, 1 nothing was read, 3 some of it failed."""
+        if not any(outcome.is_complete for outcome in self.outcomes):
+            return 1
+        return 3 if self.failed else 0
 
 
 class _Recorder(Watcher):

@@ -15,7 +15,8 @@ from dlt.extract import DltResource
 
 from pipelines.settings import DEFAULT_BASE_URL, LARGEST_PAGE, UnifiedSettings
 from pipelines.ticketing.progress import Watcher
-from pipelines.ticketing.resources import Reading, connections_resource, record_resource
+from pipelines.ticketing.reading import Run
+from pipelines.ticketing.resources import connections_resource, record_resource
 from pipelines.ticketing.workspace import Workspace
 from pipelines.unified_api.client import UnifiedClient
 from pipelines.unified_api.endpoints import ENDPOINTS
@@ -59,11 +60,11 @@ def unified(
         }
     )
     settings.on_resolved()
-    reading = Reading(new_run_id(), settings, frozenset(select), since, full_refresh)
+    run = Run(new_run_id(), settings, frozenset(select), since, full_refresh)
     workspace = Workspace(UnifiedClient(base_url, api_key), settings.connection_ids or [], page_size)
     yield connections_resource(workspace)
     for endpoint in ENDPOINTS.values():
-        yield record_resource(endpoint, workspace, reading, watcher or Watcher())
+        yield record_resource(endpoint, workspace, run, watcher or Watcher())
 
 
 def new_run_id() -> str:

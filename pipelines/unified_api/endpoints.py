@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Endpoint:
         return f"ticketing_{self.object}_read"
 
     def list_path(self, connection_id: str) -> str:
-        return f"/ticketing/{connection_id}/{self.object}"
+        return f"/ticketing/{quote(connection_id, safe='')}/{self.object}"
 
 
 _COMMON = ("id", "created_at", "updated_at")

@@ -180,6 +180,24 @@ def test_nothing_before_the_start_date_is_read(
     assert min(times) >= start
 
 
+def test_a_start_date_that_is_moved_back_brings_in_what_lies_before(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    start = sandbox.world.now - timedelta(days=5)
+    run_sync(settings={"start_date": start.isoformat()})
+    run_sync(settings={"start_date": (start - timedelta(days=30)).isoformat()})
+    run_sync()
+    assert_same(sandbox.world, warehouse.duckdb_path)
+    report = run_sync(settings={"start_date": start.isoformat()})
+    assert max(outcome.calls.requests for outcome in report.outcomes) <= 4
+
+
+def test_a_workspace_where_nothing_can_be_read_is_not_all_well(sandbox: Sandbox, run_sync: RunSync) -> None:
+    for connection in sandbox.world.connections():
+        sandbox.world.change_connection(connection["id"], is_paused=True)
+    assert run_sync().exit_code == 1
+
+
 def test_one_dead_connection_is_told_and_the_others_load(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
