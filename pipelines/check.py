@@ -20,6 +20,9 @@ from pipelines.unified_api.records import Page
 Cursors = Mapping[tuple[str, str], Cursor]
 """How far the warehouse has read each (connection id, table)."""
 
+ATTEMPTS = 3
+"""A check is asked by a person who waits: it gives up sooner than a sync."""
+
 TOLERANCE = 0.1
 """How closely a forecast counts records: it stops asking when it is this sure."""
 
@@ -80,7 +83,7 @@ class CheckReport:
 
 def check(settings: UnifiedSettings, cursors: Cursors, told: Callable[[str], None] = lambda line: None) -> CheckReport:
     """Look at everything a sync would read, without reading it. Raises a `TicketingError` if nobody can be asked."""
-    with UnifiedClient(settings.base_url, settings.api_key) as client:
+    with UnifiedClient(settings.base_url, settings.api_key, attempts=ATTEMPTS) as client:
         workspace = Workspace(client, settings.connection_ids or [], settings.page_size)
         checks = []
         for target in workspace.targets:

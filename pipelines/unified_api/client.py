@@ -57,7 +57,7 @@ class _PassingFault(Exception):
 class UnifiedClient:
     """A synchronous client; safe to share between threads.
 
-    `sleep` and `transport` are for tests.
+    `attempts` is how often a passing fault may come before a call is given up. `sleep` and `transport` are for tests.
     """
 
     def __init__(
@@ -65,12 +65,14 @@ class UnifiedClient:
         base_url: str,
         api_key: str,
         *,
+        attempts: int = ATTEMPTS,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._refuse_plain_http(base_url)
         self._api_key = api_key
         self._sleep = sleep
+        self._attempts = attempts
         self._http = httpx.Client(
             base_url=base_url,
             headers={"authorization": f"bearer {api_key}", "accept": "application/json"},
@@ -104,7 +106,7 @@ class UnifiedClient:
 
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_PassingFault),
-            stop=_out_of_patience,
+            stop=lambda state: state.attempt_number >= self._attempts or _asked_to_wait(state) > LONGEST_WAIT,
             wait=_wait,
             sleep=self._sleep,
             before_sleep=count_the_wait,
@@ -115,7 +117,7 @@ class UnifiedClient:
         except _PassingFault as fault:
             raise TryAgainLater(
                 f"GET {path}: {self._redacted(str(fault))}, after {attempts.statistics['attempt_number']} attempts. "
-                "Nothing of this object is lost: its cursor stays, and the next run reads it again."
+                "Check sources.unified.base_url and the network, or try again later. Nothing is lost: no cursor moved."
             ) from None
 
     def _attempt(
@@ -172,18 +174,14 @@ class UnifiedClient:
             )
 
 
-def _out_of_patience(state: tenacity.RetryCallState) -> bool:
-    return state.attempt_number >= ATTEMPTS or (_asked_to_wait(state) or 0.0) > LONGEST_WAIT
-
-
 def _wait(state: tenacity.RetryCallState) -> float:
-    asked = _asked_to_wait(state)
-    return _BACKOFF(state) if asked is None else asked
+    return _asked_to_wait(state) or _BACKOFF(state)
 
 
-def _asked_to_wait(state: tenacity.RetryCallState) -> float | None:
+def _asked_to_wait(state: tenacity.RetryCallState) -> float:
+    """Seconds that the server asked for; 0 where it did not."""
     fault = state.outcome.exception() if state.outcome else None
-    return fault.retry_after if isinstance(fault, _PassingFault) else None
+    return (fault.retry_after or 0.0) if isinstance(fault, _PassingFault) else 0.0
 
 
 def _bounded_body(answer: httpx.Response) -> bytes:
