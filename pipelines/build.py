@@ -48,16 +48,21 @@ def build(
 
     Raises `ModelsFailed` with what dbt said, `FixConfiguration` outside the project's root or before any sync.
     """
+    require_project()
+    with one_writer(warehouse.state_dir, wait_seconds):
+        pipeline = open_pipeline(warehouse, wait_seconds)
+        finish_pending(pipeline, warehouse)
+        if not read_status(pipeline):
+            raise FixConfiguration(f"Nothing has been synced into {warehouse.name} yet. Run `ticketing sync` first.")
+        return _run_dbt(warehouse, as_of or datetime.now(UTC), heard)
+
+
+def require_project() -> None:
+    """Raises `FixConfiguration` where there is no dbt project to build."""
     if not (PROJECT_DIR / "dbt_project.yml").is_file():
         raise FixConfiguration(
             f"Expected the folder {PROJECT_DIR}/ here, but {Path.cwd()} has none. Run this from the project's root."
         )
-    with one_writer(warehouse.state_dir, wait_seconds):
-        pipeline = open_pipeline(warehouse)
-        finish_pending(pipeline)
-        if not read_status(pipeline):
-            raise FixConfiguration(f"Nothing has been synced into {warehouse.name} yet. Run `ticketing sync` first.")
-        return _run_dbt(warehouse, as_of or datetime.now(UTC), heard)
 
 
 def _run_dbt(warehouse: WarehouseSettings, as_of: datetime, heard: Heard) -> BuildReport:

@@ -12,6 +12,7 @@ from pipelines.errors import RequestRefused, TicketingError
 from pipelines.settings import UnifiedSettings
 from pipelines.ticketing.cursor import Cursor, as_text, starts_at
 from pipelines.ticketing.plans import Plan, Strategy
+from pipelines.ticketing.reading import fields_to_ask_for
 from pipelines.ticketing.workspace import Target, Workspace
 from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
 from pipelines.unified_api.endpoints import ENDPOINTS, Endpoint
@@ -118,7 +119,8 @@ def _check_object(
         found.problem = f"the connection lacks the permission {endpoint.permission}"
         return found
     object_list = _ObjectList(client, endpoint.list_path(target.id), settings.page_size)
-    start = starts_at(cursor, settings.earliest(), settings.lookback)
+    with_raw = bool(fields_to_ask_for(target, endpoint, settings))
+    start = starts_at(cursor, settings.earliest(), settings.lookback, with_raw=with_raw)
     try:
         found.findings = _look(object_list, plan, endpoint)
         records = object_list.count(start if plan.is_incremental else None, plan)

@@ -12,12 +12,13 @@ from typing import Any
 import click
 
 from pipelines import console
-from pipelines.build import BuildReport, build
+from pipelines.build import BuildReport, build, require_project
 from pipelines.check import CheckReport, check, total_forecast
 from pipelines.errors import FixConfiguration, TicketingError
 from pipelines.settings import WarehouseSettings, load_unified_settings, load_warehouse_settings, parse_moment
 from pipelines.status import Status, cursors_in, status
 from pipelines.sync import SyncReport, sync
+from pipelines.warehouse.load import Pending
 
 Command = Callable[..., int]
 
@@ -33,6 +34,12 @@ def command(name: str, example: str) -> Callable[[Command], click.Command]:
             except TicketingError as error:
                 console.complain(str(error))
                 sys.exit(error.exit_code)
+            except BrokenPipeError:
+                sys.stdout = None  # whoever read this has gone away; the work itself was done
+                sys.exit(0)
+            except OSError as error:
+                console.complain(f"{error.strerror}: {error.filename}" if error.filename else str(error))
+                sys.exit(1)
             except KeyboardInterrupt:
                 console.complain("Stopped. What was not loaded yet is read again by the next run.")
                 sys.exit(130)
@@ -58,13 +65,23 @@ wait_option = click.option(
     "--wait",
     "wait_seconds",
     type=click.FloatRange(min=0),
-    default=0.0,
+    default=5.0,
+    show_default=True,
     metavar="SECONDS",
-    help="Queue this long behind another run that is writing.  [default: refuse at once]",
+    help="Queue this long behind another process that holds the warehouse.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
 as_of_option = click.option(
     "--as-of", metavar="TIME", help="The clock of the models (ages, open so far).  [default: now]"
+)
+
+
+tickets_option = click.option(
+    "--tickets",
+    type=click.IntRange(min=1),
+    default=400,
+    show_default=True,
+    help="Tickets in all, over four helpdesks.",
 )
 
 
@@ -127,7 +144,7 @@ def sync_command(
 @wait_option
 def build_command(as_of: str | None, destination: str | None, wait_seconds: float) -> int:
     """Build the dbt models over the raw tables."""
-    report = _build(load_warehouse_settings(destination), as_of, wait_seconds)
+    report = _build(load_warehouse_settings(destination), parse_moment(as_of) if as_of else None, wait_seconds)
     _show_warnings(report)
     console.say(f"Done: {_built(report)}. Next: query the schema marts, or ticketing status")
     return 0
@@ -147,16 +164,22 @@ def run_command(
     as_of: str | None,
 ) -> int:
     """Sync, then build: what a scheduler calls. Builds nothing where nothing could be read or loaded."""
+    require_project()
+    moment = parse_moment(as_of) if as_of else None
     report, warehouse = _sync(select, connections, since, full_refresh, destination, wait_seconds)
-    if not as_json:
-        _show_sync(report)
-    built = _build(warehouse, as_of, wait_seconds) if report.exit_code != 1 else None
     if as_json:
-        console.show_json({**_sync_result(report), "build": asdict(built) if built else None})
-        return report.exit_code
-    if built:
+        result = _sync_result(report) | {"build": None}
+        try:
+            result["build"] = asdict(_build(warehouse, moment, wait_seconds)) if report.exit_code != 1 else None
+        except TicketingError as error:
+            result |= {"exit_code": error.exit_code, "build": {"error": str(error)}}
+        console.show_json(result)
+        return int(result["exit_code"])
+    _show_sync(report)
+    if report.exit_code != 1:
+        built = _build(warehouse, moment, wait_seconds)
         _show_warnings(built)
-        console.say(f"{_built(built)}.".capitalize())
+        console.say(f"{_built(built)}.")
     else:
         console.say("Nothing could be read, so the models were left as they are.")
     console.say(_sync_closing(report, next_step="query the schema marts, or ticketing status"))
@@ -175,8 +198,8 @@ def status_command(destination: str | None, as_json: bool) -> int:
 
 @command("sandbox", "ticketing sandbox --seed 7 --tickets 500")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same world.")
-@click.option("--tickets", default=400, show_default=True, help="Tickets in all, over four helpdesks.")
-@click.option("--port", default=8765, show_default=True, help="The port on 127.0.0.1.")
+@tickets_option
+@click.option("--port", type=click.IntRange(1, 65535), default=8765, show_default=True, help="The port on 127.0.0.1.")
 def sandbox_command(seed: int, tickets: int, port: int) -> int:
     """Serve a stand-in for Unified.to on this machine; no account needed. Ends with Ctrl-C."""
     from pipelines.sandbox import serve
@@ -197,7 +220,7 @@ def sandbox_command(seed: int, tickets: int, port: int) -> int:
 
 @command("demo", "ticketing demo")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same world.")
-@click.option("--tickets", default=400, show_default=True, help="Tickets in all, over four helpdesks.")
+@tickets_option
 def demo_command(seed: int, tickets: int) -> int:
     """The whole job against a sandbox: sync, let time pass, sync again, build, and three questions answered."""
     from pipelines.sandbox.demo import demo
@@ -213,6 +236,10 @@ def _sync(
     destination: str | None,
     wait_seconds: float,
 ) -> tuple[SyncReport, WarehouseSettings]:
+    if since and full_refresh:
+        raise FixConfiguration(
+            "Expected --since or --full-refresh, got both: the one reads from a time, the other all."
+        )
     settings = load_unified_settings()
     if connections:
         settings.connection_ids = list(connections)
@@ -221,7 +248,7 @@ def _sync(
         report = sync(
             settings,
             warehouse,
-            select=[name.strip() for name in select.split(",") if name.strip()],
+            select=[name.strip() for name in select.split(",")] if select else (),
             since=parse_moment(since) if since else None,
             full_refresh=full_refresh,
             wait_seconds=wait_seconds,
@@ -230,12 +257,11 @@ def _sync(
     return report, warehouse
 
 
-def _build(warehouse: WarehouseSettings, as_of: str | None, wait_seconds: float) -> BuildReport:
-    moment = parse_moment(as_of) if as_of else None
+def _build(warehouse: WarehouseSettings, as_of: datetime | None, wait_seconds: float) -> BuildReport:
     with console.Progress() as progress:
         return build(
             warehouse,
-            as_of=moment,
+            as_of=as_of,
             wait_seconds=wait_seconds,
             heard=lambda done, total: progress.tick(f"dbt: {done} of {total} models and tests"),
         )
@@ -244,14 +270,18 @@ def _build(warehouse: WarehouseSettings, as_of: str | None, wait_seconds: float)
 def _sync_result(report: SyncReport) -> dict[str, Any]:
     return {
         "exit_code": report.exit_code,
-        "finished_pending": report.finished_pending,
+        "pending": report.pending,
         "objects": [outcome.row() for outcome in report.outcomes],
     }
 
 
 def _show_sync(report: SyncReport) -> None:
-    if report.finished_pending:
+    if report.pending is Pending.FINISHED:
         console.say("First loaded what an earlier run had left pending.")
+    if report.pending is Pending.DISCARDED:
+        console.say(
+            "Discarded a pending load: it was made for another state of this warehouse. Its rows were read again."
+        )
     console.show_table(
         ["connection", "helpdesk", "table", "rows received", "requests", "retries", "plan"],
         [
@@ -334,11 +364,15 @@ def _show_check(report: CheckReport, as_json: bool) -> None:
     console.say(f"\nThe next sync takes about {console.count(calls, 'call')} and {console.duration(seconds)}.")
     for problem in report.problems:
         console.complain(problem)
-    console.say(
-        f"{console.count(len(report.problems), 'problem')}: mend them, or leave them: the rest can be synced."
-        if report.problems
-        else "All well. Next: ticketing sync"
-    )
+    console.say(_check_closing(report))
+
+
+def _check_closing(report: CheckReport) -> str:
+    if report.exit_code == 0:
+        return "All well. Next: ticketing sync"
+    if report.exit_code == 1:
+        return "Nothing can be read. Mend what stands above, or connect a helpdesk in the Unified.to console."
+    return f"{console.count(len(report.problems), 'problem')}: mend them, or leave them: the rest can be synced."
 
 
 def _show_status(found: Status, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import click
 import msgspec
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -22,8 +23,8 @@ from pipelines.ticketing.progress import Outcome, Watcher
 UV_RUN = "uv run" if shutil.which("uv") else ".uv/bin/uv run"
 """How this machine calls the project: `make` puts uv into the folder .uv/ where there is none."""
 
-OUT = Console(markup=False, highlight=False, soft_wrap=True)
-ERR = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
+OUT = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
+ERR = Console(markup=False, emoji=False, highlight=False, soft_wrap=True, stderr=True)
 
 _SECONDS_BETWEEN_LINES = 5.0
 """Without a terminal a long read says so this often."""
@@ -47,7 +48,7 @@ def complain(text: str) -> None:
 
 def show_json(value: Any) -> None:
     """The result for a program."""
-    OUT.print(msgspec.json.format(msgspec.json.encode(value)).decode())
+    click.echo(msgspec.json.format(msgspec.json.encode(value)))
 
 
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
@@ -61,7 +62,7 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, tit
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=not _is_prose(shown, index))
     for row in shown:
         table.add_row(*(Text(_cell(value)) for value in row))
-    Console(markup=False, highlight=False, width=OUT.width if OUT.is_terminal else 160).print(table)
+    Console(markup=False, emoji=False, highlight=False, width=OUT.width if OUT.is_terminal else 160).print(table)
 
 
 def duration(seconds: float) -> str:
@@ -103,7 +104,7 @@ class Progress(Watcher):
         rate = rows / max(time.monotonic() - self._started, 0.001)
         self.tick(
             f"{outcome.connection_id} {outcome.object}: {outcome.rows_received:,} rows, "
-            f"{count(outcome.calls.requests, 'page')}, {rate:,.0f} rows/s"
+            f"{count(outcome.calls.requests, 'request')}, {rate:,.0f} rows/s"
         )
 
     def object_done(self, outcome: Outcome) -> None:

@@ -32,6 +32,10 @@ class RequestRefused(TicketingError):
     """400 or another final answer: the API will not accept this request however often it is sent."""
 
 
+class ParameterRefused(RequestRefused):
+    """400 or 422: it is something that was asked for in the request."""
+
+
 class CallNotOffered(TicketingError):
     """501, or the support table says so: this integration does not offer the call."""
 

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import dlt
-from dlt.common.configuration.exceptions import ConfigFieldMissingException, ConfigurationException
+from dlt.common.configuration.exceptions import (
+    ConfigFieldMissingException,
+    ConfigurationException,
+    ConfigValueCannotBeCoercedException,
+)
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, configspec
 
@@ -20,6 +24,7 @@ DEFAULT_BASE_URL = "https://api.unified.to"
 DEFAULT_DESTINATION = "duckdb"
 DEFAULT_WAREHOUSE = "data/warehouse.duckdb"
 LARGEST_PAGE = 100
+LONGEST_LOOKBACK = 366 * 24 * 3600
 SMALLEST_PAGE = 2
 """A walk overlaps its pages by one record, which takes a page of at least two."""
 
@@ -42,14 +47,21 @@ class UnifiedSettings(BaseConfiguration):
 
     def on_resolved(self) -> None:
         """Refuse what no run could work with. Raises `FixConfiguration`."""
-        if not self.api_key.strip():
+        self.api_key = self.api_key.strip()
+        if not self.api_key:
             raise FixConfiguration(_MISSING_KEY)
+        if not (self.api_key.isascii() and self.api_key.isprintable()):
+            raise FixConfiguration(
+                "The setting sources.unified.api_key has characters that no key has (it is not shown here). Copy it "
+                "once more from the Unified.to console into SOURCES__UNIFIED__API_KEY or .dlt/secrets.toml."
+            )
         if not SMALLEST_PAGE <= self.page_size <= LARGEST_PAGE:
             raise FixConfiguration(
                 _wrong("page_size", f"a whole number from {SMALLEST_PAGE} to {LARGEST_PAGE}", self.page_size, "100")
             )
-        if self.lookback_seconds < 0:
-            raise FixConfiguration(_wrong("lookback_seconds", "0 or more seconds", self.lookback_seconds, "300"))
+        if not 0 <= self.lookback_seconds <= LONGEST_LOOKBACK:
+            expected = f"a whole number of seconds from 0 to {LONGEST_LOOKBACK}"
+            raise FixConfiguration(_wrong("lookback_seconds", expected, self.lookback_seconds, "300"))
         self.earliest()
 
     @property
@@ -86,9 +98,12 @@ def load_unified_settings() -> UnifiedSettings:
         return resolve_configuration(UnifiedSettings(), sections=("sources",))
     except ConfigFieldMissingException as error:
         raise FixConfiguration(_MISSING_KEY) from error
+    except ConfigValueCannotBeCoercedException as error:
+        expected, example = _FORMS.get(error.field_name, ("text", '"..."'))
+        shown = "something else" if error.field_name == "api_key" else error.field_value
+        raise FixConfiguration(_wrong(error.field_name, expected, shown, example)) from error
     except ConfigurationException as error:
-        field = getattr(error, "field_name", "a setting")
-        raise FixConfiguration(_wrong(field, "a value of its type", "(not shown)", "see README, Settings")) from error
+        raise FixConfiguration(f"The configuration cannot be read: {error}") from error
 
 
 def load_warehouse_settings(destination: str | None = None) -> WarehouseSettings:
@@ -100,12 +115,25 @@ def load_warehouse_settings(destination: str | None = None) -> WarehouseSettings
             "--destination and TICKETING_DESTINATION."
         )
     path = Path((_configured("destination.duckdb.credentials") or DEFAULT_WAREHOUSE).removeprefix("duckdb:///"))
+    if str(path) == ":memory:":
+        raise FixConfiguration(
+            "The warehouse must be a file, got :memory:. Set DESTINATION__DUCKDB__CREDENTIALS to its path, or leave it "
+            f"out for {DEFAULT_WAREHOUSE}."
+        )
     state_dir = _configured("sources.unified.state_dir")
-    return WarehouseSettings(chosen, path, Path(state_dir) if state_dir else path.with_suffix(".state"))
+    return WarehouseSettings(chosen, path, Path(state_dir) if state_dir else state_dir_beside(path))
+
+
+def state_dir_beside(path: Path) -> Path:
+    """The folder of what the project keeps outside the warehouse file, one for each file."""
+    return path.with_name(f"{path.name}.state")
 
 
 def _configured(key: str) -> str | None:
-    value: object = dlt.config.get(key)
+    try:
+        value: object = dlt.config.get(key)
+    except ConfigurationException as error:
+        raise FixConfiguration(f"The configuration cannot be read: {error}") from error
     return None if value is None else str(value)
 
 
@@ -126,6 +154,15 @@ _MISSING_KEY = (
     '    [sources.unified]\n    api_key = "..."\n\n'
     "No account yet? `make demo` needs none."
 )
+
+
+_FORMS = {
+    "connection_ids": ("a list of connection ids", '["66d1f0", "66d1f1"]'),
+    "page_size": (f"a whole number from {SMALLEST_PAGE} to {LARGEST_PAGE}", "100"),
+    "lookback_seconds": ("a whole number of seconds", "300"),
+    "include_raw": ("true or false", "true"),
+}
+"""What each setting of another type than text looks like: expected, and an example."""
 
 
 def _wrong(name: str, expected: str, got: object, example: str) -> str:

@@ -11,7 +11,7 @@ from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.ticketing.source import unified
 from pipelines.unified_api.endpoints import ENDPOINTS
-from pipelines.warehouse.load import finish_pending, load, open_pipeline
+from pipelines.warehouse.load import Pending, finish_pending, load, open_pipeline
 from pipelines.warehouse.lock import one_writer
 
 
@@ -20,7 +20,7 @@ class SyncReport:
     """What a sync did, object by object."""
 
     outcomes: list[Outcome] = field(default_factory=list)
-    finished_pending: bool = False
+    pending: Pending = Pending.NOTHING
 
     @property
     def failed(self) -> list[Outcome]:
@@ -75,8 +75,8 @@ def sync(
         )
     report = SyncReport()
     with one_writer(warehouse.state_dir, wait_seconds):
-        pipeline = open_pipeline(warehouse)
-        report.finished_pending = finish_pending(pipeline)
+        pipeline = open_pipeline(warehouse, wait_seconds)
+        report.pending = finish_pending(pipeline, warehouse)
         source = unified(
             **settings,
             select=select or tuple(ENDPOINTS),
@@ -84,5 +84,5 @@ def sync(
             full_refresh=full_refresh,
             watcher=_Recorder(watcher or Watcher(), report),
         )
-        load(pipeline, source)
+        load(pipeline, source, warehouse)
     return report

@@ -12,7 +12,7 @@ import duckdb
 from pipelines import console
 from pipelines.build import build
 from pipelines.sandbox.server import Sandbox
-from pipelines.settings import UnifiedSettings, WarehouseSettings
+from pipelines.settings import UnifiedSettings, WarehouseSettings, state_dir_beside
 from pipelines.sync import SyncReport, sync
 from pipelines.ticketing.progress import Outcome, Watcher
 from transforms.schemas import RECORD_TABLES
@@ -98,7 +98,7 @@ class _PagesOnly(Watcher):
 
 def _fresh_warehouse() -> WarehouseSettings:
     """The demo's own file, without what an earlier demo left: the sandbox begins anew, and so must its warehouse."""
-    warehouse = WarehouseSettings("duckdb", DEMO_WAREHOUSE, DEMO_WAREHOUSE.with_suffix(".state"))
+    warehouse = WarehouseSettings("duckdb", DEMO_WAREHOUSE, state_dir_beside(DEMO_WAREHOUSE))
     shutil.rmtree(warehouse.state_dir, ignore_errors=True)
     for leftover in (DEMO_WAREHOUSE, DEMO_WAREHOUSE.with_suffix(".duckdb.wal")):
         leftover.unlink(missing_ok=True)

@@ -4,47 +4,66 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Self, TypedDict
 
-from transforms.values import parse_time
+
+class CursorState(TypedDict):
+    """A cursor as dlt's state keeps it."""
+
+    through: str
+    since: str | None
+    with_raw: bool
 
 
 @dataclass(frozen=True)
 class Cursor:
     """How far an object of a connection has been read: all of it that was updated from `since` (None: from the
-    beginning) `through` a time, as of the last complete walk.
+    beginning) `through` a time, as of the last complete walk, and whether all of it came with its `raw`.
     """
 
     through: datetime
     since: datetime | None
+    with_raw: bool
 
     @classmethod
-    def from_state(cls, state: dict[str, str | None] | None) -> Self | None:
+    def from_state(cls, state: CursorState | None) -> Self | None:
         """The cursor as it was kept, or None before the first complete walk."""
-        through = parse_time(state["through"]) if state else None
-        return None if state is None or through is None else cls(through, parse_time(state["since"]))
+        if state is None:
+            return None
+        since = datetime.fromisoformat(state["since"]) if state["since"] else None
+        return cls(datetime.fromisoformat(state["through"]), since, state["with_raw"])
 
-    def to_state(self) -> dict[str, str | None]:
-        return {"through": self.through.isoformat(), "since": self.since.isoformat() if self.since else None}
+    def to_state(self) -> CursorState:
+        """A form that JSON can keep."""
+        since = self.since.isoformat() if self.since else None
+        return {"through": self.through.isoformat(), "since": since, "with_raw": self.with_raw}
 
-    def reaches_back_to(self, start_date: datetime | None) -> bool:
-        """Whether what a start date asks for has been read; it may have been moved back since."""
-        return self.since is None or (start_date is not None and start_date >= self.since)
+    def covers(self, start_date: datetime | None, with_raw: bool) -> bool:
+        """Whether what is asked for now was read then: the start date may have been moved back, `raw` switched on."""
+        reaches_back = self.since is None or (start_date is not None and start_date >= self.since)
+        return reaches_back and (self.with_raw or not with_raw)
 
 
-def starts_at(cursor: Cursor | None, start_date: datetime | None, lookback: timedelta) -> datetime | None:
+def starts_at(
+    cursor: Cursor | None, start_date: datetime | None, lookback: timedelta, *, with_raw: bool
+) -> datetime | None:
     """The `updated_gte` of a walk: a lookback before the cursor, since a record can become visible late.
 
     None reads everything. The lookback never reaches back before the start date.
     """
-    if cursor is None or not cursor.reaches_back_to(start_date):
+    if cursor is None or not cursor.covers(start_date, with_raw):
         return start_date
     anchor = cursor.through - lookback
     return anchor if start_date is None else max(anchor, start_date)
 
 
 def advanced(
-    cursor: Cursor | None, start: datetime | None, newest_seen: datetime | None, served_at: datetime | None
+    cursor: Cursor | None,
+    start: datetime | None,
+    newest_seen: datetime | None,
+    served_at: datetime | None,
+    *,
+    with_raw: bool,
 ) -> Cursor | None:
     """The cursor after a complete walk from `start`.
 
@@ -54,10 +73,10 @@ def advanced(
     if newest_seen is None or served_at is None:
         return cursor
     reached = min(newest_seen, served_at)
-    if cursor is None:
-        return Cursor(reached, start)
+    if cursor is None or (start is not None and start > cursor.through):
+        return Cursor(reached, start, with_raw)
     since = None if start is None or cursor.since is None else min(start, cursor.since)
-    return Cursor(max(cursor.through, reached), since)
+    return Cursor(max(cursor.through, reached), since, with_raw)
 
 
 def as_text(moment: datetime) -> str:

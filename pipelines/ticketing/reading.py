@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from pipelines.errors import ContradictsSupportTable, RequestRefused, TicketingError
+from pipelines.errors import ContradictsSupportTable, ParameterRefused, RequestRefused, TicketingError
 from pipelines.settings import UnifiedSettings
 from pipelines.ticketing.cursor import Cursor, advanced, starts_at
 from pipelines.ticketing.plans import Strategy, safer_plan
@@ -33,12 +33,20 @@ class Run:
     since: datetime | None = None
     full_refresh: bool = False
 
-    def start(self, cursor: Cursor | None) -> datetime | None:
+    def start(self, cursor: Cursor | None, *, with_raw: bool) -> datetime | None:
         """Where to begin an object that has been read up to `cursor`."""
         if self.since is not None:
             return self.since
         known = None if self.full_refresh else cursor
-        return starts_at(known, self.settings.earliest(), self.settings.lookback)
+        return starts_at(known, self.settings.earliest(), self.settings.lookback, with_raw=with_raw)
+
+
+def fields_to_ask_for(target: Target, endpoint: Endpoint, settings: UnifiedSettings) -> tuple[str, ...]:
+    """Every field by name, where that is how to get `raw`; none where the API's own choice will do."""
+    support = target.support(endpoint)
+    if not settings.include_raw or support is None or not support.reads_raw:
+        return ()
+    return (*endpoint.fields, *endpoint.undocumented_fields, "raw")
 
 
 class ObjectReader:
@@ -68,10 +76,11 @@ class ObjectReader:
         self._target = target
         self._endpoint = endpoint
         self._watcher = watcher
-        self._start = run.start(cursor)
+        self._fields = fields_to_ask_for(target, endpoint, run.settings)
+        self._with_raw = bool(self._fields)
+        self._start = run.start(cursor, with_raw=self._with_raw)
         self._began_at: datetime | None = None
         self._newest: datetime | None = None
-        self._fields = self._fields_to_ask_for()
 
     def tables(self) -> Iterator[pa.Table]:
         """Arrow tables of what there is to read. A `TicketingError` ends them and is told in the outcome."""
@@ -81,7 +90,7 @@ class ObjectReader:
             self.outcome.error = str(error)
         self.outcome.ended_at = datetime.now(UTC)
         if self.outcome.is_complete and self._run.since is None:
-            self.cursor = advanced(self.cursor, self._start, self._newest, self._began_at)
+            self.cursor = advanced(self.cursor, self._start, self._newest, self._began_at, with_raw=self._with_raw)
         self.outcome.cursor_after = self.cursor.through if self.cursor else None
 
     def _tables(self) -> Iterator[pa.Table]:
@@ -122,13 +131,16 @@ class ObjectReader:
             yield from safer.walk(self._list, self._start, page_size)
 
     def _list(self, parameters: Parameters) -> Page:
-        """One page; where the API refuses to name fields that its list does not document, one without them."""
+        """One page; where the API refuses, twice, fields that its list does not document, one without them."""
+        undocumented = self._endpoint.undocumented_fields
         try:
             return self._list_fields(parameters)
-        except RequestRefused:
-            undocumented = self._endpoint.undocumented_fields
+        except ParameterRefused:
             if not set(undocumented) & set(self._fields):
                 raise
+        try:
+            return self._list_fields(parameters)
+        except ParameterRefused:
             self._fields = tuple(name for name in self._fields if name not in undocumented)
             page = self._list_fields(parameters)
             self.outcome.plan += f", without {', '.join(undocumented)} (the API refuses to name them)"
@@ -137,13 +149,6 @@ class ObjectReader:
     def _list_fields(self, parameters: Parameters) -> Page:
         asked: Parameters = {**parameters, "fields": self._fields} if self._fields else parameters
         return self._client.list(self._endpoint.list_path(self._target.id), asked, self.outcome.calls)
-
-    def _fields_to_ask_for(self) -> tuple[str, ...]:
-        """Every field by name, where that is how to get `raw`; none where the API's own choice will do."""
-        support = self._target.support(self._endpoint)
-        if not self._run.settings.include_raw or support is None or not support.reads_raw:
-            return ()
-        return (*self._endpoint.fields, *self._endpoint.undocumented_fields, "raw")
 
     def _take_note(self, page: Page) -> None:
         self._began_at = self._began_at or page.served_at

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dlt.extract import DltResource
 from dlt.extract.hints import TResourceHints
 
-from pipelines.ticketing.cursor import Cursor
+from pipelines.ticketing.cursor import Cursor, CursorState
 from pipelines.ticketing.progress import Watcher
 from pipelines.ticketing.reading import ObjectReader, Run
 from pipelines.ticketing.workspace import Workspace
@@ -27,7 +27,7 @@ def record_resource(endpoint: Endpoint, workspace: Workspace, run: Run, watcher:
 
     @dlt.resource(name=endpoint.table)
     def read() -> Iterator[Any]:
-        cursors: dict[str, dict[str, str | None]] = dlt.current.resource_state().setdefault("cursors", {})
+        cursors: dict[str, CursorState] = dlt.current.resource_state().setdefault("cursors", {})
         hints, run_hints = merge_hints(schema), merge_hints(SYNC_RUNS)
         if _is_new(schema):
             yield _marked(schema.arrow().empty_table(), hints)

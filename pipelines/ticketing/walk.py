@@ -18,8 +18,9 @@ from pipelines.unified_api.records import Page, Record
 
 ListPage: TypeAlias = Callable[[Parameters], Page]
 
-SMALLEST_PAGE = 2
-"""A walk through a tie overlaps its pages by one record, which takes a page of at least two."""
+_REQUESTS_PAST_THE_START = 10
+_PASSES = 5
+"""So many passes over a whole list, and what is still new in it was made since the first."""
 
 _REPEATS = 3
 """So many times the same page, and the server ignores the offset."""
@@ -40,16 +41,27 @@ def walk_by_anchor(list_page: ListPage, start: datetime | None, page_size: int) 
 
     How long a page can be is learned from the pages that come, for a server may serve fewer than it is asked for.
 
+    A list that is changed as fast as it is read has no end: once what comes is later than the server's clock when the
+    walk began, the walk goes on for a few requests only. What is later still is the next run's.
+
     Raises `ContradictsSupportTable` when the server does not sort and filter as it must for this.
     """
     anchor, offset = start, 0
-    longest_page = 0
+    longest_page = requests_past_the_start = repeats = 0
+    began_at: datetime | None = None
+    previous: list[tuple[str, datetime | None]] = []
     granularity = timedelta(0)
     seen: set[tuple[str, datetime | None]] = set()
     steps_back = 0
     while True:
         page = list_page(_sorted_from(anchor, offset, page_size))
         records = page.records
+        began_at = began_at or page.served_at
+        states = [record.state for record in records]
+        repeats = repeats + 1 if offset > 0 and states == previous else 0
+        if repeats == _REPEATS and len(records) > 1:
+            raise ContradictsSupportTable("expected offset to move through the list, but the same page came again")
+        previous = states
         if offset > 0 and (not records or records[0].state not in seen):
             steps_back += 1
             if steps_back > _STEPS_BACK:
@@ -70,6 +82,10 @@ def walk_by_anchor(list_page: ListPage, start: datetime | None, page_size: int) 
         elif len(records) < longest_page or len(records) == 1:
             return
         newest = _newest(records)
+        if newest is not None and newest > began_at:
+            requests_past_the_start += 1
+            if requests_past_the_start > _REQUESTS_PAST_THE_START:
+                return
         if newest is not None and (anchor is None or _floor(newest, granularity) > _floor(anchor, granularity)):
             anchor, offset = newest, 0
             kept_from = _floor(newest, max(granularity, _GRANULARITIES[0]))
@@ -80,7 +96,7 @@ def walk_by_anchor(list_page: ListPage, start: datetime | None, page_size: int) 
 
 def walk_whole_list(list_page: ListPage, page_size: int, *, pages_by_offset: bool) -> Iterator[Page]:
     """Read a list that can be neither filtered nor sorted by `updated_at`: from end to end, again and again,
-    until a whole pass shows nothing new.
+    until a whole pass shows no record that was not known.
 
     Raises `ContradictsSupportTable` where the list is longer than a page and cannot be paged.
     """
@@ -91,31 +107,46 @@ def walk_whole_list(list_page: ListPage, page_size: int, *, pages_by_offset: boo
             raise ContradictsSupportTable(f"expected a list without offset to fit a page, but {_MAY_BE_MORE}")
         yield page
         return
-    found_any = True
-    while found_any:
-        found_any = False
+    known: set[str] = set()
+    for _ in range(_PASSES):
+        known_before = len(known)
         for page in _one_pass(list_page, page_size):
             fresh = [record for record in page.records if record.state not in seen]
             seen.update(record.state for record in fresh)
+            known.update(record.id for record in fresh)
             if fresh:
-                found_any = True
                 yield Page(fresh, page.served_at)
+        if len(known) == known_before:
+            return
 
 
 def _one_pass(list_page: ListPage, page_size: int) -> Iterator[Page]:
-    """From the first page to an empty one. A server that ignores the offset shows one page again and again."""
-    offset = repeats = 0
-    previous: list[str] = []
-    while (page := list_page({"limit": page_size, "offset": offset})).records:
-        identities = [record.id for record in page.records]
-        repeats = repeats + 1 if identities == previous else 0
+    """From the first page to where nothing new of this pass comes. Pages overlap by one record, as in a tie."""
+    offset = longest_page = steps_back = repeats = 0
+    seen: set[tuple[str, datetime | None]] = set()
+    previous: list[tuple[str, datetime | None]] = []
+    while True:
+        page = list_page({"limit": page_size, "offset": offset})
+        states = [record.state for record in page.records]
+        joins = offset == 0 or longest_page == 1 or (bool(states) and states[0] in seen)
+        if not joins and steps_back < _STEPS_BACK:
+            steps_back += 1
+            offset = max(0, offset - (longest_page - 1))
+            continue
+        if not states:
+            return
+        repeats = repeats + 1 if states == previous else 0
         if repeats == _REPEATS:
-            if len(identities) >= page_size:
+            if len(states) >= page_size:
                 raise ContradictsSupportTable(f"expected offset to move through the list, but {_MAY_BE_MORE}")
             return
-        previous = identities
-        offset += len(identities)
+        previous = states
+        longest_page = max(longest_page, len(states))
         yield page
+        if seen.issuperset(states) and len(states) < longest_page:
+            return
+        seen.update(states)
+        offset += max(1, len(states) - 1)
 
 
 def _sorted_from(anchor: datetime | None, offset: int, page_size: int) -> Parameters:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import msgspec
 
+from pipelines.errors import ApiKeyRejected, TicketingError
 from pipelines.ticketing.plans import Plan, Strategy, choose_plan
 from pipelines.ticketing.walk import walk_whole_list
 from pipelines.unified_api.capabilities import (
@@ -71,7 +72,7 @@ class Workspace:
     @cached_property
     def targets(self) -> list[Target]:
         """The connections to read, those that cannot be read among them, in the order they were asked for."""
-        integrations: dict[str, Integration | None] = {}
+        integrations: dict[str, Integration | TicketingError | None] = {}
         known: dict[str, Target] = {}
         for identity, record in self._listing.records.items():
             connection = read_connection({name: decode(json) for name, json in record.fields.items()})
@@ -83,7 +84,7 @@ class Workspace:
                 kind = connection.integration_type
                 if kind not in integrations:
                     integrations[kind] = self._integration(kind)
-                known[identity] = Target(connection, integrations[kind])
+                known[identity] = _target(connection, integrations[kind])
         if not self._wanted:
             return [_unless_unwell(target) for target in known.values()]
         return [known.get(identity) or _unknown(identity) for identity in self._wanted]
@@ -115,11 +116,23 @@ class Workspace:
         records = {record.id: record for page in pages for record in page.records}
         return Listing(records, pages[-1].served_at if pages else datetime.now(UTC))
 
-    def _integration(self, integration_type: str) -> Integration | None:
-        answer = self.client.get_json(INTEGRATIONS_PATH, {"type": integration_type}, self.calls)
+    def _integration(self, integration_type: str) -> Integration | TicketingError | None:
+        """The support table of a type, None where there is none, or what kept it from being read."""
+        try:
+            answer = self.client.get_json(INTEGRATIONS_PATH, {"type": integration_type}, self.calls)
+        except ApiKeyRejected:
+            raise
+        except TicketingError as error:
+            return error
         rows = answer if isinstance(answer, list) else []
         read = (read_integration(row) for row in rows)
         return next((found for found in read if found is not None and found.type == integration_type), None)
+
+
+def _target(connection: Connection, integration: Integration | TicketingError | None) -> Target:
+    if isinstance(integration, TicketingError):
+        return Target(connection, problem=f"What the integration can do could not be read. {integration}")
+    return Target(connection, integration)
 
 
 def _unknown(connection_id: str) -> Target:

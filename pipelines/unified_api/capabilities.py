@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
+
+from transforms.values import Misfit, parse_time
 
 _OFFERED = frozenset({"supported", "supported-required"})
 
@@ -69,7 +72,15 @@ class Connection(msgspec.Struct, frozen=True):
     @property
     def is_healthy(self) -> bool:
         """Not paused, and not seen failing after it was last seen well."""
-        return not self.is_paused and self.last_unhealthy_at <= self.last_healthy_at
+        failed, well = _time(self.last_unhealthy_at), _time(self.last_healthy_at)
+        return not self.is_paused and (failed is None or (well is not None and failed <= well))
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return parse_time(text)
+    except Misfit:
+        return None
 
 
 def read_integration(answer: object) -> Integration | None:

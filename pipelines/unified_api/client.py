@@ -19,12 +19,13 @@ from pipelines.errors import (
     CallNotOffered,
     FixConfiguration,
     GrantPermission,
+    ParameterRefused,
     RequestRefused,
     TicketingError,
     TryAgainLater,
     UnknownId,
 )
-from pipelines.unified_api.records import NotAPage, Page, parse_records
+from pipelines.unified_api.records import NotAPage, Page, RecordWithoutId, parse_records
 
 ATTEMPTS = 8
 LONGEST_WAIT = 120.0
@@ -78,6 +79,7 @@ class UnifiedClient:
             headers={"authorization": f"bearer {api_key}", "accept": "application/json"},
             timeout=httpx.Timeout(60.0, connect=15.0),
             transport=transport,
+            trust_env=not _is_loopback(base_url),  # a proxy has no business between a machine and itself
         )
 
     def __enter__(self) -> Self:
@@ -127,7 +129,12 @@ class UnifiedClient:
         try:
             with self._http.stream("GET", path, params=parameters) as answer:
                 body = _bounded_body(answer)
-        except httpx.TransportError as error:
+        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
+            raise FixConfiguration(
+                "The request could not even be made. Check sources.unified.api_key and sources.unified.base_url for "
+                "characters that do not belong there."
+            ) from error
+        except httpx.RequestError as error:
             raise _PassingFault(f"{type(error).__name__}: {error}") from error
         if answer.status_code in _PASSING_STATUS:
             raise _PassingFault(f"answered {answer.status_code}", _retry_after(answer, datetime.now(UTC)))
@@ -135,11 +142,13 @@ class UnifiedClient:
             self._raise_final(path, answer.status_code, body)
         try:
             return parse(body), _served_at(answer)
+        except RecordWithoutId as error:
+            raise RequestRefused(f"GET {path}: {error}. This object cannot be read until that is mended.") from error
         except NotAPage as error:
             raise _PassingFault(f"answered 200, but {error}") from error
 
     def _raise_final(self, path: str, status: int, body: bytes) -> NoReturn:
-        said = f"GET {path} answered {status}: {self._redacted(_message(body))}."
+        said = f"GET {path} answered {status}: {_message(body, self._redacted)}."
         error: TicketingError
         match status:
             case 401:
@@ -150,9 +159,11 @@ class UnifiedClient:
             case 403:
                 error = GrantPermission(f"{said} Grant the permission to the connection in the Unified.to console.")
             case 404:
-                error = UnknownId(f"{said} Check the connection id in sources.unified.connection_ids.")
+                error = UnknownId(f"{said} The API does not know this path or id.")
             case 501:
                 error = CallNotOffered(f"{said} This integration does not offer the call.")
+            case 400 | 422:
+                error = ParameterRefused(f"{said} The same request would be refused again.")
             case _:
                 error = RequestRefused(f"{said} The same request would be refused again.")
         raise error
@@ -166,12 +177,16 @@ class UnifiedClient:
             url = httpx.URL(base_url)
         except httpx.InvalidURL as error:
             raise FixConfiguration(f"sources.unified.base_url is not a URL: {error}") from error
-        loopback = url.host in {"127.0.0.1", "localhost", "::1"}
-        if url.scheme != "https" and not (url.scheme == "http" and loopback):
+        is_safe = url.scheme == "https" or (url.scheme == "http" and _is_loopback(base_url))
+        if not is_safe or not url.host or " " in base_url:
             raise FixConfiguration(
                 f"sources.unified.base_url must begin with https:// (the key travels with every call), got "
                 f"{base_url!r}. Example: https://api-eu.unified.to"
             )
+
+
+def _is_loopback(base_url: str) -> bool:
+    return httpx.URL(base_url).host in {"127.0.0.1", "localhost", "::1"}
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
@@ -218,25 +233,25 @@ def _served_at(answer: httpx.Response) -> datetime:
 def _http_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _json(body: bytes) -> object:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise NotAPage(f"expected JSON ({error})") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotAPage("expected JSON, got something else") from error
 
 
-def _message(body: bytes) -> str:
+def _message(body: bytes, redacted: Callable[[str], str]) -> str:
     """What the server said, for an error message: its `message` if it is JSON, on one printable short line."""
-    text = body[:2000].decode("utf-8", errors="replace")
+    text = body.decode("utf-8", errors="replace")
     try:
         answer = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answer = None
     if isinstance(answer, dict):
         text = str(answer.get("message") or answer.get("error") or text)
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200] or "(no body)"
+    return " ".join("".join(c if c.isprintable() else " " for c in redacted(text)).split())[:200] or "(no body)"

@@ -38,16 +38,20 @@ class Page:
 
 
 class NotAPage(ValueError):
-    """The body is not a JSON array of objects that have an id."""
+    """The body is not a JSON array of objects."""
+
+
+class RecordWithoutId(ValueError):
+    """A record that cannot be told from another."""
 
 
 def parse_records(body: bytes) -> list[Record]:
-    """The records of a list answer. Raises `NotAPage`, which names what came instead."""
+    """The records of a list answer. Raises `NotAPage`, which names what came instead, and `RecordWithoutId`."""
     try:
         body.decode()
         rows = _RECORDS.decode(body)
-    except msgspec.ValidationError as error:
-        raise NotAPage(f"expected a JSON array of objects, got {_opening(body)} ({error})") from error
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise NotAPage(f"expected a JSON array of objects, got {_kind(body)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError):
         rows = _RECORDS.decode(_repaired(body))
     return [_record(fields) for fields in rows]
@@ -56,7 +60,7 @@ def parse_records(body: bytes) -> list[Record]:
 def _record(fields: dict[str, msgspec.Raw]) -> Record:
     identity = decode(fields["id"]) if "id" in fields else None
     if identity is None or identity == "":
-        raise NotAPage(f"expected every record to have an id, got one with the fields {', '.join(sorted(fields))}")
+        raise RecordWithoutId("expected every record to have an id, but one has none")
     return Record(str(identity), _updated_at(fields), fields)
 
 
@@ -73,10 +77,10 @@ def _repaired(body: bytes) -> bytes:
     """The same JSON with what strict readers refuse made legal: lone surrogates, raw control characters, NaN."""
     try:
         value = json.loads(body.decode("utf-8", errors="replace"), strict=False, parse_constant=lambda _: None)
-    except ValueError as error:
-        raise NotAPage(f"expected JSON, got {_opening(body)}") from error
+    except (ValueError, RecursionError) as error:
+        raise NotAPage(f"expected JSON, got {_kind(body)}") from error
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-        raise NotAPage(f"expected a JSON array of objects, got {_opening(body)}")
+        raise NotAPage(f"expected a JSON array of objects, got {_kind(body)}")
     return msgspec.json.encode(_without_surrogates(value))
 
 
@@ -91,8 +95,15 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
-def _opening(body: bytes) -> str:
-    """The start of a body for an error message: short, printable, on one line."""
-    text = body[:80].decode("utf-8", errors="replace")
-    shown = "".join(character if character.isprintable() else " " for character in text)
-    return f"{shown!r}" if shown else "an empty body"
+def _kind(body: bytes) -> str:
+    """What a body seems to be, for an error message, which must not repeat what a server may have echoed."""
+    match body.lstrip()[:1]:
+        case b"":
+            return "an empty body"
+        case b"<":
+            return "HTML"
+        case b"{":
+            return "a JSON object, or the start of one"
+        case b"[":
+            return "an array of something else, or the start of one"
+    return "text"

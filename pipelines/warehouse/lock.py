@@ -38,8 +38,8 @@ def one_writer(state_dir: Path, wait_seconds: float = 0.0) -> Iterator[None]:
         lock.acquire(timeout=wait_seconds)
     except filelock.Timeout:
         raise WarehouseBusy(
-            f"Another process is writing to this warehouse: {_described(card)}. Wait for it to end, or give "
-            "--wait SECONDS to queue behind it."
+            f"Another process is writing to this warehouse: {_described(card)}. Wait for it to end and run "
+            "this again (sync, build and run take --wait SECONDS to queue behind it)."
         ) from None
     try:
         card.write_bytes(msgspec.json.encode(_this_process()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,7 +81,10 @@ def test_a_missing_key_names_itself_and_where_it_may_be_set(command_environment:
     [
         ("PAGE_SIZE", "1", "from 2 to 100"),
         ("PAGE_SIZE", "many", "page_size"),
-        ("LOOKBACK_SECONDS", "-1", "0 or more"),
+        ("LOOKBACK_SECONDS", "-1", "from 0 to"),
+        ("LOOKBACK_SECONDS", "99999999999", "from 0 to"),
+        ("API_KEY", "smart “quotes”", "characters that no key has"),
+        ("BASE_URL", "https://", "https://"),
         ("START_DATE", "yesterday", "ISO-8601"),
         ("BASE_URL", "http://api.unified.to", "https://"),
         ("CONNECTION_IDS", "not-a-list", "connection_ids"),
@@ -111,6 +115,47 @@ def test_nothing_working_is_exit_code_1(command_environment: dict[str, str]) -> 
     assert last_line(ended.stdout).startswith("Nothing worked")
 
 
+def test_it_does_not_matter_from_where_it_is_run(
+    sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str], tmp_path: Path
+) -> None:
+    for cwd in (ROOT, tmp_path, ROOT, tmp_path):
+        sandbox.world.live(hours=3)
+        ended = ticketing("sync", env=command_environment, cwd=cwd)
+        assert ended.returncode == 0, ended.stderr
+    assert_same(sandbox.world, warehouse.duckdb_path)
+
+
+def test_run_says_in_one_json_what_loaded_and_what_did_not_build(
+    sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "dbt_project", tmp_path / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    (tmp_path / "dbt_project" / "models" / "marts" / "tickets.sql").write_text("select nonsense")
+    ended = ticketing("run", "--json", "--select", "tickets", env=command_environment, cwd=tmp_path)
+    result = json.loads(ended.stdout)
+    assert ended.returncode == result["exit_code"] == 1
+    assert sum(item["rows_received"] for item in result["objects"]) == 40
+    assert "nonsense" in result["build"]["error"]
+
+
+def test_run_looks_for_what_it_needs_before_it_reads(
+    sandbox: Sandbox, command_environment: dict[str, str], tmp_path: Path
+) -> None:
+    assert ticketing("run", env=command_environment, cwd=tmp_path).returncode == 2
+    assert ticketing("run", "--as-of", "whenever", env=command_environment).returncode == 2
+    assert not sandbox.requests
+
+
+@pytest.mark.parametrize("content", [b"this is no database", b"\x00" * 5000])
+def test_a_file_that_is_no_database_is_called_that(
+    warehouse: WarehouseSettings, command_environment: dict[str, str], content: bytes
+) -> None:
+    warehouse.duckdb_path.write_bytes(content)
+    ended = ticketing("sync", env=command_environment)
+    assert ended.returncode == 2
+    assert "to be a DuckDB database" in ended.stderr
+    assert warehouse.duckdb_path.read_bytes() == content
+
+
 def test_control_c_ends_a_sync_with_a_word_and_loses_nothing(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str]
 ) -> None:
@@ -132,7 +177,14 @@ def test_control_c_ends_a_sync_with_a_word_and_loses_nothing(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("sync", "--select", "tikets"), ("sync", "--since", "yesterday"), ("sync", "--destination", "oracle"), ("fly",)],
+    [
+        ("sync", "--select", "tikets"),
+        ("sync", "--select", ","),
+        ("sync", "--since", "yesterday"),
+        ("sync", "--since", "2026-01-01", "--full-refresh"),
+        ("sync", "--destination", "oracle"),
+        ("fly",),
+    ],
 )
 def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], command_environment: dict[str, str]) -> None:
     assert ticketing(*arguments, env=command_environment).returncode == 2

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from pipelines.errors import LoadFailed, WarehouseBusy
 from pipelines.sandbox import Sandbox
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.sync import SyncReport, sync
-from pipelines.warehouse.load import open_pipeline
+from pipelines.warehouse.load import Pending, open_pipeline
 from pipelines.warehouse.lock import one_writer
 from tests.flow.truth import assert_same
 
@@ -78,7 +79,28 @@ def test_a_load_that_is_pending_is_finished_before_anything_new_is_read(
     assert open_pipeline(warehouse).has_pending_data
     sandbox.world.live(hours=8)
     report = run_sync()
-    assert report.finished_pending
+    assert report.pending is Pending.FINISHED
+    assert_same(sandbox.world, warehouse.duckdb_path)
+
+
+def test_a_pending_load_is_not_put_on_top_of_another_warehouse(
+    sandbox: Sandbox,
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    run_sync()
+    shutil.copy(warehouse.duckdb_path, tmp_path / "backup")
+    sandbox.world.live(hours=30)
+    run_sync()
+    sandbox.world.live(hours=3)
+    with monkeypatch.context() as broken:
+        broken.setattr("dlt.Pipeline.load", _refuse)
+        with pytest.raises(RuntimeError, match="no load today"):
+            run_sync()
+    shutil.copy(tmp_path / "backup", warehouse.duckdb_path)
+    assert run_sync().pending is Pending.DISCARDED
     assert_same(sandbox.world, warehouse.duckdb_path)
 
 
@@ -95,7 +117,7 @@ def test_a_package_that_does_not_load_says_so_and_stays(
     with duckdb.connect(str(warehouse.duckdb_path)) as connection:
         connection.execute("drop view raw_unified.notes")
         connection.execute("alter table raw_unified.notes_hidden rename to notes")
-    assert run_sync().finished_pending
+    assert run_sync().pending is Pending.FINISHED
     assert_same(sandbox.world, warehouse.duckdb_path)
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.errors import ApiKeyRejected, FixConfiguration
+from pipelines.errors import ApiKeyRejected, FixConfiguration, GrantPermission, ParameterRefused
 from pipelines.sandbox import Faults, Sandbox
 from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport
+from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
+from pipelines.unified_api.records import Page
 from tests.flow.truth import OBJECTS, assert_same, load_ids, stored_rows
 
 RunSync = Callable[..., SyncReport]
@@ -241,6 +243,67 @@ def test_a_connection_that_keeps_failing_stops_nobody_and_catches_up_later(
     assert report.exit_code == 3
     assert {outcome.connection_id for outcome in report.failed} == {sick}
     sandbox.faults = Faults()
+    run_sync()
+    assert_same(sandbox.world, warehouse.duckdb_path)
+
+
+def test_an_integration_whose_support_table_cannot_be_read_stops_only_its_own(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get_json = UnifiedClient.get_json
+
+    def refused(client: UnifiedClient, path: str, parameters: Parameters, calls: Calls) -> object:
+        if parameters.get("type") == "intercom":
+            raise GrantPermission("403: not this one")
+        return get_json(client, path, parameters, calls)
+
+    monkeypatch.setattr(UnifiedClient, "get_json", refused)
+    report = run_sync()
+    assert report.exit_code == 3
+    assert {outcome.integration_type for outcome in report.failed} == {"intercom"}
+    assert stored_rows(warehouse.duckdb_path, "tickets")
+
+
+def test_one_refusal_that_passes_does_not_cost_a_field(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_page = UnifiedClient.list
+    refusals = iter([True])
+
+    def refused_once(client: UnifiedClient, path: str, parameters: Parameters, calls: Calls) -> Page:
+        if path.endswith("/ticket") and next(refusals, False):
+            raise ParameterRefused("400: a hiccup")
+        return list_page(client, path, parameters, calls)
+
+    monkeypatch.setattr(UnifiedClient, "list", refused_once)
+    assert run_sync().exit_code == 0
+    assert_same(sandbox.world, warehouse.duckdb_path)
+
+
+def test_notes_that_are_listed_only_per_ticket_are_said_to_be_unread(run_sync: RunSync, sandbox: Sandbox) -> None:
+    sandbox.world.add_connection("helpscout", id="per-ticket")
+    report = run_sync()
+    assert report.exit_code == 3
+    assert [(outcome.connection_id, outcome.object) for outcome in report.failed] == [("per-ticket", "notes")]
+    assert "one ticket at a time" in str(report.failed[0].error)
+
+
+def test_raw_that_is_wanted_again_is_read_for_what_came_without_it(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    run_sync(settings={"include_raw": False})
+    sandbox.world.live(hours=3)
+    run_sync()
+    assert_same(sandbox.world, warehouse.duckdb_path)
+    assert max(outcome.calls.requests for outcome in run_sync().outcomes) <= 4
+
+
+def test_a_start_date_beyond_the_cursor_claims_nothing_of_what_it_skips(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    run_sync()
+    sandbox.world.live(hours=60)
+    run_sync(settings={"start_date": (sandbox.world.now - timedelta(hours=12)).isoformat()})
     run_sync()
     assert_same(sandbox.world, warehouse.duckdb_path)
 

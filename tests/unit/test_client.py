@@ -19,6 +19,7 @@ from pipelines.errors import (
     TryAgainLater,
     UnknownId,
 )
+from pipelines.sandbox import Sandbox
 from pipelines.unified_api.client import ATTEMPTS, Calls, UnifiedClient
 
 KEY = "key-that-must-stay-secret"
@@ -178,3 +179,56 @@ def test_a_page_knows_when_the_server_made_it() -> None:
     served = datetime(2026, 5, 1, 8, 30, tzinfo=UTC)
     server = Server(httpx.Response(200, json=[], headers={"date": format_datetime(served)}))
     assert server.client.list("/x", {}, Calls()).served_at == served
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'[{"raw":' + b"[" * 200_000])
+def test_a_body_nested_without_end_is_a_fault_like_any_other(body: bytes) -> None:
+    with pytest.raises(TryAgainLater, match="expected"):
+        Server(httpx.Response(200, content=body)).client.list("/x", {}, Calls())
+
+
+def test_a_body_that_cannot_be_unpacked_is_tried_again() -> None:
+    answers = iter([httpx.Response(200, headers={"content-encoding": "gzip"}, stream=_Bytes(b"no gzip")), GOOD])
+    transport = httpx.MockTransport(lambda request: next(answers))
+    client = UnifiedClient("https://api.example.com", KEY, transport=transport, sleep=lambda seconds: None)
+    assert len(client.list("/x", {}, Calls()).records) == 1
+
+
+class _Bytes(httpx.SyncByteStream):
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._content
+
+
+def test_a_date_beyond_all_dates_is_no_date() -> None:
+    server = Server(httpx.Response(200, json=[], headers={"date": "Fri, 31 Dec 9999 23:59:59 -1200"}))
+    assert server.client.list("/x", {}, Calls()).served_at.year < 9000
+
+
+def test_a_record_without_an_id_is_named_at_once() -> None:
+    server = Server(httpx.Response(200, json=[{"id": "1"}, {"subject": "whose?"}]))
+    with pytest.raises(RequestRefused, match="have an id"):
+        server.client.list("/x", {}, Calls())
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("cut", range(150, 230, 7))
+def test_a_key_that_a_server_echoes_is_never_shown_in_part(cut: int) -> None:
+    server = Server(httpx.Response(400, json={"message": "x" * cut + KEY}))
+    with pytest.raises(RequestRefused) as caught:
+        server.client.list("/x", {}, Calls())
+    assert KEY[:6] not in str(caught.value)
+
+
+def test_a_key_that_cannot_be_sent_is_refused_without_showing_it() -> None:
+    with Sandbox(tickets=4) as sandbox, pytest.raises(FixConfiguration) as caught:
+        UnifiedClient(sandbox.base_url, f"{KEY}\n").list("/x", {}, Calls())
+    assert KEY not in str(caught.value)
+
+
+def test_a_proxy_gets_nothing_of_what_a_machine_says_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with Sandbox(tickets=4) as sandbox, UnifiedClient(sandbox.base_url, sandbox.api_key, attempts=1) as client:
+        assert client.list("/unified/connection", {}, Calls()).records
