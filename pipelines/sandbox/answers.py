@@ -13,12 +13,13 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
+from pipelines.sandbox.bodies import misfit
 from pipelines.sandbox.faults import Fate
 from pipelines.sandbox.helpdesks import Helpdesk
 from pipelines.sandbox.instants import MINUTE, SECOND, from_iso, to_iso
 from pipelines.sandbox.shelf import Listing, Record
 from pipelines.sandbox.store import Store
-from pipelines.sandbox.support import FILTERS, LISTABLE_FIELDS, OBJECTS, ObjectSupport, support_key
+from pipelines.sandbox.support import FILTERS, LISTABLE_FIELDS, OBJECTS, REFERENCES, ObjectSupport, support_key
 
 PAGE_CAP = 100
 SORTS = ("name", "updated_at", "created_at")
@@ -86,6 +87,8 @@ class Api:
                 return self._route(request, fate)
         except Refusal as refusal:
             return error(refusal.status, refusal.message)
+        except Exception as fault:  # a poisoned record may break anything
+            return error(500, f"Internal server error: {type(fault).__name__}: {fault}")
 
     def _admit(self, request: Request) -> None:
         scheme, _, key = (request.authorization or "").partition(" ")
@@ -145,7 +148,7 @@ class Api:
             self._store.delete(*where, record_id[0])
             return _json({})
         if call == "update":
-            self._store.patch(*where, record_id[0], self._writable(_body(request), support))
+            self._store.patch(*where, record_id[0], self._written(request, where, support))
         return self._show(where, record_id[0], fields, support)
 
     def _show(
@@ -210,20 +213,32 @@ class Api:
             self._store.touch(*where, record_id)
 
     def _new_record(self, request: Request, where: tuple[str, str], support: ObjectSupport) -> Record:
-        record = self._writable(_body(request), support)
-        if where[1] == "note":
-            ticket_id = record.get("ticket_id")
-            if not ticket_id or ticket_id not in self._store.shelf(where[0], "ticket"):
-                raise Refusal(400, f"A note needs the ticket_id of a ticket; there is no ticket {ticket_id!r}")
+        record = self._written(request, where, support)
+        if where[1] == "note" and "ticket_id" not in record:
+            raise Refusal(400, "ticket_id: expected the id of a ticket, got nothing: a note needs its ticket")
         if where[1] == "ticket":
             record.setdefault("status", "ACTIVE")
         return record
 
-    def _writable(self, body: Record, support: ObjectSupport) -> Record:
-        writable = support["outbound_fields"]
+    def _written(self, request: Request, where: tuple[str, str], support: ObjectSupport) -> Record:
+        """What the body asks to write, once it is known to fit."""
+        body, writable = _fitting(_body(request), where[1]), support["outbound_fields"]
         if self._store.refuse_unsupported and (refused := sorted(set(body) - set(writable))):
             raise Refusal(400, f"Not writable in this integration: {', '.join(refused)}")
-        return {name: value for name, value in body.items() if name in writable}
+        record = {name: value for name, value in body.items() if name in writable}
+        self._must_refer(record, where)
+        return record
+
+    def _must_refer(self, record: Record, where: tuple[str, str]) -> None:
+        connection_id, object_name = where
+        for name, target in REFERENCES[object_name].items():
+            known = self._store.shelf(connection_id, target)
+            is_unchecked = target == "employee" and not len(known)
+            may_be_null = name != "ticket_id"
+            if name not in record or is_unchecked or (record[name] is None and may_be_null):
+                continue
+            if record[name] not in known:
+                raise Refusal(400, f"{name}: expected the id of a known {target}, got {record[name]!r}")
 
     # The workspace
 
@@ -247,11 +262,15 @@ class Api:
 
     def _list_integrations(self, parameters: Parameters) -> Answer:
         categories = set(_many(parameters, "categories"))
-        known = [_integration(helpdesk, self._store.connections()) for helpdesk in self._store.helpdesks()]
+        env = _single(parameters, "env")
+        connections = [row for row in self._store.connections() if env in (None, row["environment"])]
+        known = [_integration(helpdesk, connections) for helpdesk in self._store.helpdesks()]
+        only_active = _single(parameters, "active") == "true"
         chosen = [
             integration
             for integration in known
             if (not categories or categories & set(integration["categories"]))
+            and (integration["is_active"] or not only_active)
             and _agrees(integration, parameters, {"type": "type"})
         ]
         if _single(parameters, "summary") == "true":
@@ -263,11 +282,13 @@ class Api:
             return _json(self._new_webhook(_body(request)))
         if request.method != "GET":
             raise Refusal(405, f"{request.method} is not a method of {request.path}")
-        names = {"connection_id": "connection_id", "object": "object_type", "integration_type": "integration_type"}
+        names = {"connection_id": "connection_id", "object": "object_type", "env": "environment"}
+        names["integration_type"] = "integration_type"
         chosen = [hook for hook in self._store.webhooks.values() if _agrees(hook, parameters, names)]
         return _json(_window(_sorted(chosen, parameters), parameters))
 
     def _new_webhook(self, body: Record) -> Record:
+        _fitting({"hook_url": None, **body}, "webhook")
         connection = self._connection(str(body.get("connection_id")))
         helpdesk = self._store.helpdesk_of(connection["id"])
         support = helpdesk.support.get(str(body.get("object_type")))
@@ -289,7 +310,7 @@ class Api:
             "environment": connection["environment"],
             "object_type": body["object_type"],
             "event": event,
-            "hook_url": body.get("hook_url"),
+            "hook_url": body["hook_url"],
             "interval": body.get("interval") or 60,
             "webhook_type": kind,
             "is_healthy": True,
@@ -306,7 +327,8 @@ class Api:
             case "GET":
                 return _json(webhook)
             case "PATCH" | "PUT":
-                changes = {name: value for name, value in _body(request).items() if name in _WEBHOOK_CHANGES}
+                body = _fitting(_body(request), "webhook")
+                changes = {name: value for name, value in body.items() if name in _WEBHOOK_CHANGES}
                 webhook.update(changes, updated_at=to_iso(self._store.now_milliseconds))
                 return _json(webhook)
             case "DELETE":
@@ -335,6 +357,12 @@ def _body(request: Request) -> Record:
         return msgspec.json.decode(request.body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise Refusal(400, f"The body is not a JSON object: {fault}") from fault
+
+
+def _fitting(body: Record, object_name: str) -> Record:
+    if complaint := misfit(object_name, body):
+        raise Refusal(400, complaint)
+    return body
 
 
 def _single(parameters: Parameters, name: str) -> str | None:
@@ -418,12 +446,13 @@ def _window(rows: list[Record], parameters: Parameters) -> list[Record]:
 
 def _integration(helpdesk: Helpdesk, connections: list[Record]) -> Record:
     offers_employees = support_key("employee") in helpdesk.support
+    connected = sum(row["integration_type"] == helpdesk.type for row in connections)
     return {
         "type": helpdesk.type,
         "name": helpdesk.name or helpdesk.type,
         "categories": ["ticketing", "hris"] if offers_employees else ["ticketing"],
-        "is_active": True,
-        "active_healthy_connections": sum(row["integration_type"] == helpdesk.type for row in connections),
+        "is_active": connected > 0,
+        "active_healthy_connections": connected,
         "support": helpdesk.support,
         "web_url": f"https://www.{helpdesk.type}.example",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -12,6 +12,7 @@ import duckdb
 from pipelines import console
 from pipelines.build import build
 from pipelines.sandbox.server import Sandbox
+from pipelines.sandbox.world import World
 from pipelines.settings import UnifiedSettings, WarehouseSettings, state_dir_beside
 from pipelines.sync import SyncReport, sync
 from pipelines.ticketing.progress import Outcome, Watcher
@@ -19,6 +20,7 @@ from transforms.schemas import RECORD_TABLES
 
 DEMO_WAREHOUSE = Path("data/demo.duckdb")
 HOURS_THAT_PASS = 60
+_TUESDAY_MORNING = datetime(2026, 5, 26, 8, tzinfo=UTC)
 
 _QUESTIONS = {
     "How long does a customer wait for the first reply? (median, by helpdesk)": """
@@ -62,7 +64,8 @@ def demo(seed: int, tickets: int) -> int:
     """Sync, let time pass, sync again, build, and answer three questions. Leaves the DuckDB file to play with."""
     warehouse = _fresh_warehouse()
     started = time.monotonic()
-    with Sandbox(seed=seed, tickets=tickets) as sandbox, console.Progress() as progress:
+    world = World.seeded(seed, tickets, start=_TUESDAY_MORNING)
+    with Sandbox(world=world) as sandbox, console.Progress() as progress:
         settings = UnifiedSettings()
         settings.update({"api_key": sandbox.api_key, "base_url": sandbox.base_url})
         progress.tell(f"A sandbox of Unified.to answers on {sandbox.base_url} with {tickets} tickets. First sync:")

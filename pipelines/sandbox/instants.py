@@ -38,6 +38,14 @@ def from_iso(text: str) -> int:
     return to_milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
+def moment_in(value: object) -> int | None:
+    """The same of whatever a record holds: nothing where that is no time at all."""
+    try:
+        return from_iso(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def to_http_date(milliseconds: int) -> str:
     """As an HTTP `Date` header: `Fri, 29 May 2026 16:00:00 GMT`."""
     return format_datetime(to_datetime(milliseconds), usegmt=True)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from math import sqrt
 
 from pipelines.sandbox import people, topics
 from pipelines.sandbox.helpdesks import Backstage
-from pipelines.sandbox.instants import DAY, HOUR, SECOND, to_iso
+from pipelines.sandbox.helpdesks.helpdesk import first
+from pipelines.sandbox.instants import DAY, HOUR, SECOND, moment_in, to_iso
 from pipelines.sandbox.letters import Slots, to_html
 from pipelines.sandbox.people import Agent, Person
 from pipelines.sandbox.shelf import Record
 from pipelines.sandbox.store import Store
 from pipelines.sandbox.story import PACES, Act, Author, Move, Story, arranged, effect
-from pipelines.sandbox.topics import PHRASES
+from pipelines.sandbox.topics import PHRASES, Round
 
 COUNTED = ("new_tickets", "new_customers", "replies", "closings", "reopenings", "edits", "notes")
 
@@ -24,6 +25,7 @@ _HOURS = (1, 1, 1, 1, 1, 2, 4, 7, 11, 13, 14, 13, 10, 11, 13, 13, 12, 12, 11, 11
 _HOURS_OF_HISTORY = 2_160
 _RUSH_HOURS = 8
 """So long after the start more happens than the past would suggest, so that a look at a small world is worth it."""
+_DAYS_OF_SILENCE = 4
 _WEEKDAYS = (1.25, 1.1, 1.0, 1.0, 0.9, 0.5, 0.55)
 
 
@@ -66,7 +68,7 @@ class Life:
                 ("arrival", 1.0),
                 ("edit", 0.5),
                 ("reopening", 0.12),
-                ("answer", 0.6),
+                ("holding", 0.3),
                 ("closing", 0.3),
             ):
                 for at in self._moments(busyness * weight, begin, end):
@@ -80,19 +82,49 @@ class Life:
         author = self.author(connection_id)
         if kind == "arrival":
             self._arrive(at, connection_id, author, counts)
-            return
-        ticket = self._some_ticket(connection_id, wants_closed=kind == "reopening")
+        elif kind == "holding":
+            self._hold(at, connection_id, author)
+        elif kind == "reopening":
+            self._reopen(at, connection_id, author, counts)
+        elif kind == "edit" and (ticket := self._some_ticket(connection_id, _is_active)):
+            self._perform(connection_id, ticket["id"], Act(at, Move.EDIT, changes=self._edit(author, ticket)), counts)
+        elif kind == "closing" and (ticket := self._forgotten(connection_id, at)):
+            self._perform(connection_id, ticket["id"], Act(at, Move.CLOSE, self._rng.choice(author.agents)), counts)
+
+    def _hold(self, at: int, connection_id: str, author: Author) -> None:
+        """The agent who owes somebody an answer says that it will take a while."""
+        owed: dict[str, Act] = {}
+        for _, _, where, ticket_id, act in sorted(self._due):
+            if where == connection_id and act.move in (Move.CUSTOMER, Move.REPLY):
+                owed.setdefault(ticket_id, act)
+        at = author.in_office(at)
+        waiting = [(ticket_id, act) for ticket_id, act in owed.items() if act.move is Move.REPLY and act.at > at + HOUR]
+        if waiting:
+            ticket_id, act = self._rng.choice(waiting)
+            said = self._said(author, self._rng.choice(PHRASES.holding))
+            self.plan(connection_id, ticket_id, [Act(at, Move.REPLY, act.agent, said)])
+
+    def _reopen(self, at: int, connection_id: str, author: Author, counts: Counter[str]) -> None:
+        """A customer comes back after the end, and is answered."""
+        ticket = self._some_ticket(connection_id, _may_come_back)
         if ticket is None:
             return
         rng, agent = self._rng, self._rng.choice(author.agents)
-        slots = Slots(rng, agent=agent.given, colleague=rng.choice(author.agents).given)
-        acts = {
-            "edit": Act(at, Move.EDIT, changes=self._edit(author, ticket)),
-            "reopening": Act(at, Move.CUSTOMER, None, self._said(author, slots.fill(rng.choice(PHRASES.reopenings)))),
-            "answer": Act(at, Move.REPLY, agent, self._said(author, slots.fill(rng.choice(author.desk.progress).says))),
-            "closing": Act(at, Move.CLOSE, agent),
-        }
-        self._perform(connection_id, ticket["id"], acts[kind], counts)
+        comeback = rng.choice(self._comebacks(author, ticket))
+        slots = Slots(rng, agent=agent.given, colleague=author.colleague_of(agent).given)
+        says, answer = (self._said(author, slots.fill(text)) for text in (comeback.says, comeback.answer))
+        self._perform(connection_id, ticket["id"], Act(at, Move.CUSTOMER, None, says), counts)
+        answered_at = author.agent_moment(at, author.pace.later_reply)
+        closed_at = author.in_office(answered_at + DAY)
+        acts = [Act(answered_at, Move.REPLY, agent, answer), Act(closed_at, Move.CLOSE, agent)]
+        self.plan(connection_id, ticket["id"], acts)
+
+    def _comebacks(self, author: Author, ticket: Record) -> tuple[Round, ...]:
+        for topic in author.desk.topics:
+            known_as = (ticket.get("category"), ticket.get("category_id"))
+            if topic.comebacks and (topic.category in known_as or author.category_ids.get(topic.category) in known_as):
+                return topic.comebacks
+        return PHRASES.comebacks
 
     def _arrive(self, at: int, connection_id: str, author: Author, counts: Counter[str]) -> None:
         store = self._store
@@ -146,24 +178,36 @@ class Life:
     def _pass_to(self, at: int) -> None:
         self._store.advance_to(at)
 
-    def _some_ticket(self, connection_id: str, *, wants_closed: bool) -> Record | None:
+    def _some_ticket(self, connection_id: str, is_meant: Callable[[Record], bool]) -> Record | None:
         shelf = list(self._store.shelf(connection_id, "ticket"))
         for _ in range(12 if shelf else 0):
             ticket = self._rng.choice(shelf[-400:]).record()
-            if (ticket.get("status") == "CLOSED") == wants_closed:
+            if is_meant(ticket):
                 return ticket
         return None
+
+    def _forgotten(self, connection_id: str, at: int) -> Record | None:
+        """An open ticket with nothing to come, in which nobody has written for days."""
+        has_future = {ticket_id for _, _, where, ticket_id, _ in self._due if where == connection_id}
+        notes = self._store.shelf(connection_id, "note")
+
+        def is_forgotten(ticket: Record) -> bool:
+            if not _is_active(ticket) or ticket["id"] in has_future:
+                return False
+            moments = [
+                ticket.get("created_at"),
+                *(note.record().get("created_at") for note in notes.of_ticket(ticket["id"])),
+            ]
+            return max((moment_in(moment) or 0 for moment in moments), default=0) < at - _DAYS_OF_SILENCE * DAY
+
+        return self._some_ticket(connection_id, is_forgotten)
 
     def _edit(self, author: Author, ticket: Record) -> Record:
         rng = self._rng
         return rng.choice(
             (
                 {"priority": rng.choice(author.helpdesk.priorities)},
-                {
-                    "tags": sorted(
-                        {*(ticket.get("tags") or []), rng.choice(("escalated", "callback", "vip", "waiting"))}
-                    )
-                },
+                {"tags": sorted({*_tags(ticket), rng.choice(("escalated", "callback", "vip", "waiting"))})},
                 {"user_id": rng.choice(author.agents).id},
                 {"subject": f"{ticket.get('subject') or 'Request'} [{rng.choice(('part 2', 'urgent', 'callback'))}]"},
             )
@@ -184,7 +228,7 @@ class Life:
         if not len(store.shelf(connection_id, "employee")):
             store.create(connection_id, "employee", {"name": "Jonas Eriksen", "employment_status": "ACTIVE"})
         agents = [Agent(row["id"], *row["name"].split(" ", 1)) for row in store.records(connection_id, "employee")]
-        categories = {row["name"]: row["id"] for row in store.records(connection_id, "category")}
+        categories = {str(row.get("name")): row["id"] for row in store.records(connection_id, "category")}
         return Author(
             random.Random(f"{self._rng.random()}:{connection_id}"),
             helpdesk,
@@ -193,6 +237,19 @@ class Life:
             agents,
             categories,
         )
+
+
+def _is_active(ticket: Record) -> bool:
+    return ticket.get("status") != "CLOSED"
+
+
+def _may_come_back(ticket: Record) -> bool:
+    return not _is_active(ticket) and "proactive" not in _tags(ticket)
+
+
+def _tags(ticket: Record) -> list[str]:
+    tags = ticket.get("tags")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
 def moment_of_day(rng: random.Random, begin: int, end: int) -> int:
@@ -223,12 +280,18 @@ def contact(person: Person) -> Record:
 
 def remembered(customer: Record) -> Person:
     """A person again, out of a customer record."""
-    given, _, family = (customer.get("name") or "there").partition(" ")
-    emails = customer.get("emails") or [{"email": ""}]
+    name = customer.get("name")
+    given, _, family = (name if name and isinstance(name, str) else "there").partition(" ")
     marker = sum(str(customer["id"]).encode())
     city = topics.SLOTS["city"][marker % len(topics.SLOTS["city"])]
     return Person(
-        given, family, emails[0]["email"], None, city, ("Hi", "Hello", "Hi there")[marker % 3], marker % 3 == 0
+        given,
+        family,
+        first(customer.get("emails"), "email") or "",
+        None,
+        city,
+        ("Hi", "Hello", "Hi there")[marker % 3],
+        marker % 3 == 0,
     )
 
 

@@ -25,6 +25,7 @@ _URLS = {
     "freshdesk": "https://nordlys.freshdesk.example/a/tickets/{id}",
     "servicenow": "https://nordlys.service-now.example/nav_to.do?uri=incident.do?sys_id={id}",
 }
+_TICKETS_FOR_SAGAS = 400
 _RETIRED = Category("Old website")
 
 
@@ -36,12 +37,15 @@ def populate(store: Store, life: Life, seed: int, tickets: int, helpdesks: tuple
     for begin, end, integration_type in zip([0, *ends], ends, helpdesks, strict=False):
         connection_id = store.add_connection(integration_type)
         rng = random.Random(f"{seed}:{connection_id}:{integration_type}")
-        _History(store, life, rng, connection_id, known).write(end - begin, sagas=_sagas(tickets, begin))
+        is_first = begin == 0
+        _History(store, life, rng, connection_id, known).write(end - begin, _sagas(tickets, is_first=is_first))
 
 
-def _sagas(tickets: int, begin: int) -> int:
-    """Very long threads, all in the first connection: one in a world of fifty tickets, few in a large one."""
-    return max(1, tickets // 800) if begin == 0 and tickets >= 50 else 0
+def _sagas(tickets: int, *, is_first: bool) -> int:
+    """Very long threads in one connection: from 400 tickets on each has some, from 50 on the first has one."""
+    if tickets >= _TICKETS_FOR_SAGAS:
+        return max(1, tickets // 3_000)
+    return 1 if is_first and tickets >= 50 else 0
 
 
 class _History:
@@ -63,17 +67,23 @@ class _History:
         begin = self.now - HISTORY
         moments = sorted(moment_of_day(self.rng, begin, self.now) for _ in range(tickets))
         weights = list(accumulate(1 / (rank + 8) for rank in range(len(customers))))
+        are_sagas = set(self.rng.sample(range(1, tickets // 3), sagas)) if sagas else set()
         for number, at in enumerate(moments, start=1):
             customer = self.rng.choices(customers, cum_weights=weights)[0]
-            person = remembered(customer)
-            is_saga = number in range(3, 3 + sagas)
-            until = self.now if is_saga else None
-            story = author.story(at, customer["id"], person, until)
-            self._tell(number, story)
+            told = (at, customer["id"], remembered(customer))
+            self._tell(number, self._saga(*told, tickets) if number in are_sagas else author.story(*told))
             self.first_seen.setdefault(customer["id"], at)
         self._settle_customers(customers)
         self.store.load(self.connection_id, "ticket", self.tickets)
         self.store.load(self.connection_id, "note", sorted(self.notes, key=lambda note: str(note["created_at"])))
+
+    def _saga(self, at: int, customer_id: str, person: Person, tickets: int) -> Story:
+        """A very long thread, shorter in a small world; some go on after the past has ended."""
+        shortest = min(50, 20 + tickets // 2)
+        share = self.rng.uniform(0.6, 1.1)
+        rounds = int(self.rng.triangular(shortest, shortest + min(45, tickets // 25), shortest) * max(1, share * 1.1))
+        until = at + int(share * (self.now - at))
+        return self.life.author(self.connection_id).saga(at, customer_id, person, rounds, until)
 
     def _identifier(self, object_name: str, number: int) -> str:
         return self.helpdesk.identifier(self.connection_id, object_name, number)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pipelines.sandbox.instants import from_iso
+from pipelines.sandbox.instants import moment_in
 
 Record = dict[str, Any]
 
@@ -30,7 +30,8 @@ class Stored:
         self.id: str = record["id"]
         self.sequence = sequence
         self.updated = _moment(record, "updated_at")
-        self.ticket_id: str | None = record.get("ticket_id")
+        ticket_id = record.get("ticket_id")
+        self.ticket_id: str | None = ticket_id if isinstance(ticket_id, str) else None
         self.keys = keys
         self.plain = _encode({name: value for name, value in record.items() if name != "raw"})
         self.raw: bytes | None = None if raw is None else _encode(raw)
@@ -184,8 +185,8 @@ def _position(stored: Stored) -> tuple[int, int]:
 
 
 def _moment(record: Mapping[str, Any], name: str) -> int:
-    text = record.get(name)
-    return from_iso(text) if text else -1
+    moment = moment_in(record.get(name))
+    return -1 if moment is None else moment
 
 
 def _ordered(rows: list[Stored], sort: str, descending: bool) -> list[Stored]:

@@ -9,7 +9,7 @@ from threading import RLock
 from typing import Any
 
 from pipelines.sandbox.helpdesks import BLANK, HELPDESKS, Backstage, Helpdesk, State
-from pipelines.sandbox.instants import DAY, HOUR, from_iso, to_datetime, to_iso, to_milliseconds
+from pipelines.sandbox.instants import DAY, HOUR, moment_in, to_datetime, to_iso, to_milliseconds
 from pipelines.sandbox.shelf import Listing, Record, Shelf, Stored
 from pipelines.sandbox.support import OBJECTS, Support, support_key
 
@@ -275,13 +275,14 @@ class Store:
         new = {**old, **changes, "id": record_id}
         if object_name == "ticket":
             _settle_closed_at(old, new, changes, keeps=helpdesk.keeps_closed_at)
-        if "raw" in old and "raw" not in changes:
+        if isinstance(old.get("raw"), dict) and "raw" not in changes:
             new["raw"] = helpdesk.reflect(object_name, old["raw"], new, state)
         self.shelf(connection_id, object_name).put(new)
 
     def _note_moves_ticket(self, connection_id: str, note: Record) -> None:
-        ticket = self.shelf(connection_id, "ticket").get(note.get("ticket_id") or "")
-        if ticket is not None and note["created_at"] and from_iso(note["created_at"]) > ticket.updated:
+        ticket_id, moment = note.get("ticket_id"), moment_in(note["created_at"])
+        ticket = self.shelf(connection_id, "ticket").get(ticket_id) if isinstance(ticket_id, str) else None
+        if ticket is not None and moment is not None and moment > ticket.updated:
             self._change(connection_id, "ticket", ticket.id, {"updated_at": note["created_at"]})
 
 

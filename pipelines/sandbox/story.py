@@ -15,7 +15,7 @@ from pipelines.sandbox.letters import Slots, agent_mail, customer_mail, to_html
 from pipelines.sandbox.people import Agent, Person
 from pipelines.sandbox.shelf import Record
 from pipelines.sandbox.support import FIELDS
-from pipelines.sandbox.topics import PHRASES, Desk, Progress, Topic
+from pipelines.sandbox.topics import PHRASES, Desk, Progress, Round, Topic
 
 
 class Move(Enum):
@@ -80,9 +80,10 @@ PACES = {
     "freshdesk": Pace(150, 220, 300, 0.9),
     "servicenow": Pace(32, 70, 80, 1.2),
 }
-_NOTED = "Thank you, I have noted that and will see to it."
 _HTML_NOTES = ("zendesk", "intercom", "freshdesk")
 _HTML_DESCRIPTIONS = ("intercom", "freshdesk")
+_UNSIGNED = ("zendesk", "servicenow")
+"""Where a message can come without the ids of who wrote it, as imports leave them."""
 
 
 def effect(helpdesk: Helpdesk, ticket: Record, act: Act) -> Effect:
@@ -110,7 +111,16 @@ def effect(helpdesk: Helpdesk, ticket: Record, act: Act) -> Effect:
     if changes:
         changes["updated_at"] = at
     author = act.agent.name if act.agent else "Polaris" if act.move is Move.BOT else None
-    return Effect(changes, state if changes else None, note, Backstage(part=part, author_name=author))
+    if note and _is_unsigned(helpdesk, act):
+        note |= {"customer_id": None, "user_id": None}
+        author = None
+    is_from_customer = act.agent is None and act.move in (Move.CUSTOMER, Move.DESCRIPTION)
+    backstage = Backstage(part=part, author_name=author, is_from_customer=is_from_customer)
+    return Effect(changes, state if changes else None, note, backstage)
+
+
+def _is_unsigned(helpdesk: Helpdesk, act: Act) -> bool:
+    return helpdesk.type in _UNSIGNED and act.move in (Move.CUSTOMER, Move.REPLY) and act.at % 101 == 0
 
 
 def _note(ticket: Record, act: Act, at: str) -> Record:
@@ -160,10 +170,13 @@ class Author:
     agents: list[Agent]
     category_ids: Mapping[str, str]
 
-    def story(self, at: int, customer_id: str, person: Person, until: int | None = None) -> Story:
-        """A ticket opened at a moment: an ordinary one, or one of hundreds of messages that fills the time `until`."""
-        telling = _Telling(self, at, customer_id, person)
-        return telling.ordinary() if until is None else telling.endless(until)
+    def story(self, at: int, customer_id: str, person: Person) -> Story:
+        """A ticket opened at a moment, and what becomes of it."""
+        return _Telling(self, at, customer_id, person).ordinary()
+
+    def saga(self, at: int, customer_id: str, person: Person, rounds: int, until: int) -> Story:
+        """A ticket of so many rounds that they fill the time `until`, and that is solved soon after."""
+        return _Telling(self, at, customer_id, person).endless(rounds, until)
 
     def colleague_of(self, agent: Agent) -> Agent:
         """Another agent, if there is one."""
@@ -191,9 +204,12 @@ class Author:
     def customer_moment(self, after: int) -> int:
         """When a customer writes again: any time, but seldom at night."""
         delay = self.rng.lognormvariate(log(self.pace.customer), self.pace.spread) * MINUTE
-        moment = after + 30 * SECOND + int(delay)
+        return self.awake(after + 30 * SECOND + int(delay))
+
+    def awake(self, moment: int) -> int:
+        """The moment itself, or more likely the morning after it if it is at night."""
         if moment % DAY < 6 * HOUR and self.rng.random() < 0.8:
-            moment = moment // DAY * DAY + 6 * HOUR + int(self.rng.random() * 4 * HOUR)
+            return moment // DAY * DAY + 6 * HOUR + int(self.rng.random() * 4 * HOUR)
         return moment
 
 
@@ -203,7 +219,8 @@ class _Telling:
     def __init__(self, author: Author, at: int, customer_id: str, person: Person) -> None:
         rng = author.rng
         self.author, self.rng, self.helpdesk = author, rng, author.helpdesk
-        self.at, self.person, self.customer_id = at, person, customer_id
+        self.at, self.person = at, person
+        self.customer_id: str | None = customer_id
         self.topic: Topic = rng.choice(author.desk.topics)
         self.case = rng.choice(self.topic.cases)
         self.agent = rng.choice(author.agents)
@@ -212,41 +229,50 @@ class _Telling:
         )
         self.acts: list[Act] = []
         self.last_mail = ""
+        self.details = list(dict.fromkeys((*self.topic.details, *author.desk.details)))
         self.is_chat = author.helpdesk.type == "intercom"
         self.is_brief = author.helpdesk.type in ("intercom", "servicenow")
 
     def ordinary(self) -> Story:
         rng = self.rng
-        is_outreach = rng.random() < 0.1 and self.author.in_office(self.at) == self.at
-        ticket = self._outreach() if is_outreach else self._opening()
+        if rng.random() < 0.1 and self.author.in_office(self.at) == self.at:
+            return self._outreach()
+        is_anonymous = rng.random() < 0.012
+        if is_anonymous:
+            self.customer_id = None
+        ticket = self._opening()
+        if is_anonymous:
+            ticket["source"] = self.helpdesk.web_form
         assigned_at = self.at
         if rng.random() < 0.85:
             assigned_at = self._add(self.author.agent_moment(self.at, self.author.pace.first_reply / 6), Move.ASSIGN)
         fate = rng.random()
-        if is_outreach:
-            self._acknowledgement(self.author.customer_moment(self.at))
-        elif fate < 0.04:
+        if fate < 0.04:
             self._silence()
         elif fate < 0.075:
-            self._add(self.author.in_office(assigned_at + int(rng.uniform(1, 30) * HOUR)), Move.CLOSE)
+            self._duplicate(self.author.in_office(assigned_at + int(rng.uniform(1, 30) * HOUR)))
         else:
             self._exchange(assigned_at, turns=rng.choices((1, 2, 3, 4, 6), (54, 28, 11, 5, 2))[0])
         self._edits()
-        return self._finished(ticket, self.agent if is_outreach else None)
+        return self._finished(ticket, None)
 
-    def endless(self, until: int) -> Story:
-        rng = self.rng
-        ticket = self._opening()
-        self._add(self.author.agent_moment(self.at, 10), Move.ASSIGN)
-        count = rng.randint(110, 280)
-        step = (until - self.at) / (count + 1)
-        for number in range(1, count):
-            at = self.at + int(step * (number + rng.uniform(-0.4, 0.4)))
-            slots = Slots(rng, n=str(number // 2 + 1), colleague=self.slots["colleague"])
-            if number % 2:
-                self._customer_writes(at, slots.fill(rng.choice(PHRASES.diagnostics)))
-            else:
-                self._agent_replies(at, slots.fill(rng.choice(PHRASES.diagnoses)))
+    def endless(self, rounds: int, until: int) -> Story:
+        rng, author = self.rng, self.author
+        saga = rng.choice(author.desk.sagas)
+        self.topic = next(topic for topic in author.desk.topics if topic.category == saga.category)
+        ticket = self._opened(self.slots.fill(saga.subject), self.slots.fill(saga.opening))
+        at = self._add(author.agent_moment(self.at, 10), Move.ASSIGN)
+        story_wide = {name: self.slots[name] for name in ("model", "city", "colleague")}
+        said: Round | None = None
+        for number in range(1, rounds + 1):
+            said = rng.choice([each for each in saga.rounds if each is not said])
+            slots = Slots(rng, **story_wide, n=str(number))
+            gap = max(until - at, HOUR) / (rounds - number + 1)
+            at = self._customer_writes(author.awake(at + int(gap * rng.uniform(0.2, 0.9))), slots.fill(said.says))
+            at = self._agent_replies(author.in_office(at + rng.randint(2, 120) * MINUTE), slots.fill(said.answer))
+        at = self._agent_replies(author.in_office(at + 2 * DAY), saga.solution)
+        at = self._customer_writes(author.customer_moment(at), rng.choice(PHRASES.thanks))
+        self._add(author.in_office(at + HOUR), Move.CLOSE)
         return self._finished(ticket, None)
 
     # Openings
@@ -254,25 +280,36 @@ class _Telling:
     def _opening(self) -> Record:
         subject = self.slots.fill(self.rng.choice(self.case.subjects))
         text = self.slots.fill(self.rng.choice(self.case.openings))
-        if self.rng.random() < 0.3 and self.helpdesk.type != "servicenow":
-            detail = self._detail("{detail}.")
-            text += f"\n\n{detail[0].upper()}{detail[1:]}"
+        if self.rng.random() < 0.3 and self.helpdesk.type != "servicenow" and (detail := self._detail()):
+            text += f"\n\n{detail[0].upper()}{detail[1:]}."
+        return self._opened(subject, text)
+
+    def _opened(self, subject: str, text: str) -> Record:
         body = text if self.is_brief else customer_mail(self.rng, self.person, text, greets=True)
         return self._ticket(subject, body, None)
 
-    def _outreach(self) -> Record:
-        outreach = self.rng.choice(self.author.desk.outreach)
+    def _outreach(self) -> Story:
+        """A ticket that the agent opens; it is closed when all is said, or after two days of silence."""
+        rng, author = self.rng, self.author
+        outreach = rng.choice(author.desk.outreach)
         body = self.slots.fill(outreach.text)
         if not self.is_chat:
-            body = agent_mail(self.rng, self.agent, self.person, body, self.author.desk.signature)
-        category = self.author.desk.categories[0].name
-        ticket = self._ticket(self.slots.fill(outreach.subject), body, self.agent)
-        return {
-            **ticket,
+            body = agent_mail(rng, self.agent, self.person, body, author.desk.signature)
+        ticket = {
+            **self._ticket(self.slots.fill(outreach.subject), body, self.agent),
             "tags": ["proactive"],
-            "category_id": self.author.category_ids.get(category),
+            "category_id": author.category_ids.get(author.desk.categories[0].name),
             "category": None,
         }
+        at = self.at
+        if rng.random() < 0.85:
+            at = self._add(author.agent_moment(at, author.pace.first_reply / 6), Move.ASSIGN)
+        if rng.random() < 0.55:
+            said = rng.choice(outreach.answers)
+            at = self._customer_writes(author.customer_moment(at), said.says)
+            at = self._agent_replies(author.agent_moment(at, author.pace.later_reply), said.answer)
+        self._close_after(at, days=2)
+        return self._finished(ticket, self.agent)
 
     def _ticket(self, subject: str, body: str, opened_by: Agent | None) -> Record:
         rng, helpdesk = self.rng, self.helpdesk
@@ -338,31 +375,23 @@ class _Telling:
     def _exchange(self, after: int, *, turns: int) -> None:
         rng, author, case, at = self.rng, self.author, self.case, after
         first = Progress(rng.choice(case.asks), rng.choice(case.answers))
-        exchanges = [first, *rng.sample(author.desk.progress, min(turns, len(author.desk.progress)))][: turns - 1]
+        further = [*self.topic.progress, *author.desk.progress]
+        chosen = sorted(rng.sample(range(len(further)), min(max(turns - 2, 0), len(further))))
+        exchanges = [first, *(further[index] for index in chosen)][: turns - 1]
         for number, exchange in enumerate(exchanges):
             at = self._reply(at, exchange.says, is_first=number == 0)
-            if rng.random() < 0.12:
+            if number == 0 and rng.random() < 0.16:
                 self._close_after(at, days=5)
                 return
             at = self._customer_writes(author.customer_moment(at), exchange.answer)
-            if rng.random() < 0.1:
-                detail = self._detail(rng.choice(PHRASES.follow_ups))
-                at = self._customer_writes(at + rng.randint(40, 600) * SECOND, detail)
+            if rng.random() < 0.1 and (detail := self._detail()):
+                text = rng.choice(PHRASES.follow_ups).replace("{detail}", detail)
+                at = self._customer_writes(at + rng.randint(40, 600) * SECOND, text)
         at = self._reply(at, rng.choice(case.fixes), is_first=not exchanges)
         if rng.random() < 0.3:
             at = self._customer_writes(author.customer_moment(at), rng.choice(PHRASES.thanks))
         if rng.random() < 0.9:
             self._close_and_maybe_reopen(at)
-
-    def _acknowledgement(self, at: int) -> None:
-        """What may follow when it was the agent who wrote first."""
-        rng = self.rng
-        if rng.random() < 0.55:
-            at = self._customer_writes(at, "Thank you for letting me know.")
-            if rng.random() < 0.4:
-                at = self._customer_writes(at + 5 * MINUTE, self._detail(rng.choice(PHRASES.follow_ups)))
-                at = self._agent_replies(self.author.agent_moment(at, self.author.pace.later_reply), _NOTED)
-        self._close_after(at, days=2)
 
     def _reply(self, after: int, text: str, *, is_first: bool) -> int:
         rng, author = self.rng, self.author
@@ -371,7 +400,8 @@ class _Telling:
             self._customer_writes(after + int((at - after) * 0.7), rng.choice(PHRASES.nudges))
         if rng.random() < 0.14:
             remark = self.slots.fill(rng.choice(self.topic.internals if rng.random() < 0.4 else PHRASES.remarks))
-            self._add(max(after + SECOND, at - rng.randint(2, 15) * MINUTE), Move.INTERNAL, text=self._dressed(remark))
+            noted_at = at - min(rng.randint(2, 15) * MINUTE, at % DAY - 8 * HOUR)
+            self._add(max(after + SECOND, noted_at), Move.INTERNAL, text=self._dressed(remark))
         if self.is_chat and rng.random() < 0.05:
             self._add(at - SECOND, Move.SNOOZE)
         return self._agent_replies(at, text)
@@ -383,13 +413,17 @@ class _Telling:
         if rng.random() > 0.08:
             return
         at = author.customer_moment(at + int(rng.uniform(0.5, 6) * DAY))
-        at = self._customer_writes(at, rng.choice(PHRASES.reopenings))
+        comeback = rng.choice(self.topic.comebacks or PHRASES.comebacks)
+        at = self._customer_writes(at, comeback.says)
         if rng.random() < 0.85:
-            at = self._agent_replies(
-                author.agent_moment(at, author.pace.later_reply), rng.choice(author.desk.apologies)
-            )
+            at = self._agent_replies(author.agent_moment(at, author.pace.later_reply), comeback.answer)
             if rng.random() < 0.8:
                 self._add(author.in_office(at + DAY), Move.CLOSE)
+
+    def _duplicate(self, at: int) -> None:
+        """Closed without a reply, and a note says why."""
+        self._add(at, Move.INTERNAL, text=self._dressed(self.rng.choice(PHRASES.duplicates)))
+        self._add(at + 20 * SECOND, Move.CLOSE)
 
     def _close_after(self, at: int, days: int) -> None:
         self._add(at + days * DAY + self.rng.randint(0, 3_000) * SECOND, Move.CLOSE)
@@ -437,8 +471,11 @@ class _Telling:
             return text
         return to_html(text, self.last_mail if quotes else "", self.author.desk.signature)
 
-    def _detail(self, text: str) -> str:
-        return text.replace("{detail}", self.slots.fill(self.rng.choice(self.author.desk.details)))
+    def _detail(self) -> str | None:
+        """Something that the customer mentions beside, and once only."""
+        if not self.details:
+            return None
+        return self.slots.fill(self.details.pop(self.rng.randrange(len(self.details))))
 
     def _add(self, at: int, move: Move, *, text: str | None = None) -> int:
         is_agents = move not in (Move.CUSTOMER, Move.BOT)

@@ -45,6 +45,14 @@ FILTERS: Mapping[str, tuple[str, ...]] = {
 }
 """The record fields by which a list can be narrowed."""
 
+REFERENCES: Mapping[str, Mapping[str, str]] = {
+    "ticket": {"customer_id": "customer", "category_id": "category", "user_id": "employee"},
+    "customer": {},
+    "note": {"ticket_id": "ticket", "customer_id": "customer", "user_id": "employee"},
+    "category": {"parent_id": "category"},
+}
+"""The record fields that hold the id of another record, and of which object."""
+
 _READ_ONLY = frozenset({"id", "created_at", "updated_at", "closed_at", "source_ref", "url", "raw"})
 
 

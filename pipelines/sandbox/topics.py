@@ -21,6 +21,22 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """An exchange on the way, when the first question did not settle it: the agent speaks, the customer answers."""
+
+    says: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Round:
+    """An exchange that a customer begins and an agent ends."""
+
+    says: str
+    answer: str
+
+
+@dataclass(frozen=True)
 class Topic:
     """A category's troubles, what agents note about them, and how urgent they are: a share from 0 to 1."""
 
@@ -29,14 +45,22 @@ class Topic:
     tags: tuple[str, ...]
     internals: tuple[str, ...]
     cases: tuple[Case, ...]
+    details: tuple[str, ...] = ()
+    """What customers mention beside: true of every case."""
+    progress: tuple[Progress, ...] = ()
+    comebacks: tuple[Round, ...] = ()
+    """How customers come back after the solution, and what settles it then."""
 
 
 @dataclass(frozen=True)
-class Progress:
-    """An exchange on the way, when the first question did not settle it."""
+class Saga:
+    """A very long thread: many rounds about one matter, each with its number, and what ends it."""
 
-    says: str
-    answer: str
+    category: str
+    subject: str
+    opening: str
+    solution: str
+    rounds: tuple[Round, ...]
 
 
 @dataclass(frozen=True)
@@ -49,23 +73,23 @@ class Category:
 
 @dataclass(frozen=True)
 class Outreach:
-    """A ticket that an agent opens."""
+    """A ticket that an agent opens, and what may come of it."""
 
     subject: str
     text: str
+    answers: tuple[Round, ...]
 
 
 @dataclass(frozen=True)
 class Desk:
-    """A support desk: what it is asked, what it asks, and how it signs."""
+    """A support desk: what it is asked, what it asks, and how it signs. Its progress and details fit every topic."""
 
     signature: str
     categories: tuple[Category, ...]
     topics: tuple[Topic, ...]
     progress: tuple[Progress, ...]
-    apologies: tuple[str, ...]
-    """Answers to those who come back."""
     details: tuple[str, ...]
+    sagas: tuple[Saga, ...]
     outreach: tuple[Outreach, ...]
     workplaces: tuple[str, ...] = ()
     """Mail domains of customers who write from work; empty where they write from home."""
@@ -73,17 +97,19 @@ class Desk:
 
 @dataclass(frozen=True)
 class Phrases:
-    """What is said on every desk."""
+    """What is said on every desk and about everything."""
 
     nudges: tuple[str, ...]
     thanks: tuple[str, ...]
-    reopenings: tuple[str, ...]
     bot_lines: tuple[str, ...]
     follow_ups: tuple[str, ...]
     remarks: tuple[str, ...]
     """What agents note for each other."""
-    diagnostics: tuple[str, ...]
-    diagnoses: tuple[str, ...]
+    holding: tuple[str, ...]
+    """What agents say who have nothing to say yet."""
+    duplicates: tuple[str, ...]
+    """Why agents close a ticket without a reply."""
+    comebacks: tuple[Round, ...]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from pipelines.sandbox import Sandbox, World
 from pipelines.sandbox.helpdesks import HELPDESKS
 from pipelines.sandbox.store import PERMISSIONS
-from pipelines.sandbox.support import support_table
+from pipelines.sandbox.support import FIELDS, support_table
 from tests.sandbox.conftest import connection_id
 
 OBJECTS = ("ticket", "customer", "note", "category")
@@ -224,6 +224,108 @@ def test_what_is_not_writable_is_ignored_or_refused(client: httpx.Client, sandbo
     assert client.patch(url, json=body).status_code == 400
 
 
+@pytest.mark.parametrize("verb", ["POST", "PATCH", "PUT"])
+@pytest.mark.parametrize(
+    ("object_name", "body"),
+    [
+        ("ticket", {"subject": 5}), ("ticket", {"tags": "x"}), ("ticket", {"tags": [5]}),
+        ("ticket", {"description": {"a": 1}}), ("ticket", {"description": 7}), ("ticket", {"due_at": "not a date"}),
+        ("ticket", {"due_at": 1}), ("ticket", {"priority": 5}), ("ticket", {"status": "WEIRD"}),
+        ("ticket", {"status": None}), ("ticket", {"metadata": [{"slug": 5}]}), ("ticket", {"attachment_ids": [None]}),
+        ("customer", {"name": ["x"]}), ("customer", {"emails": "nope"}), ("customer", {"emails": ["a@b"]}),
+        ("customer", {"emails": [{"type": "WORK"}]}), ("customer", {"emails": [{"email": "a@b", "type": "MOON"}]}),
+        ("customer", {"telephones": [{"telephone": 5}]}), ("customer", {"telephones": {"telephone": "5"}}),
+        ("category", {"is_active": "yes"}), ("category", {"name": False}), ("note", {"description": ["hello"]}),
+    ],
+)  # fmt: skip
+def test_what_is_badly_typed_is_400_and_leaves_no_trace(
+    client: httpx.Client, zendesk: str, sandbox: Sandbox, verb: str, object_name: str, body: dict[str, object]
+) -> None:
+    before = sandbox.world.records(zendesk, object_name)
+    url = f"/ticketing/{zendesk}/{object_name}" + ("" if verb == "POST" else f"/{before[0]['id']}")
+    answer = client.request(verb, url, json=body)
+    [name] = body
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith(f"{name}: expected ")
+    assert ", got " in answer.json()["message"]
+    assert sandbox.world.records(zendesk, object_name) == before
+
+
+def test_what_is_well_typed_is_taken_and_null_clears(client: httpx.Client, zendesk: str, sandbox: Sandbox) -> None:
+    customer = {
+        "name": "Ada",
+        "emails": [{"email": "ada@mailbox.example", "type": "WORK"}, {"email": "l@mailbox.example"}],
+        "telephones": [{"telephone": "+1 202 555 0100", "type": "MOBILE"}],
+        "metadata": [{"slug": "size", "value": {"any": ["thing"]}}],
+    }
+    made = client.post(f"/ticketing/{zendesk}/customer", json=customer).json()
+    assert customer.items() <= made.items()
+    ticket: dict[str, object] = {
+        "subject": "x",
+        "status": "CLOSED",
+        "due_at": "2026-06-01T10:00:00+02:00",
+        "tags": [],
+        "user_id": None,
+    }
+    ticket_id = client.post(f"/ticketing/{zendesk}/ticket", json=ticket).json()["id"]
+    cleared = client.patch(f"/ticketing/{zendesk}/ticket/{ticket_id}", json={"due_at": None, "tags": None}).json()
+    assert (cleared["due_at"], cleared["tags"]) == (None, None)
+
+
+@pytest.mark.parametrize("verb", ["POST", "PATCH", "PUT"])
+@pytest.mark.parametrize(
+    ("object_name", "name", "value"),
+    [
+        ("note", "ticket_id", "nope"), ("note", "ticket_id", None), ("note", "customer_id", "nope"),
+        ("note", "user_id", "nope"), ("ticket", "customer_id", "nope"), ("ticket", "category_id", ""),
+        ("ticket", "user_id", "nope"), ("category", "parent_id", "nope"),
+    ],
+)  # fmt: skip
+def test_an_unknown_reference_is_400(
+    client: httpx.Client, zendesk: str, sandbox: Sandbox, verb: str, object_name: str, name: str, value: str | None
+) -> None:
+    known = sandbox.world.records(zendesk, object_name)[0]
+    url = f"/ticketing/{zendesk}/{object_name}" + ("" if verb == "POST" else f"/{known['id']}")
+    good = {"ticket_id": known["ticket_id"]} if object_name == "note" else {}
+    answer = client.request(verb, url, json={**good, name: value})
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith(f"{name}: expected the id of a known ")
+
+
+def test_agents_are_not_checked_where_none_are_known(client: httpx.Client, sandbox: Sandbox) -> None:
+    gorgias = sandbox.world.add_connection("gorgias")
+    made = client.post(f"/ticketing/{gorgias}/ticket", json={"subject": "x", "user_id": "somebody"})
+    assert made.json()["user_id"] == "somebody"
+
+
+_POISON = [5, 1.5, True, "nope", "", ["x"], [5], [{}], {"a": 1}, None]
+
+
+@pytest.mark.parametrize("integration_type", ["zendesk", "intercom", "freshdesk", "servicenow", "gorgias"])
+def test_the_python_api_stores_any_poison_and_serves_it(
+    client: httpx.Client, integration_type: str, sandbox: Sandbox
+) -> None:
+    connection = sandbox.world.add_connection(integration_type, id="poisoned")
+    for object_name in OBJECTS:
+        for field in set(FIELDS[object_name]) - {"id"}:
+            for number, value in enumerate(_POISON):
+                record_id = f"{field}-{number}"
+                sandbox.world.create(connection, object_name, {"id": record_id, field: value})
+                sandbox.world.patch(connection, object_name, record_id, {field: value})
+        for question in ("sort=updated_at", "sort=created_at", "sort=name", "query=x", "fields=id,raw"):
+            assert client.get(f"/ticketing/{connection}/{object_name}?{question}").status_code == 200
+    sandbox.world.live(hours=48)
+
+
+def test_what_nobody_foresaw_is_a_500_in_json(
+    client: httpx.Client, zendesk: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox.world, "page", lambda *_: 1 / 0)
+    answer = client.get(f"/ticketing/{zendesk}/ticket")
+    assert answer.status_code == 500
+    assert answer.json()["message"] == "Internal server error: ZeroDivisionError: division by zero"
+
+
 def test_a_note_needs_its_ticket_and_moves_it_where_the_helpdesk_does(client: httpx.Client, sandbox: Sandbox) -> None:
     assert (
         client.post(f"/ticketing/{connection_id(sandbox, 'zendesk')}/note", json={"ticket_id": "0"}).status_code == 400
@@ -252,6 +354,9 @@ def test_connections_are_listed_with_credentials_that_nobody_may_keep(client: ht
         "freshdesk",
     }
     assert client.get("/unified/connection?categories=crm").json() == []
+    sandbox.world.add_connection("gorgias", id="trial", environment="Sandbox")
+    assert [row["id"] for row in client.get("/unified/connection?env=Sandbox").json()] == ["trial"]
+    assert client.get("/unified/connection?env=Production").json() == listed
     assert client.get(f"/unified/connection/{listed[0]['id']}").json() == listed[0]
 
 
@@ -261,6 +366,12 @@ def test_integrations_show_their_support_tables(client: httpx.Client) -> None:
     assert zendesk["active_healthy_connections"] == 1
     assert len(client.get("/unified/integration").json()) == len(HELPDESKS)
     assert client.get("/unified/integration?type=nothing").json() == []
+    active = client.get("/unified/integration?active=true").json()
+    assert [row["type"] for row in active] == ["zendesk", "intercom", "freshdesk", "servicenow"]
+    assert client.get("/unified/integration?active=true&env=Sandbox").json() == []
+    with_employees = client.get("/unified/integration?categories=hris").json()
+    assert [row["type"] for row in with_employees] == ["zendesk", "intercom", "freshdesk"]
+    assert client.get("/unified/integration?categories=crm").json() == []
     assert all("support" not in row for row in client.get("/unified/integration?summary=true").json())
 
 
@@ -290,6 +401,14 @@ def test_webhook_subscriptions_are_kept(client: httpx.Client, zendesk: str) -> N
     assert client.get("/unified/webhook").json() == [other]
     assert client.post("/unified/webhook", json={**body, "event": "deleted"}).status_code == 400
     assert client.post("/unified/webhook", json={**body, "connection_id": "0"}).status_code == 404
+    assert "hook_url" in client.post("/unified/webhook", json={**body, "hook_url": None}).json()["message"]
+    del body["hook_url"]
+    assert client.post("/unified/webhook", json=body).status_code == 400
+    for changes in ({"interval": "often"}, {"hook_url": 5}, {"is_paused": "no"}):
+        answer = client.patch(f"/unified/webhook/{other['id']}", json=changes)
+        assert answer.status_code == 400
+        assert answer.json()["message"].startswith(f"{next(iter(changes))}: expected ")
+    assert client.post("/unified/webhook", json={**body, "hook_url": "https://a", "interval": True}).status_code == 400
 
 
 # The control surface

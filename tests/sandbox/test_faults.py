@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from datetime import timedelta
 
 import httpx
 import msgspec
@@ -119,6 +120,18 @@ def test_moves_push_records_to_the_end_while_a_client_walks(
     assert still == client.get(f"/ticketing/{zendesk}/ticket?sort=updated_at").json()
     start = "2026-05-29T16:00:00.000Z"
     assert len([row for row in sandbox.world.records(zendesk, "ticket") if row["updated_at"] > start]) <= 16
+
+
+def test_time_can_pass_before_each_move(sandbox: Sandbox, client: httpx.Client, zendesk: str) -> None:
+    start = sandbox.world.now
+    sandbox.faults = Faults(moves=3, moves_until=6, moves_apart_seconds=90)
+    for _ in range(4):
+        client.get(f"/ticketing/{zendesk}/ticket?limit=1")
+    moved = [
+        row["updated_at"] for row in sandbox.world.records(zendesk, "ticket") if row["updated_at"] > start.isoformat()
+    ]
+    assert len(set(moved)) == len(moved) > 1
+    assert sandbox.world.now == start + 6 * timedelta(seconds=90, milliseconds=1)
 
 
 @pytest.mark.parametrize(("grain", "floor"), [("seconds", "2026-05-01T10:20:30Z"), ("minutes", "2026-05-01T10:20:00Z")])

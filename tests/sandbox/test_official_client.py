@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import unified_python_sdk
+from unified_python_sdk.models import errors, shared
 
 from pipelines.sandbox import Sandbox
-
-unified_python_sdk = pytest.importorskip("unified_python_sdk")
-shared = pytest.importorskip("unified_python_sdk.models.shared")
-errors = pytest.importorskip("unified_python_sdk.models.errors")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pipelines.sandbox.helpdesks.helpdesk import (
     Part,
     Raw,
     State,
+    digest,
     first,
     numeric,
     plain_text,
@@ -47,7 +48,7 @@ class Freshdesk(Helpdesk):
             "id": numeric(record["id"]),
             "subject": record.get("subject"),
             "status": self._state(record, backstage.state),
-            "source": 10 if backstage.opened_by else channels.get(record.get("source") or "portal", 2),
+            "source": 10 if backstage.opened_by else channels.get(str(record.get("source") or "portal"), 2),
             "requester_id": numeric(record.get("customer_id")),
             "responder_id": numeric(record.get("user_id")),
             "priority": self._priority(record),
@@ -67,8 +68,8 @@ class Freshdesk(Helpdesk):
             "id": numeric(record["id"]),
             "ticket_id": numeric(record.get("ticket_id")),
             "user_id": numeric(record.get("user_id") or record.get("customer_id")),
-            "private": is_internal,
-            "incoming": not record.get("user_id") and bool(record.get("customer_id")),
+            **({} if _is_forwarded(record) else {"private": is_internal}),
+            "incoming": not record.get("user_id") and (bool(record.get("customer_id")) or backstage.is_from_customer),
             **self._body(record),
             "source": 2 if is_internal else 0,
             "created_at": to_second(record.get("created_at")),
@@ -92,6 +93,11 @@ class Freshdesk(Helpdesk):
         return {"id": numeric(record["id"]), "name": record.get("name"), "description": record.get("description")}
 
 
+def _is_forwarded(record: Mapping[str, Any]) -> bool:
+    """One note in seventy came by a road on which its visibility was lost."""
+    return int(digest(f"{record['id']}"), 16) % 70 == 0
+
+
 FRESHDESK = Freshdesk(
     "freshdesk",
     support_table(
@@ -113,6 +119,7 @@ FRESHDESK = Freshdesk(
     keeps_closed_at=True,
     priorities=("Low", "Medium", "High", "Urgent"),
     sources=("email", "portal", "phone", "chat", "feedback"),
+    web_form="feedback",
     states={
         State.NEW: 2,
         State.OPEN: 2,

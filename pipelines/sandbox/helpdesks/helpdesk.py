@@ -49,7 +49,7 @@ class Backstage:
     opened_by: str | None = None
     part: Part = Part.REPLY
     author_name: str | None = None
-    opens_ticket: bool = False
+    is_from_customer: bool = False
 
 
 BLANK = Backstage()
@@ -68,6 +68,8 @@ class Helpdesk:
     priorities: tuple[str, ...] = ("low", "normal", "high", "urgent")
     """From the least to the most urgent."""
     sources: tuple[str, ...] = ("email", "web", "phone")
+    web_form: str = "web"
+    """The source of what comes in without anybody signed in."""
     states: Mapping[State, Any] = field(default_factory=dict)
     """How this vendor writes each state."""
 
@@ -136,8 +138,10 @@ class Helpdesk:
         return current if is_closed == (record.get("status") == "CLOSED") else self._state(record, None)
 
 
-def plain_text(html: str) -> str:
+def plain_text(html: Any) -> str:
     """A body without its markup, as helpdesks keep it beside the HTML."""
+    if not isinstance(html, str):
+        return ""
     if "<" not in html and "&" not in html:
         return html
     from_markup = _LINE_END.sub("\n", html)
@@ -159,11 +163,12 @@ def salt(connection_id: str, object_name: str) -> int:
     return 1_000 + int(digest(f"{connection_id}:{object_name}"), 16) % 9_000
 
 
-def first(entries: list[dict[str, Any]] | None, name: str) -> Any:
-    """The first e-mail or telephone of a record."""
-    return entries[0].get(name) if entries else None
+def first(entries: Any, name: str) -> Any:
+    """The first e-mail or telephone of a record; nothing where the record is malformed."""
+    entry = entries[0] if isinstance(entries, list) and entries else None
+    return entry.get(name) if isinstance(entry, dict) else None
 
 
-def to_second(iso: str | None) -> str | None:
+def to_second(iso: Any) -> str | None:
     """A time of the API without its milliseconds."""
-    return f"{iso[:19]}Z" if iso else None
+    return f"{iso[:19]}Z" if iso and isinstance(iso, str) else None

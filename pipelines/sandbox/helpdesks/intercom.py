@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Any
 
 from pipelines.sandbox.helpdesks.helpdesk import Backstage, Helpdesk, Part, Raw, State, first, numeric, salt
-from pipelines.sandbox.instants import from_iso
+from pipelines.sandbox.instants import moment_in
 from pipelines.sandbox.support import support_table
 
 
@@ -36,7 +36,9 @@ class Intercom(Helpdesk):
 
     def _ticket(self, record: Mapping[str, Any], backstage: Backstage) -> Raw:
         state = self._state(record, backstage.state)
-        author = {"type": "user", "id": record.get("customer_id"), "name": backstage.author_name}
+        customer_id = record.get("customer_id")
+        contacts = [{"type": "contact", "id": customer_id}] if customer_id else []
+        author = {"type": "user" if customer_id else "lead", "id": customer_id, "name": backstage.author_name}
         if backstage.opened_by:
             author = {"type": "admin", "id": backstage.opened_by, "name": backstage.author_name}
         return {
@@ -52,14 +54,15 @@ class Intercom(Helpdesk):
                 "author": author,
                 "body": record.get("description"),
             },
-            "contacts": {"type": "contact.list", "contacts": [{"type": "contact", "id": record.get("customer_id")}]},
+            "contacts": {"type": "contact.list", "contacts": contacts},
             "created_at": _to_unix(record.get("created_at")),
             "updated_at": _to_unix(record.get("updated_at")),
         }
 
     def _note(self, record: Mapping[str, Any], backstage: Backstage) -> Raw:
         kinds = {Part.REPLY: "comment", Part.BOT: "comment", Part.INTERNAL: "note"}
-        author = ("bot", "8200001") if backstage.part is Part.BOT else ("user", record.get("customer_id"))
+        writer = "user" if record.get("customer_id") else "lead"
+        author = ("bot", "8200001") if backstage.part is Part.BOT else (writer, record.get("customer_id"))
         if record.get("user_id"):
             author = ("admin", record["user_id"])
         elif backstage.part not in kinds:
@@ -88,8 +91,9 @@ class Intercom(Helpdesk):
         return {"type": "ticket_type", "id": record["id"], "name": record.get("name"), "archived": False}
 
 
-def _to_unix(iso: str | None) -> int | None:
-    return from_iso(iso) // 1_000 if iso else None
+def _to_unix(iso: Any) -> int | None:
+    moment = moment_in(iso)
+    return None if moment is None else moment // 1_000
 
 
 INTERCOM = Intercom(
@@ -107,6 +111,7 @@ INTERCOM = Intercom(
     sends_nulls=True,
     priorities=("not_priority", "priority"),
     sources=("conversation", "email"),
+    web_form="conversation",
     states={
         State.NEW: "open",
         State.OPEN: "open",

@@ -28,7 +28,7 @@ class ServiceNow(Helpdesk):
         return {"sys_updated_on": _to_sys(record.get("updated_at"))}
 
     def _ticket(self, record: Mapping[str, Any], backstage: Backstage) -> Raw:
-        digit = (record.get("priority") or "3")[:1]
+        digit = str(record.get("priority") or "3")[:1]
         return {
             "sys_id": record["id"],
             "number": record.get("source_ref") or f"INC{int(digest(record['id']), 16) % 10**7:07d}",
@@ -79,8 +79,8 @@ def _reference(table: str, sys_id: str | None) -> Any:
     return {"link": f"https://nordlys.service-now.example/api/now/table/{table}/{sys_id}", "value": sys_id}
 
 
-def _to_sys(iso: str | None) -> str | None:
-    return f"{iso[:10]} {iso[11:19]}" if iso else None
+def _to_sys(iso: Any) -> str | None:
+    return f"{iso[:10]} {iso[11:19]}" if iso and isinstance(iso, str) else None
 
 
 SERVICENOW = ServiceNow(
@@ -100,6 +100,7 @@ SERVICENOW = ServiceNow(
     "ServiceNow",
     priorities=("4 - Low", "3 - Moderate", "2 - High", "1 - Critical"),
     sources=("self-service", "email", "phone", "walk-in"),
+    web_form="self-service",
     states={
         State.NEW: "1",
         State.OPEN: "2",
