@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from enum import Enum
 
@@ -22,7 +24,6 @@ _DLT_OPTIONS = {
     "load.delete_completed_jobs": True,
     "load.truncate_staging_dataset": True,
     "runtime.dlthub_telemetry": False,
-    "runtime.log_level": "ERROR",
 }
 """How this project's tables are loaded: no user's choice, and the same from whatever folder a run is started."""
 
@@ -48,12 +49,15 @@ def open_pipeline(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> dl
         dlt.config[option] = value
     warehouse.duckdb_path.parent.mkdir(parents=True, exist_ok=True)
     _prove_openable(warehouse, time.monotonic() + wait_seconds)
-    return dlt.pipeline(
+    pipeline = dlt.pipeline(
         PIPELINE,
         pipelines_dir=str(warehouse.state_dir / "dlt"),
         destination=dlt.destinations.duckdb(str(warehouse.duckdb_path)),
         dataset_name=DATASET,
     )
+    # dlt warns of every JSON column, whose Arrow type is text.
+    logging.getLogger("dlt").setLevel(os.environ.get("RUNTIME__LOG_LEVEL", "ERROR"))
+    return pipeline
 
 
 def finish_pending(pipeline: dlt.Pipeline, warehouse: WarehouseSettings) -> Pending:
