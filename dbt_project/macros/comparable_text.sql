@@ -1,4 +1,6 @@
-{# Plain text reduced to what makes two messages "the same": case and white space do not count. #}
+{# Plain text reduced to what makes two texts "the same": case, kinds and runs of white space and Unicode's two ways to
+   write an accent do not count. NULL where nothing is left. #}
 {% macro comparable_text(expression) -%}
-    lower({{ regex_replace_all(expression, "\\s+", "' '") }})
+    {%- set spaced = regex_replace_all(plain_spaces(composed_text(expression)), "\\s+", "' '") -%}
+    nullif(trim(lower({{ spaced }})), '')
 {%- endmacro %}

@@ -12,9 +12,9 @@
     {%- for step in path -%}
         {%- do steps.append('[' ~ step ~ ']' if step is number else '."' ~ step ~ '"') -%}
     {%- endfor -%}
-    nullif(trim(json_extract_string({{ expression }}, '${{ steps | join }}')), '')
+    {{ blank_to_null("json_extract_string(" ~ expression ~ ", '$" ~ steps | join ~ "')") }}
 {%- endmacro %}
 
 {% macro postgres__json_text(expression, path) -%}
-    nullif(trim({{ expression }} #>> '{% raw %}{{% endraw %}{{ path | join(",") }}{% raw %}}{% endraw %}'), '')
+    {{ blank_to_null(expression ~ " #>> '{" ~ path | join(",") ~ "}'") }}
 {%- endmacro %}

@@ -1,13 +1,12 @@
-{# Whole seconds from one timestamp to another, cut down: 59.9 seconds are 59. #}
+{# Seconds on the clock from the second of one timestamp to the second of another: from 09:00:00.9 to 09:00:01.0 is 1. #}
 {% macro seconds_between(start, finish) -%}
     {{ return(adapter.dispatch('seconds_between', 'unified_ticketing')(start, finish)) }}
 {%- endmacro %}
 
 {% macro default__seconds_between(start, finish) -%}
-    cast(floor(extract(epoch from ({{ finish }} - {{ start }}))) as bigint)
+    cast(extract(epoch from ({{ whole_second(finish) }} - {{ whole_second(start) }})) as bigint)
 {%- endmacro %}
 
-{# date_diff('second', …) counts the second marks passed, not the time. #}
 {% macro duckdb__seconds_between(start, finish) -%}
-    cast(floor((epoch_us({{ finish }}) - epoch_us({{ start }})) / 1000000) as bigint)
+    date_diff('second', {{ start }}, {{ finish }})
 {%- endmacro %}

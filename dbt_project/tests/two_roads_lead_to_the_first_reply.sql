@@ -1,5 +1,5 @@
--- The other road: the earliest agent message that has a customer's message before it (or at the same time), by times
--- alone, without message numbers. Message 1 opens the ticket; it is never a reply, and nothing before it counts.
+-- The other road: the earliest agent message in or after the second of the customer's earliest one, by times alone,
+-- without message numbers. Message 1 opens the ticket and is never a reply.
 with spoken as (
 
     select
@@ -7,9 +7,7 @@ with spoken as (
         messages.ticket_id,
         messages.author_role,
         messages.sent_at,
-        messages.note_id is null as is_opening,
-        max(case when messages.note_id is null and messages.author_role = 'customer' then 1 else 0 end)
-            over (partition by messages.connection_id, messages.ticket_id) as customer_openings
+        messages.note_id is null as is_opening
     from {{ ref('conversation_messages') }} as messages
     inner join {{ ref('tickets') }} as tickets
         on
@@ -24,9 +22,9 @@ waits as (
     select
         connection_id,
         ticket_id,
-        min(sent_at) as started_at
+        min({{ whole_second('sent_at') }}) as started_at
     from spoken
-    where author_role = 'customer' and (is_opening or customer_openings = 0)
+    where author_role = 'customer'
     group by connection_id, ticket_id
 
 ),
@@ -36,13 +34,14 @@ replies as (
     select
         spoken.connection_id,
         spoken.ticket_id,
+        min(waits.started_at) as started_at,
         min(spoken.sent_at) as first_replied_at
     from spoken
     inner join waits
         on
             spoken.connection_id = waits.connection_id
             and spoken.ticket_id = waits.ticket_id
-            and spoken.sent_at >= waits.started_at
+            and {{ whole_second('spoken.sent_at') }} >= waits.started_at
     where spoken.author_role = 'agent' and not spoken.is_opening
     group by spoken.connection_id, spoken.ticket_id
 
@@ -52,7 +51,9 @@ select
     tickets.connection_id,
     tickets.ticket_id,
     tickets.first_replied_at,
-    replies.first_replied_at as first_replied_at_by_times
+    tickets.first_reply_seconds,
+    replies.first_replied_at as first_replied_at_by_times,
+    {{ seconds_between('replies.started_at', 'replies.first_replied_at') }} as first_reply_seconds_by_times
 from {{ ref('tickets') }} as tickets
 left join replies
     on
@@ -64,4 +65,7 @@ where
     and (
         tickets.first_replied_at <> replies.first_replied_at
         or (tickets.first_replied_at is null) <> (replies.first_replied_at is null)
+        or tickets.first_reply_seconds
+        <> {{ seconds_between('replies.started_at', 'replies.first_replied_at') }}
+        or (tickets.first_reply_seconds is null) <> (replies.first_replied_at is null)
     )

@@ -9,24 +9,63 @@ from typing import Any
 
 DAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 DESK = "desk-1"
+OTHER_DESK = "desk-2"
 
 Rows = list[dict[str, Any]]
 
 CONNECTIONS: Rows = [
     {"id": DESK, "integration_type": "zendesk", "integration_name": "Zendesk"},
-    {"id": "desk-2", "integration_type": "intercom", "integration_name": "Intercom"},
+    {"id": OTHER_DESK, "integration_type": "intercom", "integration_name": "Intercom"},
 ]
 CUSTOMERS: Rows = [
-    {"connection_id": DESK, "id": "c-ann", "name": "Ann", "emails": [{"email": "ann@example.com", "type": "WORK"}]},
-    {"connection_id": DESK, "id": "c-bob", "name": " ", "telephones": [{"telephone": "+47 1", "type": "WORK"}]},
+    {
+        "connection_id": DESK,
+        "id": "c-ann",
+        "name": "Ann\n",
+        "created_at": DAY,
+        "emails": [{"email": "ann@example.com", "type": "WORK"}, {"email": "ann@home.example", "type": "HOME"}],
+    },
+    {
+        "connection_id": DESK,
+        "id": "c-bob",
+        "name": " ",
+        "emails": [{"type": "WORK"}, {"email": "\t"}, {"email": " bob@example.com"}],
+        "telephones": [{"telephone": None}, {"telephone": "+47 1", "type": "WORK"}, {"telephone": "+47 2"}],
+    },
     {"connection_id": DESK, "id": "c-gone", "name": "Gone", "_deleted_at": DAY, "_deletion_reason": "not_found"},
-    {"connection_id": DESK, "id": "c-silent", "name": "Never asked"},
-    {"connection_id": "desk-2", "id": "c-ann", "name": "Another Ann"},
+    {"connection_id": DESK, "id": "c-silent", "name": "Never asked", "emails": []},
+    {"connection_id": OTHER_DESK, "id": "c-ann", "name": "Another Ann", "telephones": [{"telephone": "+1"}]},
+    {"connection_id": OTHER_DESK, "id": "c-gone", "name": "Not gone here"},
 ]
 CATEGORIES: Rows = [
     {"connection_id": DESK, "id": "k-billing", "name": "Billing"},
     {"connection_id": DESK, "id": "k-twin-1", "name": "Twin"},
     {"connection_id": DESK, "id": "k-twin-2", "name": "twin"},
+    {"connection_id": DESK, "id": "k-old", "name": "Before", "_deleted_at": DAY},
+    {"connection_id": DESK, "id": "k-bare", "name": " "},
+    {"connection_id": OTHER_DESK, "id": "k-billing", "name": "Invoices"},
+    {"connection_id": OTHER_DESK, "id": "k-gone", "name": "Not gone here"},
+    {"connection_id": OTHER_DESK, "id": "k-twin-1", "name": "Twin"},
+    {"connection_id": OTHER_DESK, "id": "k-old", "name": "Before"},
+]
+SYNC_RUNS: Rows = [
+    {
+        "run_id": "r-1",
+        "connection_id": DESK,
+        "object": "tickets",
+        "integration_type": "zendesk",
+        "plan": "updated_gte",
+        "started_at": DAY,
+        "ended_at": DAY + timedelta(seconds=9),
+        "requests": 3,
+        "rows_received": 205,
+        "retries": 1,
+        "seconds_waited": 2.25,
+        "cursor_before": DAY - timedelta(days=1),
+        "cursor_after": DAY,
+        "is_complete": True,
+        "error": "\n",
+    }
 ]
 
 
@@ -35,26 +74,50 @@ def at(**offset: float) -> datetime:
 
 
 def hand_picked() -> dict[str, Rows]:
-    """Each ticket's id says what it tries."""
+    """Each ticket's id says what it tries; the other desk has tickets and notes of the same ids, with the contents of
+    the next case, so that what is joined without the connection's id is seen."""
+    cases = list(_cases())
     tickets, notes = [], []
-    for name, ticket, ticket_notes in _cases():
-        identity = {
-            "connection_id": DESK,
-            "created_at": DAY,
-            "updated_at": DAY,
-            "status": "ACTIVE",
-            "customer_id": "c-ann",
-        }
-        tickets.append({**identity, "id": name, "subject": name, "description": "It does not work", **ticket})
-        for number, note in enumerate(ticket_notes, 1):
-            notes.append({"connection_id": DESK, "id": f"{name}-{number}", "ticket_id": name, **note})
+    for place, (name, ticket, ticket_notes) in enumerate(cases):
+        tickets.append(_ticket(name, DESK, ticket))
+        notes.extend(_notes(name, DESK, ticket_notes))
+        _, other_ticket, other_notes = cases[(place + 1) % len(cases)]
+        tickets.append(_ticket(name, OTHER_DESK, {**other_ticket, "connection_id": OTHER_DESK}))
+        notes.extend(_notes(name, OTHER_DESK, other_notes))
     return {
         "connections": CONNECTIONS,
         "customers": CUSTOMERS,
         "categories": CATEGORIES,
+        "sync_runs": SYNC_RUNS,
         "tickets": tickets,
         "notes": [*notes, {"connection_id": DESK, "id": "orphan", "ticket_id": "not-there", "created_at": DAY}],
     }
+
+
+def _ticket(name: str, desk: str, more: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "connection_id": desk,
+        "id": name,
+        "subject": f"{name}\t",
+        "description": "It does not work",
+        "status": "ACTIVE",
+        "customer_id": "c-ann",
+        "user_id": f"u-owner-{desk}",
+        "source": "Web Form",
+        "url": f"https://{desk}.example/{name.replace(' ', '-')}",
+        "tags": [desk, "vip"],
+        "created_at": DAY,
+        "updated_at": at(hours=5),
+        "due_at": at(days=3),
+        **more,
+    }
+
+
+def _notes(name: str, desk: str, notes: Rows) -> Rows:
+    return [
+        {"connection_id": desk, "id": f"{name}-{number}", "ticket_id": name, **note}
+        for number, note in enumerate(notes, 1)
+    ]
 
 
 def _agent(minutes: float, text: str | None = "We are looking", **more: Any) -> dict[str, Any]:
@@ -63,6 +126,9 @@ def _agent(minutes: float, text: str | None = "We are looking", **more: Any) -> 
 
 def _customer(minutes: float, text: str | None = "And now?", **more: Any) -> dict[str, Any]:
     return {"customer_id": "c-ann", "created_at": at(minutes=minutes), "description": text, **more}
+
+
+NOBODY = {"user_id": None, "customer_id": None}
 
 
 def _cases() -> Iterator[tuple[str, dict[str, Any], Rows]]:
@@ -85,6 +151,8 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], Rows]]:
     )
     yield "opened by an agent, freshdesk", {"raw": {"source": 10}}, []
     yield "opened by mail, freshdesk", {"raw": {"source": 1}}, [_agent(2)]
+    yield "opened by phone, freshdesk", {"raw": {"source": 3}}, [_agent(2)]
+    yield "opened by an agent, text", {"raw": {"opened_by": "aa", "caller_id": "bb"}}, [_agent(2)]
     yield (
         "opened by an agent, servicenow",
         {"raw": {"opened_by": {"value": "a"}, "caller_id": {"value": "b"}}},
@@ -92,6 +160,19 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], Rows]]:
     )
     yield "a link without a value, servicenow", {"raw": {"opened_by": {"value": ""}, "caller_id": {"value": "b"}}}, []
     yield "note before its ticket, customer", {}, [_customer(-10), _agent(-5), _agent(5)]
+    yield (
+        "conversation older than its ticket",
+        {},
+        [_customer(-60), _agent(-50), _customer(-34), _agent(-17)],
+    )
+    yield "agent's ticket of an older conversation", {"raw": {"source": 10}}, [_customer(-60), _agent(-50)]
+    yield "same second, fractions above", {"created_at": at(milliseconds=500)}, [_agent(0)]
+    yield (
+        "same second, agent opened",
+        {"raw": {"source": 10}},
+        [{**_customer(5), "created_at": at(minutes=5, milliseconds=400)}, _agent(5)],
+    )
+    yield "same second as an agent's opening", {"raw": {"source": 10}}, [_customer(0)]
     yield "note before its ticket, agent", {}, [_agent(-0.1)]
     yield "equal times", {}, [_agent(0), _customer(0), _agent(0, "Second")]
     yield "equal times later", {"raw": {"source": 10}}, [_agent(5), _customer(5)]
@@ -103,6 +184,15 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], Rows]]:
     yield "repeat by nobody known", {}, [{"created_at": at(seconds=30), "description": "it does not WORK"}, _agent(6)]
     yield "repeat by a bot", {}, [_agent(0, same, raw={"author": {"type": "bot"}}), _agent(6)]
     yield "internal repeat", {}, [_agent(0, same, raw={"public": False}), _customer(6)]
+    yield "internal repeat by nobody known", {}, [{**_agent(0, same, raw={"public": False}), **NOBODY}, _agent(6)]
+    yield "internal repeat by the customer", {}, [_customer(0, same, raw={"private": True}), _agent(6)]
+    yield (
+        "repeat in other signs",
+        {"description": "Caf\u00e9 10\u202f000\u2007kr\u2009\u00a0a"},
+        [_customer(1, "Cafe\u0301 10 000 kr a"), _agent(6)],
+    )
+    yield "no repeat, but the next one's note has this text", {}, [_agent(9)]
+    yield "repeat of another ticket's text", {"description": "Another matter"}, [_customer(1, same), _agent(6)]
     yield "repeat is not the earliest", {}, [_customer(0.1), _customer(0.2, same)]
     yield "two repeats", {}, [_customer(0, same), _customer(0, same)]
     yield "repeat and a greeting at once", {}, [_customer(0, "Hello"), _customer(0, same)]
@@ -112,6 +202,7 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], Rows]]:
         [_customer(0, same), _agent(4)],
     )
     yield "blank description, customer's note", {"description": " "}, [_customer(1, "<b>Help</b>"), _agent(3)]
+    yield "blank description, blank note", {"description": "<p></p>"}, [_agent(0, "<p></p>"), _customer(9)]
     yield "blank description, agent's note", {"description": None}, [_agent(0.5), _customer(9)]
     yield "blank all over", {"description": "", "subject": " "}, []
     yield (
@@ -129,6 +220,23 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], Rows]]:
             _agent(3, raw={"part_type": "note"}),
             _agent(4, raw={"element": "work_notes"}),
             _agent(9, raw={"public": True}),
+        ],
+    )
+    yield (
+        "internal notes, other spellings",
+        {},
+        [
+            _agent(1, raw={"part_type": "note_and_reopen"}),
+            _agent(2, raw={"part_type": "Note"}),
+            _agent(3, raw={"public": 0}),
+            _agent(4, raw={"private": 1}),
+            _agent(5, raw={"element": {"value": "work_notes"}}),
+            _agent(6, raw={"element": "Work notes"}),
+            _agent(7, raw={"element": {"display_value": "Comments", "value": "comments"}}),
+            _agent(8, raw={"part_type": "Comment"}),
+            _agent(9, raw={"private": 0}),
+            _agent(10, raw={"public": 1}),
+            _agent(11, None, raw={"part_type": "note_and_close"}),
         ],
     )
     yield (
@@ -173,11 +281,15 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], Rows]]:
     yield "closed at an unknown time", {"status": "CLOSED"}, [_agent(4)]
     yield "closed before it was opened", {"status": "closed", "closed_at": at(hours=-1)}, []
     yield "unknown status", {"status": "PENDING", "closed_at": at(hours=1)}, [_agent(4)]
+    yield "status with a line end", {"status": "CLOSED\n", "closed_at": at(milliseconds=-200)}, [_agent(4)]
     yield "no status", {"status": None}, []
     yield "no time", {"created_at": None}, [_agent(4), _customer(8)]
     yield "note without a time", {}, [{**_agent(0), "created_at": None, "updated_at": at(minutes=8)}]
     yield "notes without any time", {}, [{**_agent(0), "created_at": None}, {**_customer(0), "created_at": None}]
     yield "dangling category", {"category_id": "k-gone", "category": "Old stuff"}, []
+    yield "category deleted", {"category_id": "k-old", "category": "as it was"}, []
+    yield "category without a name", {"category_id": "k-bare", "category": "as the ticket says"}, []
+    yield "category by a deleted one's name", {"category": "before"}, []
     yield "category by id", {"category_id": "k-billing", "category": "as the ticket says"}, []
     yield "category by name", {"category": " billing "}, []
     yield "category by a name of two", {"category": "Twin"}, []
@@ -185,7 +297,11 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], Rows]]:
     yield "customer deleted", {"customer_id": "c-gone"}, [_agent(8)]
     yield "customer without a name", {"customer_id": "c-bob", "priority": "Very High"}, [_agent(90)]
     yield "no customer", {"customer_id": " "}, [_agent(9)]
-    yield "deleted ticket", {"_deleted_at": at(days=1), "status": "CLOSED", "closed_at": at(hours=1)}, [_agent(4)]
+    yield (
+        "deleted ticket",
+        {"_deleted_at": at(days=1), "_deletion_reason": "gone", "status": "CLOSED", "closed_at": at(hours=1)},
+        [_agent(4)],
+    )
     yield "deleted note", {}, [_agent(4, _deleted_at=at(days=1)), _agent(9)]
     yield "connection unknown", {"connection_id": "desk-9"}, []
     yield "ids are numbers in text", {}, [{**_customer(5, "nine"), "id": "9"}, {**_customer(5, "ten"), "id": "10"}]
@@ -207,6 +323,19 @@ BODIES = [
     "<p></p><br><p> &nbsp; </p>",
     'Outlook<o:p></o:p> says <a href="https://x.example/?a=1&amp;b=2">this</a>.',
     "&#0; &#55357; &#99999999;",
+    "Use List<A> not\nMap<S>",
+    "if a <b and c> d then\nif a <b and c=3> d",
+    "Send to <address>\nplease <label>, <address is real but here>",
+    "<p>One <custom>two</custom> <joe@example.com>three",
+    "See <a href='https://x.example'>this\nlink",
+    "<!doctype html>\nHello\nthere",
+    "<p>seen</p><script>var a = '<p>no</p>'",
+    "<p>seen</p><style>p {}",
+    "<p>seen</p><!-- not <b>this</b>",
+    "a&nbsp b &amp c &Igrave;&THORN;&brvbar; don&#146;t &permil;",
+    "one\r\ntwo\rthree\n\rfour",
+    "<select><option>A</option><option>B</option></select><noscript>C</noscript><svg>D</svg>",
+    "1\u202f000\u2007kr\u2009a\u00a0b\u3000c",
     "<p>Dear team,</p>" + "<p>again and again</p>" * 200,
 ]
 
@@ -216,7 +345,7 @@ def drawn(seed: int, count: int) -> dict[str, Rows]:
     chance = random.Random(seed)
     tickets, notes = [], []
     for number in range(count):
-        desk = chance.choice([DESK, "desk-2"])
+        desk = chance.choice([DESK, OTHER_DESK])
         name = f"drawn {number}"
         opened_at = at(hours=number)
         is_closed = chance.random() < 0.4

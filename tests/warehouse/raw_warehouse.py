@@ -39,8 +39,10 @@ def write_raw_warehouse(path: Path, records: Mapping[str, Sequence[Record]]) -> 
             _write_table(connection, table, records.get(table.name, ()))
 
 
-def build(path: Path, *, as_of: datetime, target_path: Path) -> subprocess.CompletedProcess[str]:
-    """Run `dbt build` from the project's root, as `ticketing build` does."""
+def build(
+    path: Path, *, as_of: datetime, target_path: Path, time_zone: str = "UTC", unit_tests: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run `dbt build` from the project's root, as `ticketing build` does, in a session of this time zone."""
     command = [
         str(Path(sys.executable).with_name("dbt")),
         "--no-use-colors",
@@ -51,8 +53,9 @@ def build(path: Path, *, as_of: datetime, target_path: Path) -> subprocess.Compl
         f"--log-path={target_path}",
         "--vars",
         json.dumps({"as_of": as_of.isoformat()}),
+        *([] if unit_tests else ["--exclude-resource-type=unit_test"]),
     ]
-    environment = {**os.environ, "TICKETING_DUCKDB_PATH": str(path)}
+    environment = {**os.environ, "TICKETING_DUCKDB_PATH": str(path), "TICKETING_DUCKDB_TIME_ZONE": time_zone}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 

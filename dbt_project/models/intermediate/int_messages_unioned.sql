@@ -2,7 +2,7 @@ with openings as (
 
     select
         *,
-        {{ comparable_text("coalesce(body_text, " ~ blank_to_null('body_html') ~ ")") }} as comparable_body
+        {{ comparable_text('body_text') }} as comparable_body
     from {{ ref('int_tickets_opened') }}
 
 ),
@@ -11,8 +11,8 @@ notes as (
 
     select
         *,
-        {{ comparable_text("coalesce(body_text, " ~ blank_to_null('body_html') ~ ")") }} as comparable_body,
-        case author_role when 'customer' then 1 when 'agent' then 2 when 'bot' then 3 else 4 end as author_rank
+        {{ comparable_text('body_text') }} as comparable_body,
+        {{ author_rank('author_role') }} as author_rank
     from {{ ref('int_notes_classified') }}
     where exclusion_reason is null
 
@@ -28,9 +28,7 @@ notes_beside_openings as (
         notes.author_rank,
         notes.sent_at,
         coalesce(notes.comparable_body = openings.comparable_body, false) as has_same_text,
-        openings.comparable_body is null as is_opening_blank,
-        coalesce({{ is_within_seconds('notes.sent_at', 'openings.sent_at', 60) }}, false) as is_within_a_minute,
-        coalesce({{ is_within_seconds('notes.sent_at', 'openings.sent_at', 300) }}, false) as is_within_five_minutes
+        abs({{ seconds_between('openings.sent_at', 'notes.sent_at') }}) as seconds_apart
     from notes
     inner join openings
         on
@@ -46,9 +44,10 @@ notes_in_order as (
         row_number() over (
             partition by connection_id, ticket_id
             order by
-                sent_at asc nulls last,
+                {{ whole_second('sent_at') }} asc nulls last,
                 has_same_text desc,
                 author_rank asc,
+                sent_at asc,
                 length(note_id) asc,
                 {{ byte_order('note_id') }} asc
         ) as note_number
@@ -65,11 +64,8 @@ opening_notes as (
     from notes_in_order
     where
         note_number = 1
-        and (
-            (has_same_text and is_within_a_minute)
-            or (has_same_text and is_within_five_minutes and author_role = 'customer')
-            or (is_opening_blank and is_within_five_minutes and author_role = 'customer')
-        )
+        and has_same_text
+        and seconds_apart <= case when author_role = 'customer' then 300 else 60 end
 
 ),
 
@@ -84,13 +80,11 @@ repeated_notes as (
 
 ),
 
-opening_messages as (
+openings_with_author as (
 
     select
         openings.connection_id,
         openings.ticket_id,
-        openings.connection_id || '/ticket/' || openings.ticket_id as message_id,
-        cast(null as {{ dbt.type_string() }}) as note_id,
         repeated_notes.note_id as repeated_by_note_id,
         case
             when repeated_notes.author_role <> 'unknown' then repeated_notes.author_role
@@ -108,21 +102,34 @@ opening_messages as (
             when repeated_notes.author_role <> 'unknown' then repeated_notes.author_id
             else openings.author_id
         end as author_id,
-        case
-            when repeated_notes.visibility = 'internal' then 'internal'
-            else 'public'
-        end as visibility,
+        coalesce(repeated_notes.visibility = 'internal', false) as is_repeated_internally,
         openings.sent_at,
-        coalesce(openings.body_text, repeated_notes.body_text) as body_text,
-        case
-            when openings.comparable_body is null then coalesce(repeated_notes.body_html, openings.body_html)
-            else openings.body_html
-        end as body_html
+        openings.body_text,
+        openings.body_html
     from openings
     left join repeated_notes
         on
             openings.connection_id = repeated_notes.connection_id
             and openings.ticket_id = repeated_notes.ticket_id
+
+),
+
+opening_messages as (
+
+    select
+        connection_id,
+        ticket_id,
+        connection_id || '/ticket/' || ticket_id as message_id,
+        cast(null as {{ dbt.type_string() }}) as note_id,
+        repeated_by_note_id,
+        author_role,
+        author_role_source,
+        author_id,
+        case when is_repeated_internally and author_role <> 'customer' then 'internal' else 'public' end as visibility,
+        sent_at,
+        body_text,
+        body_html
+    from openings_with_author
 
 ),
 

@@ -28,13 +28,13 @@ notes_with_signals as (
         coalesce(notes.created_at, notes.updated_at) as sent_at,
         tickets.ticket_id is not null as has_ticket,
         coalesce(tickets.is_deleted, false) as has_deleted_ticket,
-        lower({{ json_text('notes.raw', ['public']) }}) as raw_public,
-        lower({{ json_text('notes.raw', ['private']) }}) as raw_private,
+        {{ json_boolean('notes.raw', ['public']) }} as raw_public,
+        {{ json_boolean('notes.raw', ['private']) }} as raw_private,
         lower({{ json_text('notes.raw', ['part_type']) }}) as raw_part_type,
-        lower({{ json_text('notes.raw', ['element']) }}) as raw_element,
+        {{ lower_snake(json_value_text('notes.raw', ['element'])) }} as raw_element,
         lower({{ json_text('notes.raw', ['author', 'type']) }}) as raw_author_type,
         {{ json_text('notes.raw', ['author', 'id']) }} as raw_author_id,
-        lower({{ json_text('notes.raw', ['incoming']) }}) as raw_incoming
+        {{ json_boolean('notes.raw', ['incoming']) }} as raw_incoming
     from notes
     left join tickets
         on
@@ -49,7 +49,7 @@ notes_with_author_role as (
         *,
         case
             when raw_author_type in ('admin', 'user', 'lead', 'contact', 'bot') then 'raw_author_type'
-            when raw_incoming in ('true', 'false') then 'raw_incoming'
+            when raw_incoming is not null then 'raw_incoming'
             when user_id is not null then 'user_id'
             when customer_id is not null then 'customer_id'
             else 'none'
@@ -58,8 +58,8 @@ notes_with_author_role as (
             when raw_author_type = 'admin' then 'agent'
             when raw_author_type in ('user', 'lead', 'contact') then 'customer'
             when raw_author_type = 'bot' then 'bot'
-            when raw_incoming = 'true' then 'customer'
-            when raw_incoming = 'false' then 'agent'
+            when raw_incoming then 'customer'
+            when not raw_incoming then 'agent'
             when user_id is not null then 'agent'
             when customer_id is not null then 'customer'
             else 'unknown'
@@ -83,10 +83,10 @@ select
     end as author_id,
     case
         when
-            raw_public = 'false' or raw_private = 'true' or raw_part_type = 'note' or raw_element = 'work_notes'
+            not raw_public or raw_private or raw_part_type like 'note%' or raw_element = 'work_notes'
             then 'internal'
         when
-            raw_public = 'true' or raw_private = 'false' or raw_part_type = 'comment' or raw_element = 'comments'
+            raw_public or not raw_private or raw_part_type = 'comment' or raw_element = 'comments'
             then 'public'
         else 'unknown'
     end as visibility,
@@ -97,6 +97,6 @@ select
         when is_deleted then 'note_deleted'
         when not has_ticket then 'ticket_unknown'
         when has_deleted_ticket then 'ticket_deleted'
-        when raw_part_type not in ('comment', 'note') and body_text is null then 'event'
+        when raw_part_type <> 'comment' and raw_part_type not like 'note%' and body_text is null then 'event'
     end as exclusion_reason
 from notes_with_author_role

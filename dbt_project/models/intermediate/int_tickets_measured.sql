@@ -3,7 +3,7 @@ with messages as (
     select
         connection_id,
         ticket_id,
-        message_number,
+        number_by_time,
         author_role,
         visibility,
         sent_at,
@@ -14,31 +14,16 @@ with messages as (
 
 ),
 
-spoken_messages as (
-
-    select
-        *,
-        row_number() over (
-            partition by connection_id, ticket_id
-            order by
-                case when is_opening and sent_at is null then 0 else 1 end asc,
-                sent_at asc nulls last,
-                message_number asc
-        ) as spoken_number
-    from messages
-    where is_spoken
-
-),
-
 last_spoken as (
 
     select
         connection_id,
         ticket_id,
-        max(case when author_role = 'customer' then spoken_number else 0 end) as customer_number,
-        max(case when author_role = 'agent' then spoken_number else 0 end) as agent_number,
-        max(case when author_role = 'unknown' then spoken_number else 0 end) as unknown_number
-    from spoken_messages
+        max(case when author_role = 'customer' then number_by_time else 0 end) as customer_number,
+        max(case when author_role = 'agent' then number_by_time else 0 end) as agent_number,
+        max(case when author_role = 'unknown' then number_by_time else 0 end) as unknown_number
+    from messages
+    where is_spoken
     group by connection_id, ticket_id
 
 ),
@@ -46,22 +31,23 @@ last_spoken as (
 last_turns as (
 
     select
-        spoken_messages.connection_id,
-        spoken_messages.ticket_id,
-        max(spoken_messages.author_role) as last_spoken_role,
-        min(spoken_messages.sent_at) as last_turn_started_at
-    from spoken_messages
+        messages.connection_id,
+        messages.ticket_id,
+        max(messages.author_role) as last_spoken_role,
+        min(messages.sent_at) as last_turn_started_at
+    from messages
     inner join last_spoken
         on
-            spoken_messages.connection_id = last_spoken.connection_id
-            and spoken_messages.ticket_id = last_spoken.ticket_id
+            messages.connection_id = last_spoken.connection_id
+            and messages.ticket_id = last_spoken.ticket_id
     where
-        spoken_messages.spoken_number > case spoken_messages.author_role
+        messages.is_spoken
+        and messages.number_by_time > case messages.author_role
             when 'customer' then greatest(last_spoken.agent_number, last_spoken.unknown_number)
             when 'agent' then greatest(last_spoken.customer_number, last_spoken.unknown_number)
             else greatest(last_spoken.customer_number, last_spoken.agent_number)
         end
-    group by spoken_messages.connection_id, spoken_messages.ticket_id
+    group by messages.connection_id, messages.ticket_id
 
 ),
 
@@ -70,7 +56,7 @@ first_customer_messages as (
     select
         connection_id,
         ticket_id,
-        min(message_number) as message_number
+        min(number_by_time) as number_by_time
     from messages
     where author_role = 'customer' and is_spoken
     group by connection_id, ticket_id
@@ -88,7 +74,7 @@ waits as (
         on
             messages.connection_id = first_customer_messages.connection_id
             and messages.ticket_id = first_customer_messages.ticket_id
-            and messages.message_number = first_customer_messages.message_number
+            and messages.number_by_time = first_customer_messages.number_by_time
 
 ),
 

@@ -18,8 +18,8 @@ tickets_with_signals as (
         lower({{ json_text('raw', ['source', 'author', 'type']) }}) as raw_source_author_type,
         {{ json_text('raw', ['source', 'author', 'id']) }} as raw_source_author_id,
         {{ json_text('raw', ['source']) }} as raw_source,
-        {{ json_text('raw', ['opened_by', 'value']) }} as raw_opened_by,
-        {{ json_text('raw', ['caller_id', 'value']) }} as raw_caller_id
+        {{ json_value_text('raw', ['opened_by']) }} as raw_opened_by,
+        {{ json_value_text('raw', ['caller_id']) }} as raw_caller_id
     from tickets
     where not is_deleted
 

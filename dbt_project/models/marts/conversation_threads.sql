@@ -31,7 +31,7 @@ threads as (
         {{ text_aggregate(
             "'[' || coalesce(replace(substr(" ~ iso_timestamp('sent_at') ~ ", 1, 19), 'T', ' ') || ' UTC', 'no time')"
             ~ " || '] ' || author_role"
-            ~ " || case visibility when 'internal' then ' (internal)' else '' end"
+            ~ " || case visibility when 'internal' then ' (internal)' when 'unknown' then ' (visibility unknown)' else '' end"
             ~ " || chr(10) || coalesce(body_text, '(no text)')",
             separator="chr(10) || chr(10)",
             order_by='message_number'

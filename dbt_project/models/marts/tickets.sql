@@ -34,11 +34,12 @@ category_names as (
 
     select
         connection_id,
-        lower(category_name) as lower_name,
-        min(category_id) as category_id
+        {{ comparable_text('category_name') }} as comparable_name,
+        min(category_id) as category_id,
+        min(category_name) as category_name
     from categories
     where category_name is not null and not is_deleted
-    group by connection_id, lower(category_name)
+    group by connection_id, {{ comparable_text('category_name') }}
     having count(*) = 1
 
 ),
@@ -56,7 +57,7 @@ select
     tickets.customer_id,
     tickets.assignee_user_id,
     coalesce(tickets.category_id, category_names.category_id) as category_id,
-    coalesce(categories.category_name, tickets.category_text) as category_name,
+    coalesce(categories.category_name, category_names.category_name, tickets.category_text) as category_name,
     tickets.subject,
     tickets.status,
     tickets.status_text,
@@ -74,7 +75,8 @@ select
     measured_tickets.first_reply_seconds,
     case
         when
-            tickets.status = 'closed' and not tickets.is_deleted and tickets.closed_at >= tickets.created_at
+            tickets.status = 'closed' and not tickets.is_deleted
+            and {{ seconds_between('tickets.created_at', 'tickets.closed_at') }} >= 0
             then {{ seconds_between('tickets.created_at', 'tickets.closed_at') }}
     end as resolution_seconds,
     measured_tickets.message_count,
@@ -120,7 +122,7 @@ left join category_names
     on
         tickets.connection_id = category_names.connection_id
         and tickets.category_id is null
-        and lower(tickets.category_text) = category_names.lower_name
+        and {{ comparable_text('tickets.category_text') }} = category_names.comparable_name
 left join measured_tickets
     on
         tickets.connection_id = measured_tickets.connection_id

@@ -1,9 +1,12 @@
-{# None of the columns is ever NULL. #}
-{% test never_null(model, columns) %}
+{# None of the columns is ever NULL (in the rows that count). #}
+{% test never_null(model, columns, where='true') %}
 select {{ columns | join(', ') }}
 from {{ model }}
 where
-    {% for column in columns -%}
-    {{ 'or ' if not loop.first }}{{ column }} is null
-    {% endfor %}
+    {{ where }}
+    and (
+        {% for column in columns -%}
+        {{ 'or ' if not loop.first }}{{ column }} is null
+        {% endfor %}
+    )
 {% endtest %}
