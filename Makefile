@@ -18,9 +18,9 @@ demo: setup
 	@$(UV) run --frozen ticketing demo
 
 test: setup
-	$(UV) run --frozen pytest -n 2 -m "not slow"
+	$(UV) run --frozen pytest -n 2
 
-# The slow suites too, with hypothesis and the kill tests at full strength.
+# The same with hypothesis and the kill tests at full strength.
 test-all: setup
 	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=100 TICKETING_TEST_WORLDS=60 $(UV) run --frozen pytest -n 2
 
@@ -29,7 +29,7 @@ lint: setup
 	$(UV) run --frozen ruff format --check .
 	$(UV) run --frozen mypy
 	$(UV) run --frozen lint-imports
-	$(UV) run --frozen sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models
+	TICKETING_DUCKDB_PATH=dbt_project/target/lint.duckdb $(UV) run --frozen sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models
 
 setup: $(filter .uv/bin/uv,$(UV))
 	@$(UV) sync --frozen --quiet
