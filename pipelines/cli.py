@@ -119,17 +119,9 @@ def check_command(destination: str | None, as_json: bool) -> int:
 
 @command("sync", "ticketing sync --select tickets,notes")
 @sync_options
-def sync_command(
-    select: str,
-    connections: tuple[str, ...],
-    since: str | None,
-    full_refresh: bool,
-    destination: str | None,
-    wait_seconds: float,
-    as_json: bool,
-) -> int:
+def sync_command(as_json: bool, wait_seconds: float, **reading: Any) -> int:
     """Bring the raw tables up to date: what is pending first, then everything new."""
-    report, _ = _sync(select, connections, since, full_refresh, destination, wait_seconds)
+    report, _ = _sync(wait_seconds, **reading)
     if as_json:
         console.show_json(_sync_result(report))
     else:
@@ -153,20 +145,11 @@ def build_command(as_of: str | None, destination: str | None, wait_seconds: floa
 @command("run", "ticketing run --wait 600")
 @sync_options
 @as_of_option
-def run_command(
-    select: str,
-    connections: tuple[str, ...],
-    since: str | None,
-    full_refresh: bool,
-    destination: str | None,
-    wait_seconds: float,
-    as_json: bool,
-    as_of: str | None,
-) -> int:
+def run_command(as_json: bool, as_of: str | None, wait_seconds: float, **reading: Any) -> int:
     """Sync, then build: what a scheduler calls. Builds nothing where nothing could be read or loaded."""
     require_project()
     moment = parse_moment(as_of) if as_of else None
-    report, warehouse = _sync(select, connections, since, full_refresh, destination, wait_seconds)
+    report, warehouse = _sync(wait_seconds, **reading)
     if as_json:
         result = _sync_result(report) | {"build": None}
         try:
@@ -229,12 +212,12 @@ def demo_command(seed: int, tickets: int) -> int:
 
 
 def _sync(
+    wait_seconds: float,
     select: str,
     connections: tuple[str, ...],
     since: str | None,
     full_refresh: bool,
     destination: str | None,
-    wait_seconds: float,
 ) -> tuple[SyncReport, WarehouseSettings]:
     if since and full_refresh:
         raise FixConfiguration(

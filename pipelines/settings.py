@@ -95,6 +95,7 @@ class WarehouseSettings:
 def load_unified_settings() -> UnifiedSettings:
     """Resolve section `sources.unified`. Raises `FixConfiguration`, which names the setting and where it goes."""
     try:
+        _refuse_unknown(dlt.config.get("sources.unified"))
         return resolve_configuration(UnifiedSettings(), sections=("sources",))
     except ConfigFieldMissingException as error:
         raise FixConfiguration(_MISSING_KEY) from error
@@ -104,6 +105,17 @@ def load_unified_settings() -> UnifiedSettings:
         raise FixConfiguration(_wrong(error.field_name, expected, shown, example)) from error
     except ConfigurationException as error:
         raise FixConfiguration(f"The configuration cannot be read: {error}") from error
+
+
+def _refuse_unknown(section: object) -> None:
+    """A misspelt setting would be ignored in silence otherwise."""
+    known = {*UnifiedSettings.get_resolvable_fields(), "state_dir"}
+    unknown = sorted(set(section) - known) if isinstance(section, dict) else []
+    if unknown:
+        raise FixConfiguration(
+            f"Expected known settings under [sources.unified] in .dlt/config.toml, got {', '.join(unknown)}. "
+            f"Known are: {', '.join(sorted(known))}."
+        )
 
 
 def load_warehouse_settings(destination: str | None = None) -> WarehouseSettings:

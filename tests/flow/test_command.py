@@ -99,6 +99,22 @@ def test_a_wrong_setting_names_itself_and_what_was_expected(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"), [("[sources.unified]\npagesize = 5\n", "pagesize"), ("x = [", "cannot be read")]
+)
+def test_a_configuration_file_with_a_mistake_is_named(
+    command_environment: dict[str, str], tmp_path: Path, content: str, expected: str
+) -> None:
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text(content)
+    for command in ("check", "sync", "status"):
+        ended = ticketing(command, env=command_environment, cwd=tmp_path)
+        if command != "status" or expected == "cannot be read":
+            assert ended.returncode == 2, ended.stderr
+            assert expected in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
 def test_part_of_it_failing_is_exit_code_3(sandbox: Sandbox, command_environment: dict[str, str]) -> None:
     living = sandbox.world.connections()[0]["id"]
     wanted = {"SOURCES__UNIFIED__CONNECTION_IDS": json.dumps([living, "dead"])}
