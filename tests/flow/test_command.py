@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import click
+import duckdb
 import pytest
 
 from pipelines.cli import main
@@ -139,6 +140,22 @@ def test_it_does_not_matter_from_where_it_is_run(
         ended = ticketing("sync", env=command_environment, cwd=cwd)
         assert ended.returncode == 0, ended.stderr
     assert_same(sandbox.world, warehouse.duckdb_path)
+
+
+def test_run_brings_an_analyst_from_nothing_to_marts(
+    sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str]
+) -> None:
+    ended = ticketing("run", "--as-of", sandbox.world.now.isoformat(), env=command_environment)
+    assert ended.returncode == 0, ended.stderr
+    assert last_line(ended.stdout).startswith("Done: ")
+    with duckdb.connect(str(warehouse.duckdb_path), read_only=True) as connection:
+        tickets = connection.execute("select count(*), count(first_reply_seconds) from marts.tickets").fetchone()
+        people = connection.execute("select count(*) from marts.customer_support_summary").fetchone()
+    assert tickets is not None
+    assert tickets[0] == 40
+    assert tickets[1] > 0
+    assert people is not None
+    assert people[0] >= 8
 
 
 def test_run_says_in_one_json_what_loaded_and_what_did_not_build(
