@@ -104,7 +104,7 @@ class Progress(Watcher):
         rate = rows / max(time.monotonic() - self._started, 0.001)
         self.tick(
             f"{outcome.connection_id} {outcome.object}: {outcome.rows_received:,} rows, "
-            f"{count(outcome.calls.requests, 'request')}, {rate:,.0f} rows/s"
+            f"{count(outcome.pages, 'page')}, {rate:,.0f} rows/s"
         )
 
     def object_done(self, outcome: Outcome) -> None:

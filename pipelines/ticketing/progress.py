@@ -22,6 +22,7 @@ class Outcome:
     cursor_before: datetime | None = None
     cursor_after: datetime | None = None
     ended_at: datetime | None = None
+    pages: int = 0
     rows_received: int = 0
     is_complete: bool = False
     error: str | None = None

@@ -108,6 +108,7 @@ class ObjectReader:
                 Observation(record.fields, page.served_at, self.outcome.rows_received + ordinal)
                 for ordinal, record in enumerate(page.records)
             ]
+            self.outcome.pages += 1
             self.outcome.rows_received += len(page.records)
             self._watcher.page_read(self.outcome)
             if len(unshaped) >= ROWS_A_TABLE:
