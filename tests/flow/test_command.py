@@ -158,6 +158,23 @@ def test_run_brings_an_analyst_from_nothing_to_marts(
     assert people[0] >= 8
 
 
+def test_run_builds_the_marts_of_an_account_without_records(
+    sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str]
+) -> None:
+    for old in sandbox.world.connections():
+        sandbox.world.remove_connection(old["id"])
+    sandbox.world.add_connection("zendesk", id="fresh")
+    ended = ticketing("run", env=command_environment)
+    assert ended.returncode == 0, ended.stderr
+    with duckdb.connect(str(warehouse.duckdb_path), read_only=True) as connection:
+        marts = connection.execute(
+            "select table_name, estimated_size from duckdb_tables() where schema_name = 'marts'"
+        ).fetchall()
+    assert dict(marts) == dict.fromkeys(
+        ["tickets", "conversation_messages", "conversation_threads", "customer_support_summary"], 0
+    )
+
+
 def test_run_says_in_one_json_what_loaded_and_what_did_not_build(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str], tmp_path: Path
 ) -> None:
