@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,9 +52,7 @@ def test_a_sync_without_change_costs_four_requests_an_object_and_writes_no_row(
     run_sync()
     before = load_ids(warehouse.duckdb_path)
     sandbox.reset_counters()
-    started = time.monotonic()
     report = run_sync()
-    assert time.monotonic() - started < 30
     assert max(outcome.calls.requests for outcome in report.outcomes) <= 4
     lists = {path: asked for path, asked in sandbox.requests.items() if "/ticketing/" in path}
     assert sum(lists.values()) <= 4 * len(report.outcomes)
