@@ -10,7 +10,7 @@ from enum import Enum
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever the columns of a raw table change; every row carries the one it was shaped with."""
 
 DATASET = "raw_unified"
@@ -192,9 +192,83 @@ SYNC_RUNS = TableSchema(
         "cursor_after": Kind.TIMESTAMP,
         "is_complete": Kind.BOOLEAN,
         "error": Kind.TEXT,
+        "command": Kind.TEXT,
+        "rows_rejected": Kind.INTEGER,
+        "rows_repaired": Kind.INTEGER,
+        "rows_deleted": Kind.INTEGER,
         "_schema_version": Kind.INTEGER,
     },
 )
-"""One row per run, connection and object; it travels in the same load package as the rows it speaks of."""
+"""One row per run, connection and object; it travels in the same load package as the rows it speaks of.
+`command`: `sync` or `reconcile`. `rows_rejected` went to `rejected_records`; `rows_repaired` held values that no
+warehouse takes; `rows_deleted` were found to be gone at the source."""
+
+TRACKED_FIELDS: Columns = {
+    name: TICKET_FIELDS[name]
+    for name in (
+        "updated_at",
+        "closed_at",
+        "due_at",
+        "status",
+        "priority",
+        "category_id",
+        "category",
+        "user_id",
+        "customer_id",
+        "tags",
+    )
+} | {"raw_status": Kind.TEXT, "raw_state": Kind.TEXT}
+"""What makes one state of a ticket another. `raw_status` and `raw_state` are the helpdesk's own, from the top of `raw`."""
+
+TICKET_VERSIONS = TableSchema(
+    "ticket_versions",
+    ("connection_id", "id", "state_hash"),
+    {
+        "connection_id": Kind.TEXT,
+        "id": Kind.TEXT,
+        "state_hash": Kind.TEXT,
+        **TRACKED_FIELDS,
+        "is_baseline": Kind.BOOLEAN,
+        "observed_at": Kind.TIMESTAMP,
+        "observed_via": Kind.TEXT,
+        "_schema_version": Kind.INTEGER,
+    },
+)
+"""One row per observed state of a ticket, written once. `state_hash` is over the tracked fields; `is_baseline`: it was
+there before anything was known of its connection, so it tells of no change."""
+
+REJECTED_RECORDS = TableSchema(
+    "rejected_records",
+    ("connection_id", "object", "record_hash"),
+    {
+        "connection_id": Kind.TEXT,
+        "object": Kind.TEXT,
+        "record_hash": Kind.TEXT,
+        "reason": Kind.TEXT,
+        "record": Kind.TEXT,
+        "observed_at": Kind.TIMESTAMP,
+        "observed_via": Kind.TEXT,
+        "_schema_version": Kind.INTEGER,
+    },
+)
+"""What the API listed and no raw table can hold, as JSON text, with the reason; written once."""
+
+NOTE_SWEEPS = TableSchema(
+    "note_sweeps",
+    ("connection_id", "ticket_id"),
+    {
+        "connection_id": Kind.TEXT,
+        "ticket_id": Kind.TEXT,
+        "ticket_row_hash": Kind.TEXT,
+        "notes_found": Kind.INTEGER,
+        "swept_at": Kind.TIMESTAMP,
+        "_schema_version": Kind.INTEGER,
+    },
+)
+"""Where notes are listed per ticket: when all notes of a ticket were last read, and in which state the ticket was."""
 
 RECORD_TABLES: dict[str, TableSchema] = {table.name: table for table in (TICKETS, CUSTOMERS, NOTES, CATEGORIES)}
+
+RAW_TABLES: dict[str, TableSchema] = RECORD_TABLES | {
+    table.name: table for table in (CONNECTIONS, SYNC_RUNS, TICKET_VERSIONS, REJECTED_RECORDS, NOTE_SWEEPS)
+}
