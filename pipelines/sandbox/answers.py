@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hmac
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -17,9 +16,10 @@ from pipelines.sandbox.bodies import misfit
 from pipelines.sandbox.faults import Fate
 from pipelines.sandbox.helpdesks import Helpdesk
 from pipelines.sandbox.instants import MINUTE, SECOND, from_iso, to_iso
-from pipelines.sandbox.shelf import Listing, Record
+from pipelines.sandbox.shelf import Listing, Record, Stored
 from pipelines.sandbox.store import Store
 from pipelines.sandbox.support import FILTERS, LISTABLE_FIELDS, OBJECTS, REFERENCES, ObjectSupport, support_key
+from pipelines.sandbox.unrest import stir
 
 PAGE_CAP = 100
 SORTS = ("name", "updated_at", "created_at")
@@ -136,8 +136,9 @@ class Api:
         fields = _fields(parameters, object_name, strict=fate.faults.fields_strict)
         where = (connection_id, object_name)
         if call == "list":
-            self._move_some(where, fate)
+            stir(self._store, where, fate)
             listing = self._listing(parameters, object_name, support, fate)
+            self._must_know_ticket(connection_id, listing)
             readable = _readable(fields, support)
             return Answer(200, b"[" + b",".join(row.json(readable) for row in self._store.page(*where, listing)) + b"]")
         if call == "create":
@@ -193,6 +194,7 @@ class Api:
             query=None if "query" in ignored else query,
             filters={name: value for name, value in filters.items() if name not in ignored},
             shuffle_ties=fate.rng if fate.faults.unstable_ties else None,
+            hides=self._hides(fate),
         )
 
     def _ignored(self, asked: set[str], support: ObjectSupport) -> set[str]:
@@ -204,13 +206,16 @@ class Api:
             raise Refusal(400, f"Not supported by this integration: {', '.join(sorted(ignored))}")
         return ignored
 
-    def _move_some(self, where: tuple[str, str], fate: Fate) -> None:
-        if not fate.faults.moves or not fate.concerns(where[0]):
-            return
-        ids = [stored.id for stored in self._store.shelf(*where)]
-        for record_id in fate.rng.sample(ids, fate.moves(len(ids))):
-            self._store.advance(timedelta(seconds=fate.faults.moves_apart_seconds))
-            self._store.touch(*where, record_id)
+    def _hides(self, fate: Fate) -> Callable[[Stored], bool] | None:
+        if not fate.faults.visible_after_seconds:
+            return None
+        now = self._store.now_milliseconds
+        return lambda stored: fate.hides(stored.id, stored.updated, now)
+
+    def _must_know_ticket(self, connection_id: str, listing: Listing) -> None:
+        ticket_id = listing.filters.get("ticket_id")
+        if ticket_id and self._store.helpdesk_of(connection_id).unknown_ticket_is_404:
+            self._must_exist((connection_id, "ticket"), ticket_id)
 
     def _new_record(self, request: Request, where: tuple[str, str], support: ObjectSupport) -> Record:
         record = self._written(request, where, support)
@@ -264,7 +269,7 @@ class Api:
         categories = set(_many(parameters, "categories"))
         env = _single(parameters, "env")
         connections = [row for row in self._store.connections() if env in (None, row["environment"])]
-        known = [_integration(helpdesk, connections) for helpdesk in self._store.helpdesks()]
+        known = [_integration(helpdesk, connections) for helpdesk in self._store.helpdesks() if helpdesk.is_listed]
         only_active = _single(parameters, "active") == "true"
         chosen = [
             integration
@@ -453,6 +458,6 @@ def _integration(helpdesk: Helpdesk, connections: list[Record]) -> Record:
         "categories": ["ticketing", "hris"] if offers_employees else ["ticketing"],
         "is_active": connected > 0,
         "active_healthy_connections": connected,
-        "support": helpdesk.support,
+        "support": helpdesk.support if helpdesk.published is None else helpdesk.published,
         "web_url": f"https://www.{helpdesk.type}.example",
     }

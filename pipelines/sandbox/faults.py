@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from hashlib import blake2b
 from threading import Lock
 from typing import Literal
 
@@ -45,8 +47,22 @@ class Faults:
     """Before each list answer, so many random records of that list are touched and jump to its end."""
     moves_until: int | None = None
     """Touches in total, after which the lists stand still."""
+    quiet_edits: int = 0
+    """Before each list answer, so many random records of that list get another content and keep `updated_at`."""
+    quiet_edits_until: int | None = None
+    """Quiet edits in total."""
+    deletes: int = 0
+    """Before each list answer, so many random records of that list are removed; a ticket takes its notes along."""
+    deletes_until: int | None = None
+    """Removals in total."""
+    inserts: int = 0
+    """Before each list answer, so many new records appear in that list; notes only where there are tickets."""
+    inserts_until: int | None = None
+    """New records in total."""
     moves_apart_seconds: float = 0
-    """So much time passes before each touch."""
+    """So much time passes before each touch, quiet edit, removal and new record."""
+    visible_after_seconds: float = 0
+    """Lists leave a record out until a share of this time has passed since its `updated_at`: each state has its own."""
     cut_updated_gte: Literal["seconds", "minutes"] | None = None
     """The server cuts `updated_gte` down before it compares."""
     ignore_updated_gte: bool = False
@@ -80,6 +96,15 @@ class Strike(Enum):
 _SHARES = tuple(strike.value for strike in Strike)
 
 
+class Unrest(Enum):
+    """What befalls the records of a list that is being read; the value is its number's name."""
+
+    MOVE = "moves"
+    QUIET_EDIT = "quiet_edits"
+    DELETE = "deletes"
+    INSERT = "inserts"
+
+
 class Fate:
     """Decides, request by request, what `faults` ask for. Holds the dice and the counts."""
 
@@ -89,7 +114,7 @@ class Fate:
         self._clock = clock
         self._lock = Lock()
         self._in_a_row: dict[str, int] = {}
-        self._moved = 0
+        self._befallen: Counter[Unrest] = Counter()
         self._bucket = faults.rate_limit_per_second or 0.0
         self._filled_at = clock()
 
@@ -121,14 +146,23 @@ class Fate:
             self._in_a_row[request] = self._in_a_row.get(request, 0) + 1
             return drawn
 
-    def moves(self, available: int) -> int:
-        """How many records to touch before this list answer."""
+    def due(self, unrest: Unrest, available: int | None = None) -> int:
+        """How many records this is to befall before this list answer, of so many that there are."""
         with self._lock:
-            wanted = min(self.faults.moves, available)
-            if self.faults.moves_until is not None:
-                wanted = max(0, min(wanted, self.faults.moves_until - self._moved))
-            self._moved += wanted
+            wanted: int = getattr(self.faults, unrest.value)
+            until: int | None = getattr(self.faults, f"{unrest.value}_until")
+            if available is not None:
+                wanted = min(wanted, available)
+            if until is not None:
+                wanted = max(0, min(wanted, until - self._befallen[unrest]))
+            self._befallen[unrest] += wanted
             return wanted
+
+    def hides(self, record_id: str, updated: int, now: int) -> bool:
+        """Whether lists leave out, still, the state that a record got at `updated`. Times are in milliseconds."""
+        digest = blake2b(f"{record_id} {updated}".encode(), digest_size=8).digest()
+        share = int.from_bytes(digest) / 2**64
+        return 0 <= now - updated < share * self.faults.visible_after_seconds * 1_000
 
     def _draw(self) -> Strike | None:
         ball = self.rng.random()

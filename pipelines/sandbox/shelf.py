@@ -23,7 +23,7 @@ _SEARCHED = ("name", "subject", "description", "emails")
 class Stored:
     """A record at rest: its JSON in two pieces (without `raw`, and `raw`), ready to be sent."""
 
-    __slots__ = ("_cut", "id", "keys", "plain", "raw", "sequence", "ticket_id", "updated")
+    __slots__ = ("_cut", "id", "keys", "mangled", "plain", "raw", "sequence", "ticket_id", "updated")
 
     def __init__(self, record: Mapping[str, Any], sequence: int, keys: frozenset[str]) -> None:
         raw = record.get("raw")
@@ -35,6 +35,7 @@ class Stored:
         self.keys = keys
         self.plain = _encode({name: value for name, value in record.items() if name != "raw"})
         self.raw: bytes | None = None if raw is None else _encode(raw)
+        self.mangled: bytes | None = None
         self._cut: tuple[frozenset[str], bytes] | None = None
 
     @property
@@ -49,7 +50,9 @@ class Stored:
         return record
 
     def json(self, fields: frozenset[str] | None) -> bytes:
-        """What the API sends: all but `raw`, or exactly `fields` and always the id."""
+        """What the API sends: all but `raw`, or exactly `fields` and always the id; what is mangled, as it is."""
+        if self.mangled is not None:
+            return self.mangled
         if fields is None:
             return self.plain
         plain = self.plain if self.keys <= fields else self._cut_to(fields)
@@ -77,6 +80,7 @@ class Listing:
     query: str | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
     shuffle_ties: random.Random | None = None
+    hides: Callable[[Stored], bool] | None = None
 
 
 class Shelf:
@@ -143,13 +147,15 @@ class Shelf:
 
     def _rows(self, listing: Listing) -> list[Stored]:
         is_narrowed = listing.query is not None or bool(listing.filters)
-        if listing.sort == "updated_at" and not listing.descending and not is_narrowed:
+        if listing.sort == "updated_at" and not listing.descending and not is_narrowed and not listing.hides:
             return self._by_update
         rows = self._view(listing.sort or "", listing.descending)
         if ticket_id := listing.filters.get("ticket_id"):
             rows = _ordered(self.of_ticket(ticket_id), listing.sort or "", listing.descending)
         if listing.updated_gte is not None:
             rows = [row for row in rows if row.updated >= listing.updated_gte]
+        if listing.hides:
+            rows = [row for row in rows if not listing.hides(row)]
         others = {name: value for name, value in listing.filters.items() if name != "ticket_id"}
         if others or listing.query:
             rows = [row for row in rows if _matches(_decode(row.plain), others, listing.query)]
@@ -164,8 +170,9 @@ class Shelf:
         shape = frozenset(record) - {"raw"}
         if old is None:
             self.made += 1
-        sequence = old.sequence if old else self.made
-        return Stored(record, sequence, self._shapes.setdefault(shape, shape))
+        stored = Stored(record, old.sequence if old else self.made, self._shapes.setdefault(shape, shape))
+        stored.mangled = old.mangled if old else None
+        return stored
 
     def _link(self, stored: Stored) -> None:
         self._records[stored.id] = stored

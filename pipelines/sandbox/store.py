@@ -66,7 +66,7 @@ class Store:
     # Integration types and connections
 
     def register_integration(self, integration_type: str, support: Support, **habits: Any) -> None:
-        """Make a new integration type known, or give a known one another support table."""
+        """Make a new integration type known, or give a known one another support table; `habits` as in `Helpdesk`."""
         with self.lock:
             self._helpdesks[integration_type] = Helpdesk(integration_type, support, **habits)
 
@@ -224,6 +224,11 @@ class Store:
         """Set `updated_at` to now and change nothing else."""
         with self.lock:
             self._change(connection_id, object_name, record_id, {"updated_at": to_iso(self._tick())})
+
+    def mangle(self, connection_id: str, object_name: str, record_id: str, body: bytes | None) -> None:
+        """Send exactly these bytes in a record's place from now on, in lists and by id; `None` mends it."""
+        with self.lock:
+            self._stored(connection_id, object_name, record_id).mangled = body
 
     def bulk_edit(
         self,

@@ -70,6 +70,22 @@ def test_what_the_integration_does_not_offer_is_501(sandbox: Sandbox, client: ht
     assert client.get(f"/ticketing/{zoho}/note").status_code == 501
 
 
+@pytest.mark.parametrize("object_name", OBJECTS)
+def test_a_helpdesk_can_lack_records_by_id_and_nothing_else(
+    sandbox: Sandbox, client: httpx.Client, object_name: str
+) -> None:
+    groove = sandbox.world.add_connection("groove")
+    ticket = client.post(f"/ticketing/{groove}/ticket", json={"subject": "x"}).json()
+    body = {"ticket_id": ticket["id"]} if object_name == "note" else {}
+    record = client.post(f"/ticketing/{groove}/{object_name}", json=body).json()
+    url = f"/ticketing/{groove}/{object_name}/{record['id']}"
+    assert client.get(url).status_code == 501
+    assert client.get(f"/ticketing/{groove}/{object_name}/nothing").status_code == 501
+    assert record in client.get(f"/ticketing/{groove}/{object_name}").json()
+    assert client.patch(url, json={}).status_code == 200
+    assert client.delete(url).status_code == 200
+
+
 def test_a_paused_connection_refuses(sandbox: Sandbox, client: httpx.Client, zendesk: str) -> None:
     sandbox.world.change_connection(zendesk, is_paused=True)
     assert client.get(f"/ticketing/{zendesk}/ticket").status_code == 400
@@ -175,6 +191,21 @@ def test_a_required_parameter_is_required(client: httpx.Client, sandbox: Sandbox
     sandbox.world.create(helpscout, "note", {"id": "n", "ticket_id": "t"})
     assert client.get(f"/ticketing/{helpscout}/note").status_code == 400
     assert [row["id"] for row in client.get(f"/ticketing/{helpscout}/note?ticket_id=t").json()] == ["n"]
+
+
+@pytest.mark.parametrize(("integration_type", "status"), [("zendesk", 200), ("helpscout", 200), ("kustomer", 404)])
+def test_notes_of_an_unknown_ticket_are_none_or_404(
+    client: httpx.Client, sandbox: Sandbox, integration_type: str, status: int
+) -> None:
+    connection = sandbox.world.add_connection(integration_type, id="asked")
+    sandbox.world.create(connection, "ticket", {"id": "t"})
+    known = client.get(f"/ticketing/{connection}/note?ticket_id=t")
+    assert (known.status_code, known.json()) == (200, [])
+    sandbox.world.delete(connection, "ticket", "t")
+    for ticket_id in ("t", "unknown"):
+        answer = client.get(f"/ticketing/{connection}/note?ticket_id={ticket_id}")
+        assert answer.status_code == status
+        assert answer.json() == [] or answer.json()["message"] == f"No ticket {ticket_id}"
 
 
 def test_a_helpdesk_without_offset_always_shows_its_first_page(client: httpx.Client, sandbox: Sandbox) -> None:
@@ -373,6 +404,57 @@ def test_integrations_show_their_support_tables(client: httpx.Client) -> None:
     assert [row["type"] for row in with_employees] == ["zendesk", "intercom", "freshdesk"]
     assert client.get("/unified/integration?categories=crm").json() == []
     assert all("support" not in row for row in client.get("/unified/integration?summary=true").json())
+
+
+def test_an_integration_can_go_unlisted(client: httpx.Client, sandbox: Sandbox) -> None:
+    sandbox.world.register_integration("hidden", support_table(), is_listed=False)
+    hidden = sandbox.world.add_connection("hidden")
+    assert client.get("/unified/integration?type=hidden").json() == []
+    assert "hidden" not in [row["type"] for row in client.get("/unified/integration").json()]
+    assert client.get(f"/unified/connection/{hidden}").json()["integration_type"] == "hidden"
+    assert client.get(f"/ticketing/{hidden}/ticket").json() == []
+
+
+def test_a_published_table_can_claim_more_than_is_true(client: httpx.Client, sandbox: Sandbox) -> None:
+    claimed = support_table()
+    true = support_table(
+        updated_gte=False, sort_by_updated_at=False, sort_by_created_at=False, notes_per_ticket=True, raw=False
+    )
+    sandbox.world.register_integration("boaster", true, published=claimed)
+    boaster = sandbox.world.add_connection("boaster")
+    for number in (3, 1, 2):
+        sandbox.world.create(
+            boaster, "ticket", {"id": str(number), "updated_at": f"2026-05-0{number}", "raw": {"a": 1}}
+        )
+    [integration] = client.get("/unified/integration?type=boaster").json()
+    assert integration["support"] == claimed
+    question = f"/ticketing/{boaster}/ticket?sort=updated_at&order=desc&updated_gte=2026-05-02&fields=id,raw"
+    assert client.get(question).json() == [{"id": "3"}, {"id": "1"}, {"id": "2"}]
+    assert client.get(f"/ticketing/{boaster}/note").status_code == 400
+    assert client.get(f"/ticketing/{boaster}/note?ticket_id=1").json() == []
+    sandbox.world.refuse_unsupported = True
+    assert client.get(question).status_code == 400
+    assert client.get(f"/ticketing/{boaster}/ticket?limit=2").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [{}, support_table(objects=("ticket",), updated_gte=False, sort_by_updated_at=False, raw=False, methods=("list",))],
+)
+def test_a_published_table_can_claim_less_than_is_true(
+    client: httpx.Client, sandbox: Sandbox, claimed: dict[str, object]
+) -> None:
+    sandbox.world.register_integration("modest", support_table(), published=claimed)
+    sandbox.world.refuse_unsupported = True
+    modest = sandbox.world.add_connection("modest")
+    for number in (3, 1, 2):
+        sandbox.world.create(modest, "ticket", {"id": str(number), "updated_at": f"2026-05-0{number}"})
+    [integration] = client.get("/unified/integration?type=modest").json()
+    assert integration["support"] == claimed
+    question = f"/ticketing/{modest}/ticket?sort=updated_at&order=desc&updated_gte=2026-05-02&fields=id"
+    assert client.get(question).json() == [{"id": "3"}, {"id": "2"}]
+    assert client.get(f"/ticketing/{modest}/ticket/1").status_code == 200
+    assert client.get(f"/ticketing/{modest}/note").json() == []
 
 
 def test_employees_name_the_agents(client: httpx.Client, zendesk: str, sandbox: Sandbox) -> None:

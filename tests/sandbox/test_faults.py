@@ -11,7 +11,10 @@ import msgspec
 import pytest
 
 from pipelines.sandbox import Faults, Sandbox
-from pipelines.sandbox.faults import Fate, Strike
+from pipelines.sandbox.faults import Fate, Strike, Unrest
+from pipelines.sandbox.instants import from_iso
+from pipelines.sandbox.support import OBJECTS
+from tests.sandbox.conftest import connection_id
 
 ALWAYS = 10**9
 
@@ -134,6 +137,179 @@ def test_time_can_pass_before_each_move(sandbox: Sandbox, client: httpx.Client, 
     assert sandbox.world.now == start + 6 * timedelta(seconds=90, milliseconds=1)
 
 
+def test_each_unrest_counts_up_to_a_limit_of_its_own() -> None:
+    fate = Fate(Faults(moves=3, moves_until=4, quiet_edits=2, deletes=5, deletes_until=0, inserts=2, inserts_until=3))
+    due = {unrest: [fate.due(unrest, 4) for _ in range(3)] for unrest in Unrest}
+    assert due == {
+        Unrest.MOVE: [3, 1, 0],
+        Unrest.QUIET_EDIT: [2, 2, 2],
+        Unrest.DELETE: [0, 0, 0],
+        Unrest.INSERT: [2, 1, 0],
+    }
+    assert Fate(Faults(moves=3)).due(Unrest.MOVE, 2) == 2
+
+
+@pytest.mark.parametrize(
+    ("object_name", "fields"),
+    [
+        ("ticket", {"subject", "description", "status"}),
+        ("customer", {"name", "emails"}),
+        ("note", {"ticket_id", "description"}),
+        ("category", {"name", "is_active"}),
+    ],
+)
+@pytest.mark.parametrize("integration_type", ["zendesk", "intercom", "servicenow", "helpscout"])
+def test_new_records_can_appear_while_a_list_is_read(
+    sandbox: Sandbox, client: httpx.Client, integration_type: str, object_name: str, fields: set[str]
+) -> None:
+    world = sandbox.world
+    connection = world.add_connection(integration_type, id="growing")
+    ticket = world.create(connection, "ticket", {"subject": "the first"})
+    before = [row["id"] for row in world.records(connection, object_name)]
+    sandbox.faults = Faults(inserts=2, inserts_until=5)
+    question = f"ticket_id={ticket['id']}" if object_name == "note" else "sort=updated_at"
+    pages = [client.get(f"/ticketing/{connection}/{object_name}?{question}").json() for _ in range(4)]
+    assert [len(page) - len(before) for page in pages] == [2, 4, 5, 5]
+    for record in world.records(connection, object_name)[len(before) :]:
+        assert all(record[name] for name in fields)
+        assert set(record) <= set(world.helpdesk_of(connection).support[f"ticketing_{object_name}"]["inbound_fields"])
+        assert "2026-05-29T16:00:00.000Z" < record["created_at"] == record["updated_at"] < "2026-05-29T16:00:01Z"
+
+
+def test_new_notes_belong_to_any_ticket_and_need_one(sandbox: Sandbox, client: httpx.Client) -> None:
+    helpscout = sandbox.world.add_connection("helpscout")
+    sandbox.faults = Faults(inserts=30)
+    assert client.get(f"/ticketing/{helpscout}/note?ticket_id=a").json() == []
+    for ticket_id in "abc":
+        sandbox.world.create(helpscout, "ticket", {"id": ticket_id})
+    shown = client.get(f"/ticketing/{helpscout}/note?ticket_id=a").json()
+    notes = sandbox.world.records(helpscout, "note")
+    assert len(notes) == 30
+    assert {note["ticket_id"] for note in notes} == set("abc")
+    assert {note["ticket_id"] for note in shown} == {"a"}
+
+
+def test_new_agents_can_appear_too(sandbox: Sandbox, client: httpx.Client, zendesk: str) -> None:
+    before = client.get(f"/hris/{zendesk}/employee").json()
+    sandbox.faults = Faults(inserts=1)
+    assert client.get(f"/hris/{zendesk}/employee").json()[:-1] == before
+
+
+def test_records_can_vanish_while_a_list_is_read(sandbox: Sandbox, client: httpx.Client, zendesk: str) -> None:
+    world = sandbox.world
+    tickets = [ticket["id"] for ticket in world.records(zendesk, "ticket")]
+    sandbox.faults = Faults(deletes=4, deletes_until=10)
+    counts = [len(client.get(f"/ticketing/{zendesk}/ticket").json()) - len(tickets) for _ in range(4)]
+    assert counts == [-4, -8, -10, -10]
+    left = {ticket["id"] for ticket in world.records(zendesk, "ticket")}
+    assert left < set(tickets)
+    assert {note["ticket_id"] for note in world.records(zendesk, "note")} <= left
+    sandbox.faults = Faults(deletes=10**6)
+    assert client.get(f"/ticketing/{zendesk}/ticket").json() == []
+    assert world.records(zendesk, "note") == []
+    assert client.get(f"/ticketing/{zendesk}/ticket").json() == []
+
+
+@pytest.mark.parametrize("object_name", OBJECTS)
+def test_content_can_change_without_a_trace(
+    sandbox: Sandbox, client: httpx.Client, zendesk: str, object_name: str
+) -> None:
+    title = {"ticket": "subject", "note": "description"}.get(object_name, "name")
+    before = {row["id"]: row for row in sandbox.world.records(zendesk, object_name)}
+    sandbox.faults = Faults(quiet_edits=3, quiet_edits_until=4)
+    for _ in range(4):
+        client.get(f"/ticketing/{zendesk}/{object_name}?limit=1")
+    after = {row["id"]: row for row in sandbox.world.records(zendesk, object_name)}
+    changed = [record_id for record_id in before if after[record_id] != before[record_id]]
+    assert 3 <= len(changed) <= 4
+    for record_id in changed:
+        told = {name for name, value in after[record_id].items() if value != before[record_id].get(name)}
+        assert title in told <= {title, "raw"}
+
+
+def test_every_kind_of_unrest_takes_its_time(sandbox: Sandbox, client: httpx.Client, zendesk: str) -> None:
+    start = sandbox.world.now
+    sandbox.faults = Faults(moves=1, quiet_edits=1, deletes=1, inserts=1, moves_apart_seconds=30)
+    client.get(f"/ticketing/{zendesk}/category")
+    assert sandbox.world.now == start + 4 * timedelta(seconds=30, milliseconds=1)
+
+
+def test_unrest_comes_from_the_seed_and_stays_where_it_belongs(client: httpx.Client, sandbox: Sandbox) -> None:
+    faults = Faults(seed=3, moves=2, quiet_edits=2, deletes=2, inserts=2)
+    worlds = []
+    for _ in range(2):
+        with Sandbox(seed=7, tickets=40, faults=faults) as twin:
+            zendesk = connection_id(twin, "zendesk")
+            for object_name in OBJECTS:
+                httpx.get(
+                    f"{twin.base_url}/ticketing/{zendesk}/{object_name}",
+                    headers={"authorization": f"bearer {twin.api_key}"},
+                )
+            worlds.append([twin.world.records(zendesk, object_name) for object_name in OBJECTS])
+    assert worlds[0] == worlds[1]
+    ill, well, *_ = (row["id"] for row in sandbox.world.connections())
+    before = sandbox.world.records(well, "ticket")
+    sandbox.faults = Faults(moves=2, quiet_edits=2, deletes=2, inserts=2, connections=(ill,))
+    client.get(f"/ticketing/{well}/ticket")
+    assert sandbox.world.records(well, "ticket") == before
+
+
+def test_lists_can_lag_behind_while_a_record_by_its_id_does_not(
+    sandbox: Sandbox, client: httpx.Client, zendesk: str
+) -> None:
+    world = sandbox.world
+    world.advance(timedelta(hours=1))
+    old = [ticket["id"] for ticket in world.records(zendesk, "ticket")]
+    sandbox.faults = Faults(visible_after_seconds=600)
+    assert len(client.get(f"/ticketing/{zendesk}/ticket").json()) == len(old)
+
+    new = [world.create(zendesk, "ticket", {"subject": "new"})["id"] for _ in range(40)]
+    for record_id in old[:2]:
+        world.touch(zendesk, "ticket", record_id)
+    assert client.get(f"/ticketing/{zendesk}/ticket/{new[0]}").json()["subject"] == "new"
+    shown = [_ids(client, f"/ticketing/{zendesk}/ticket?sort=updated_at")]
+    assert set(shown[0]) == set(old[2:])
+    for _ in range(10):
+        world.advance(timedelta(seconds=60))
+        shown.append(_ids(client, f"/ticketing/{zendesk}/ticket?sort=updated_at"))
+    assert [len(ids) for ids in shown] == sorted(len(ids) for ids in shown)
+    assert len({len(ids) for ids in shown}) > 5, "each state lags by a share of its own"
+    assert set(shown[-1]) == {*old, *new}
+
+
+def test_what_lags_is_missing_from_every_form_of_a_list(sandbox: Sandbox, client: httpx.Client) -> None:
+    world, since = sandbox.world, "2026-05-29T16:00:00Z"
+    zendesk = world.add_connection("zendesk", id="lagging")
+    sandbox.faults = Faults(visible_after_seconds=100)
+    world.create(zendesk, "ticket", {"id": "t"})
+    for number in range(30):
+        world.create(zendesk, "note", {"id": f"{number:02}", "ticket_id": "t", "customer_id": "c"})
+    world.advance(timedelta(seconds=50))
+    url = f"/ticketing/{zendesk}/note?"
+    plain = _ids(client, f"{url}sort=updated_at")
+    assert 5 < len(plain) < 25
+    assert plain == sorted(plain)
+    assert _ids(client, f"{url}sort=updated_at&updated_gte={since}") == plain
+    assert _ids(client, f"{url}sort=updated_at&order=desc") == plain[::-1]
+    assert _ids(client, f"{url}sort=updated_at&updated_gte={since}&offset=2&limit=3") == plain[2:5]
+    for question in ("", "ticket_id=t", "customer_id=c", "ticket_id=t&sort=updated_at", "sort=created_at"):
+        assert _ids(client, f"{url}{question}") == plain
+
+
+def test_a_lag_is_a_share_that_the_record_and_its_state_decide() -> None:
+    fate, now = Fate(Faults(visible_after_seconds=100)), from_iso("2026-05-29T16:00:00Z")
+    lags = [
+        next(ms for ms in range(0, 100_001, 100) if not fate.hides(record_id, updated, updated + ms))
+        for record_id in ("a", "b", "c", "d")
+        for updated in range(now, now + 50)
+    ]
+    assert len(set(lags)) > 100
+    assert 45_000 < sum(lags) / len(lags) < 55_000
+    assert not fate.hides("a", -1, now)
+    assert not fate.hides("a", now + 1, now), "a time that is still to come is nonsense, not a lag"
+    assert not Fate(Faults()).hides("a", now, now)
+
+
 @pytest.mark.parametrize(("grain", "floor"), [("seconds", "2026-05-01T10:20:30Z"), ("minutes", "2026-05-01T10:20:00Z")])
 def test_updated_gte_can_be_cut_down(
     sandbox: Sandbox, client: httpx.Client, zendesk: str, grain: str, floor: str
@@ -191,6 +367,10 @@ def test_faults_can_be_kept_to_some_connections(sandbox: Sandbox, client: httpx.
 def test_a_share_is_between_nothing_and_all() -> None:
     with pytest.raises(ValueError, match="status_500"):
         Faults(status_500=1.5)
+
+
+def _ids(client: httpx.Client, url: str) -> list[str]:
+    return [row["id"] for row in client.get(url).json()]
 
 
 def _outcome(client: httpx.Client, url: str) -> str:

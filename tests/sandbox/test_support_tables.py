@@ -81,7 +81,16 @@ def test_the_others_each_lack_what_they_are_there_to_lack() -> None:
     assert tables["hubspot"]["ticketing_ticket"]["list_updated_gte"] == "supported"
     assert tables["front"]["ticketing_ticket"]["list_updated_gte"] == "not-supported"
     assert "ticketing_note" not in tables["zohodesk"]
+    assert tables["kustomer"]["ticketing_note"]["list_ticket_id"] == "supported-required"
+    assert HELPDESKS["kustomer"].unknown_ticket_is_404
+    assert not HELPDESKS["helpscout"].unknown_ticket_is_404
+    for support in tables["groove"].values():
+        assert [method for method, is_offered in support["methods"].items() if not is_offered] == ["get"]
     assert "priority" not in tables["intercom"]["ticketing_ticket"]["outbound_fields"]
+
+
+def test_every_integration_is_listed_with_its_true_table() -> None:
+    assert all(helpdesk.is_listed and helpdesk.published is None for helpdesk in HELPDESKS.values())
 
 
 def test_traits_build_a_table_and_overrides_bend_single_objects() -> None:

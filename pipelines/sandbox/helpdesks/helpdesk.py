@@ -65,6 +65,12 @@ class Helpdesk:
     note_moves_ticket: bool = False
     keeps_closed_at: bool = False
     sends_nulls: bool = False
+    unknown_ticket_is_404: bool = False
+    """Whether the notes of a ticket that is not there are 404, where others answer with an empty list."""
+    is_listed: bool = True
+    """Whether the API speaks of this integration type at all."""
+    published: Support | None = None
+    """The support table that the API shows, if that is not `support`; it is `support` by which it answers."""
     priorities: tuple[str, ...] = ("low", "normal", "high", "urgent")
     """From the least to the most urgent."""
     sources: tuple[str, ...] = ("email", "web", "phone")

@@ -15,5 +15,8 @@ OTHERS = (
         "Front",
     ),
     Helpdesk("zohodesk", support_table(objects=("ticket", "customer", "category"), raw=False), "Zoho Desk"),
+    Helpdesk("kustomer", support_table(notes_per_ticket=True, raw=False), "Kustomer", unknown_ticket_is_404=True),
+    Helpdesk("groove", support_table(methods=("list", "create", "update", "remove"), raw=False), "Groove"),
 )
-"""Notes only by ticket; no `updated_gte`; no sort; neither; no notes at all."""
+"""Notes only by ticket; no `updated_gte`; no sort; neither; no notes at all; notes only by a ticket that is known;
+no record by its id."""
