@@ -1,9 +1,24 @@
-"""Shared by all tests: how hard hypothesis tries."""
+"""Shared by all tests: how hard hypothesis tries, and a Postgres where it is installed."""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.postgres_server import PostgresServer, find_binaries
 
 settings.register_profile("everyday", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", parent=settings.get_profile("everyday"), max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running server; a test that asks for it is skipped where Postgres is not installed."""
+    server = PostgresServer(find_binaries())
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

@@ -15,9 +15,9 @@
         column,
         "</" ~ elements ~ "\\s*>|<" ~ elements ~ "\\s+[a-z][a-z0-9:_-]*\\s*=|<(?:" ~ alone ~ ")\\s*/?>|<!--|<!doctype"
     ) -%}
-    {%- set unseen = "<!--.*?(?:-->|$)|<script(?:\\s[^>]*?)??>.*?(?:</script\\s*?>|$)|<style(?:\\s[^>]*?)??>.*?(?:</style\\s*?>|$)|<head(?:\\s[^>]*?)??>.*?</head\\s*?>|<title(?:\\s[^>]*?)??>.*?</title\\s*?>" -%}
+    {%- set unseen = "(?:<!--.*?(?:-->|$)|<script(?:\\s[^>]*?)??>.*?(?:</script\\s*?>|$)|<style(?:\\s[^>]*?)??>.*?(?:</style\\s*?>|$)|<head(?:\\s[^>]*?)??>.*?</head\\s*?>|<title(?:\\s[^>]*?)??>.*?</title\\s*?>){1,1}?" -%}
 
-    {%- set one_line = regex_replace_all(column, "\\s+", "' '") -%}
+    {%- set one_line = regex_replace_all(column, "[\\s\\v]+", "' '") -%}
     {%- set seen = regex_replace_all(one_line, unseen, "''") -%}
     {%- set with_breaks = regex_replace_all(seen, "<br" ~ attributes, "chr(31)") -%}
     {%- set with_blocks = regex_replace_all(with_breaks, "</?(?:" ~ blocks ~ ")" ~ attributes, "chr(30)") -%}
@@ -28,13 +28,9 @@
     {%- set stripped = "replace(" ~ with_block_ends ~ ", chr(31), chr(10))" -%}
     {%- set plain = regex_replace_all(column, "\\r\\n?", "chr(10)") -%}
 
+    {%- set untagged = "case when " ~ is_html ~ " then " ~ stripped ~ " else " ~ plain ~ " end" -%}
     {%- set readable -%}
-        case
-            when {{ is_html }} and {{ column }} like '%&%' then {{ decode_html_entities(stripped) }}
-            when {{ is_html }} then {{ stripped }}
-            when {{ column }} like '%&%' then {{ decode_html_entities(plain) }}
-            else {{ plain }}
-        end
+        case when {{ column }} like '%&%' then {{ decode_html_entities(untagged) }} else {{ untagged }} end
     {%- endset -%}
 
     {%- set spaced = regex_replace_all(plain_spaces(readable), "[ \\t\\f\\v\\r]+", "' '") -%}

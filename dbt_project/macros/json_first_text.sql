@@ -10,8 +10,8 @@
 {% macro duckdb__json_first_text(expression, key) -%}
     list_filter(
         list_transform(
-            json_extract_string({{ expression }}, '$[*]."{{ key }}"'),
-            lambda candidate: {{ blank_to_null('candidate') }}
+            json_extract({{ expression }}, '$[*]."{{ key }}"'),
+            lambda candidate: {{ json_text('candidate', []) }}
         ),
         lambda candidate: candidate is not null
     )[1]
@@ -19,10 +19,10 @@
 
 {% macro postgres__json_first_text(expression, key) -%}
     (
-        select {{ blank_to_null("elements.element ->> '" ~ key ~ "'") }}
-        from json_array_elements(case when json_typeof({{ expression }}) = 'array' then {{ expression }} end)
+        select {{ json_text('elements.element', [key]) }}
+        from jsonb_array_elements(case when jsonb_typeof({{ expression }}) = 'array' then {{ expression }} end)
             with ordinality as elements (element, position)
-        where {{ blank_to_null("elements.element ->> '" ~ key ~ "'") }} is not null
+        where {{ json_text('elements.element', [key]) }} is not null
         order by elements.position
         limit 1
     )

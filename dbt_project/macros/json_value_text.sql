@@ -1,5 +1,4 @@
 {# The text at a path, or its `value` where an object stands there: ServiceNow gives a field either way. #}
 {% macro json_value_text(expression, path) -%}
-    {%- set plain = json_text(expression, path) -%}
-    coalesce({{ json_text(expression, path + ['value']) }}, case when left({{ plain }}, 1) <> '{' then {{ plain }} end)
+    coalesce({{ json_text(expression, path + ['value']) }}, {{ json_text(expression, path) }})
 {%- endmacro %}

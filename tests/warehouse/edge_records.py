@@ -34,7 +34,12 @@ CUSTOMERS: Rows = [
     },
     {"connection_id": DESK, "id": "c-gone", "name": "Gone", "_deleted_at": DAY, "_deletion_reason": "not_found"},
     {"connection_id": DESK, "id": "c-silent", "name": "Never asked", "emails": []},
-    {"connection_id": OTHER_DESK, "id": "c-ann", "name": "Another Ann", "telephones": [{"telephone": "+1"}]},
+    {
+        "connection_id": OTHER_DESK,
+        "id": "c-ann",
+        "name": "Another Ann",
+        "telephones": [{"telephone": {"of": "no use"}}, {"telephone": "+1"}],
+    },
     {"connection_id": OTHER_DESK, "id": "c-gone", "name": "Not gone here"},
 ]
 CATEGORIES: Rows = [
@@ -43,6 +48,7 @@ CATEGORIES: Rows = [
     {"connection_id": DESK, "id": "k-twin-2", "name": "twin"},
     {"connection_id": DESK, "id": "k-old", "name": "Before", "_deleted_at": DAY},
     {"connection_id": DESK, "id": "k-bare", "name": " "},
+    {"connection_id": DESK, "id": "k-accent", "name": "\u00c4rger"},
     {"connection_id": OTHER_DESK, "id": "k-billing", "name": "Invoices"},
     {"connection_id": OTHER_DESK, "id": "k-gone", "name": "Not gone here"},
     {"connection_id": OTHER_DESK, "id": "k-twin-1", "name": "Twin"},
@@ -65,6 +71,10 @@ SYNC_RUNS: Rows = [
         "cursor_after": DAY,
         "is_complete": True,
         "error": "\n",
+        "command": "reconcile",
+        "rows_rejected": 2,
+        "rows_repaired": 1,
+        "rows_deleted": 4,
     }
 ]
 
@@ -292,6 +302,11 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], Rows]]:
     yield "category by a deleted one's name", {"category": "before"}, []
     yield "category by id", {"category_id": "k-billing", "category": "as the ticket says"}, []
     yield "category by name", {"category": " billing "}, []
+    yield (
+        "words beyond ASCII",
+        {"category": "\u00e4RGER", "priority": "\u00c9LEV\u00c9", "source": "\u03a5\u03a8\u0397\u039b\u039f\u03a3\vIt"},
+        [],
+    )
     yield "category by a name of two", {"category": "Twin"}, []
     yield "customer absent", {"customer_id": "c-nowhere"}, [_agent(7)]
     yield "customer deleted", {"customer_id": "c-gone"}, [_agent(8)]
@@ -299,12 +314,17 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], Rows]]:
     yield "no customer", {"customer_id": " "}, [_agent(9)]
     yield (
         "deleted ticket",
-        {"_deleted_at": at(days=1), "_deletion_reason": "gone", "status": "CLOSED", "closed_at": at(hours=1)},
+        {"_deleted_at": at(days=1), "_deletion_reason": "absent", "status": "CLOSED", "closed_at": at(hours=1)},
         [_agent(4)],
     )
     yield "deleted note", {}, [_agent(4, _deleted_at=at(days=1)), _agent(9)]
     yield "connection unknown", {"connection_id": "desk-9"}, []
     yield "ids are numbers in text", {}, [{**_customer(5, "nine"), "id": "9"}, {**_customer(5, "ten"), "id": "10"}]
+    yield (
+        "ids that sort by bytes",
+        {},
+        [{**_customer(5, text), "id": f"id {text}"} for text in ("a", "\u00e9", "B", "_", "b", "A")],
+    )
     for number, body in enumerate(BODIES):
         yield f"body {number}", {"description": body}, [_agent(5, body)]
 

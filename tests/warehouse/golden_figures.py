@@ -416,16 +416,21 @@ def _value(member: Any) -> Any:
     return (member.get("value") if isinstance(member, dict) else member) or None
 
 
-def _text(value: str | None) -> str | None:
-    return (value or "").strip() or None
+def _text(value: Any) -> str | None:
+    return (value.strip() or None) if isinstance(value, str) else None
 
 
 def _snake(value: str | None) -> str | None:
-    return re.sub(r"[\s-]+", "_", _text(value) or "").lower() or None
+    return re.sub(r"[\s-]+", "_", _lower(_text(value) or "")) or None
 
 
 def _comparable(value: str | None) -> str | None:
-    return " ".join(unicodedata.normalize("NFC", value or "").lower().split()) or None
+    return " ".join(_lower(unicodedata.normalize("NFC", value or "")).split()) or None
+
+
+def _lower(value: str) -> str:
+    """Letter by letter: a sigma at a word's end is as any other."""
+    return "".join(letter.lower() for letter in value)
 
 
 def _json(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A DuckDB file with the raw tables as a sync leaves them, made from plain records; and dbt run upon it."""
+"""A warehouse with the raw tables as a sync leaves them, made from plain records; and dbt run upon it."""
 
 from __future__ import annotations
 
@@ -6,84 +6,174 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import duckdb
+import psycopg2  # type: ignore[import-untyped]
 import pyarrow as pa
+from psycopg2.extras import (  # type: ignore[import-untyped]
+    execute_values,
+    register_default_json,
+    register_default_jsonb,
+)
 
-from transforms.schemas import CONNECTIONS, DATASET, RECORD_TABLES, SYNC_RUNS, Kind, TableSchema
+from transforms.schemas import DATASET, RAW_TABLES, Kind, TableSchema
 
 ROOT = Path(__file__).parents[2]
-TABLES = {**RECORD_TABLES, CONNECTIONS.name: CONNECTIONS, SYNC_RUNS.name: SYNC_RUNS}
-SQL_TYPES = {
-    Kind.TEXT: "varchar",
-    Kind.TIMESTAMP: "timestamptz",
-    Kind.BOOLEAN: "boolean",
-    Kind.INTEGER: "bigint",
-    Kind.REAL: "double",
-    Kind.JSON: "json",
-}
 
 Record = Mapping[str, Any]
 
 
-def write_raw_warehouse(path: Path, records: Mapping[str, Sequence[Record]]) -> None:
-    """Create the file with every raw table; a table without records is there and empty."""
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"create schema {DATASET}")
-        for table in TABLES.values():
-            _write_table(connection, table, records.get(table.name, ()))
+class RawWarehouse(ABC):
+    """An empty warehouse; its sessions are in the time zone it is given."""
+
+    target: ClassVar[str]
+    """The warehouse's name in dbt's profile."""
+    sql_types: ClassVar[Mapping[Kind, str]]
+
+    @abstractmethod
+    def environment(self) -> dict[str, str]:
+        """The variables by which dbt finds the warehouse."""
+
+    @abstractmethod
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """The rows by column name; JSON is text."""
+
+    @abstractmethod
+    def write(self, records: Mapping[str, Sequence[Record]]) -> None:
+        """Create every raw table; a table without records is there and empty."""
+
+    def build(
+        self, *, as_of: datetime, target_path: Path, unit_tests: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `dbt build` from the project's root, as `ticketing build` does."""
+        command = [
+            str(Path(sys.executable).with_name("dbt")),
+            "--no-use-colors",
+            "build",
+            "--project-dir=dbt_project",
+            "--profiles-dir=dbt_project",
+            f"--target={self.target}",
+            f"--target-path={target_path}",
+            f"--log-path={target_path}",
+            "--vars",
+            json.dumps({"as_of": as_of.isoformat()}),
+            *([] if unit_tests else ["--exclude-resource-type=unit_test"]),
+        ]
+        environment = {**os.environ, **self.environment()}
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    def _table_definition(self, table: TableSchema) -> str:
+        columns = ", ".join(f'"{name}" {self.sql_types[kind]}' for name, kind in table.columns.items())
+        return f'create table {DATASET}.{table.name} ({columns}, "_dlt_load_id" varchar)'
 
 
-def build(
-    path: Path, *, as_of: datetime, target_path: Path, time_zone: str = "UTC", unit_tests: bool = False
-) -> subprocess.CompletedProcess[str]:
-    """Run `dbt build` from the project's root, as `ticketing build` does, in a session of this time zone."""
-    command = [
-        str(Path(sys.executable).with_name("dbt")),
-        "--no-use-colors",
-        "build",
-        "--project-dir=dbt_project",
-        "--profiles-dir=dbt_project",
-        f"--target-path={target_path}",
-        f"--log-path={target_path}",
-        "--vars",
-        json.dumps({"as_of": as_of.isoformat()}),
-        *([] if unit_tests else ["--exclude-resource-type=unit_test"]),
-    ]
-    environment = {**os.environ, "TICKETING_DUCKDB_PATH": str(path), "TICKETING_DUCKDB_TIME_ZONE": time_zone}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+class DuckDBWarehouse(RawWarehouse):
+    """A file."""
+
+    target = "duckdb"
+    sql_types: ClassVar = {
+        Kind.TEXT: "varchar",
+        Kind.TIMESTAMP: "timestamptz",
+        Kind.BOOLEAN: "boolean",
+        Kind.INTEGER: "bigint",
+        Kind.REAL: "double",
+        Kind.JSON: "json",
+    }
+
+    def __init__(self, path: Path, time_zone: str = "UTC") -> None:
+        self._path = path
+        self._time_zone = time_zone
+
+    def environment(self) -> dict[str, str]:
+        return {"TICKETING_DUCKDB_PATH": str(self._path), "TICKETING_DUCKDB_TIME_ZONE": self._time_zone}
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        with duckdb.connect(str(self._path), read_only=True) as connection:
+            cursor = connection.execute(query)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def write(self, records: Mapping[str, Sequence[Record]]) -> None:
+        with duckdb.connect(str(self._path)) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute(f"create schema {DATASET}")
+            for table in RAW_TABLES.values():
+                connection.execute(self._table_definition(table))
+                columns = _columns(table, records.get(table.name, ()))
+                arrays = [pa.array(columns[name], type=kind.arrow_type) for name, kind in table.columns.items()]
+                connection.register("arrow_records", pa.Table.from_arrays(arrays, schema=table.arrow()))
+                connection.execute(f"insert into {DATASET}.{table.name} select *, 'load-1' from arrow_records")
+                connection.unregister("arrow_records")
 
 
-def rows(path: Path, query: str) -> list[dict[str, Any]]:
-    with duckdb.connect(str(path), read_only=True) as connection:
-        cursor = connection.execute(query)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+class PostgresWarehouse(RawWarehouse):
+    """A database, with the types that dlt gives the columns there."""
+
+    target = "postgres"
+    sql_types: ClassVar = {
+        Kind.TEXT: "varchar",
+        Kind.TIMESTAMP: "timestamp with time zone",
+        Kind.BOOLEAN: "boolean",
+        Kind.INTEGER: "bigint",
+        Kind.REAL: "double precision",
+        Kind.JSON: "jsonb",
+    }
+
+    def __init__(self, url: str, time_zone: str = "UTC") -> None:
+        self._url = url
+        self._name = urlsplit(url).path.removeprefix("/")
+        with self._cursor() as cursor:
+            cursor.execute(f"alter database {self._name} set timezone = '{time_zone}'")
+
+    def environment(self) -> dict[str, str]:
+        parts = urlsplit(self._url)
+        return {
+            "TICKETING_POSTGRES_HOST": parts.hostname or "",
+            "TICKETING_POSTGRES_PORT": str(parts.port),
+            "TICKETING_POSTGRES_USER": parts.username or "",
+            "TICKETING_POSTGRES_PASSWORD": parts.password or "",
+            "TICKETING_POSTGRES_DATABASE": self._name,
+        }
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        with self._cursor() as cursor:
+            cursor.execute(query)
+            names = [column.name for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def write(self, records: Mapping[str, Sequence[Record]]) -> None:
+        with self._cursor() as cursor:
+            cursor.execute(f"create schema {DATASET}")
+            for table in RAW_TABLES.values():
+                cursor.execute(self._table_definition(table))
+                columns = _columns(table, records.get(table.name, ()))
+                rows = [(*row, "load-1") for row in zip(*columns.values(), strict=True)]
+                execute_values(cursor, f"insert into {DATASET}.{table.name} values %s", rows)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        """In a transaction of a connection of its own."""
+        connection = psycopg2.connect(self._url)
+        try:
+            register_default_json(connection, loads=str)
+            register_default_jsonb(connection, loads=str)
+            with connection, connection.cursor() as cursor:
+                yield cursor
+        finally:
+            connection.close()
 
 
-def _write_table(connection: duckdb.DuckDBPyConnection, table: TableSchema, records: Sequence[Record]) -> None:
-    columns = ", ".join(f'"{name}" {SQL_TYPES[kind]}' for name, kind in table.columns.items())
-    connection.execute(f'create table {DATASET}.{table.name} ({columns}, "_dlt_load_id" varchar)')
-    if records:
-        arrow = _arrow_table(table, records)
-        connection.register("arrow_records", arrow)
-        connection.execute(f"insert into {DATASET}.{table.name} select *, 'load-1' from arrow_records")
-        connection.unregister("arrow_records")
-
-
-def _arrow_table(table: TableSchema, records: Sequence[Record]) -> pa.Table:
+def _columns(table: TableSchema, records: Sequence[Record]) -> dict[str, list[Any]]:
     unknown = {name for record in records for name in record} - set(table.columns)
     assert not unknown, f"{table.name} has no columns {sorted(unknown)}"
-    columns = [
-        pa.array([_shaped(kind, record.get(name)) for record in records], type=kind.arrow_type)
-        for name, kind in table.columns.items()
-    ]
-    return pa.Table.from_arrays(columns, schema=table.arrow())
+    return {name: [_shaped(kind, record.get(name)) for record in records] for name, kind in table.columns.items()}
 
 
 def _shaped(kind: Kind, value: Any) -> Any:

@@ -1,34 +1,52 @@
-"""The real dbt on raw tables made here; every row and column of the marts against the same in plain Python."""
+"""The real dbt on raw tables made here, in DuckDB and in Postgres; every row and column of the marts against the same
+in plain Python."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.postgres_server import PostgresServer
 from tests.warehouse.edge_records import DAY, DESK, OTHER_DESK, Rows, at, drawn, hand_picked
 from tests.warehouse.golden_figures import Key, Marts, marts
-from tests.warehouse.raw_warehouse import build, rows, write_raw_warehouse
+from tests.warehouse.raw_warehouse import DuckDBWarehouse, PostgresWarehouse, RawWarehouse
 
 AS_OF = datetime.fromisoformat("2026-06-01T00:00:00+00:00")
+NOT_UTC = "America/St_Johns"
+"""Half an hour beside the others, with daylight saving."""
+
+MakeWarehouse = Callable[[Path, pytest.FixtureRequest], RawWarehouse]
+
+
+def _duckdb(folder: Path, request: pytest.FixtureRequest) -> RawWarehouse:
+    return DuckDBWarehouse(folder / "warehouse.duckdb", NOT_UTC)
+
+
+def _postgres_of(*options: str) -> MakeWarehouse:
+    def make(folder: Path, request: pytest.FixtureRequest) -> RawWarehouse:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        return PostgresWarehouse(server.new_database(*options), NOT_UTC)
+
+    return make
 
 
 class Warehouse:
     """The marts of one build, and the same from the records it was built from."""
 
-    def __init__(self, path: Path, records: Mapping[str, Rows]) -> None:
-        self.path = path
+    def __init__(self, raw: RawWarehouse, records: Mapping[str, Rows]) -> None:
+        self.rows = raw.rows
         self.expected = _without_zones(marts(records))
-        self.tickets = _by_key(rows(path, "select * from marts.tickets"))
-        self.threads = _by_key(rows(path, "select * from marts.conversation_threads"))
-        self.customers = _by_key(rows(path, "select * from marts.customer_support_summary"), "customer_id")
+        self.tickets = _by_key(self.rows("select * from marts.tickets"))
+        self.threads = _by_key(self.rows("select * from marts.conversation_threads"))
+        self.customers = _by_key(self.rows("select * from marts.customer_support_summary"), "customer_id")
         self.messages: dict[Key, Rows] = defaultdict(list)
-        for row in rows(path, "select * from marts.conversation_messages order by message_number"):
+        for row in self.rows("select * from marts.conversation_messages order by message_number"):
             self.messages[row["connection_id"], row["ticket_id"]].append(row)
         for row in self.tickets.values():
             row["tags"] = row["tags"] and json.loads(row["tags"])
@@ -36,28 +54,39 @@ class Warehouse:
             row["messages"] = json.loads(row["messages"])
 
 
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    """Built in a session that is not in UTC: half an hour beside the others', with daylight saving."""
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(_duckdb, id="duckdb"),
+        pytest.param(_postgres_of("--locale-provider=icu", "--icu-locale=tr-TR"), id="postgres"),
+    ],
+)
+def warehouse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """Built in sessions that are not in UTC; the Postgres is Turkish, sorts "a" before "B" and has an i of its own."""
     folder = tmp_path_factory.mktemp("golden")
     records = hand_picked()
     for table, more in drawn(seed=20260302, count=400).items():
         records[table] = [*records[table], *more]
-    path = folder / "warehouse.duckdb"
-    write_raw_warehouse(path, records)
-    outcome = build(path, as_of=AS_OF, target_path=folder / "target", time_zone="America/St_Johns")
+    raw: RawWarehouse = request.param(folder, request)
+    raw.write(records)
+    outcome = raw.build(as_of=AS_OF, target_path=folder / "target")
     assert outcome.returncode == 0, outcome.stdout[-5000:]
     assert "WARN 1 " in outcome.stdout, "the orphan note is warned of"
-    return Warehouse(path, records)
+    return Warehouse(raw, records)
 
 
-def test_an_account_without_any_data_builds_and_dbts_unit_tests_pass(tmp_path: Path) -> None:
-    path = tmp_path / "warehouse.duckdb"
-    write_raw_warehouse(path, {})
-    outcome = build(path, as_of=AS_OF, target_path=tmp_path / "target", unit_tests=True)
+@pytest.mark.parametrize(
+    "make", [pytest.param(_duckdb, id="duckdb"), pytest.param(_postgres_of("--locale=C"), id="postgres")]
+)
+def test_an_account_without_any_data_builds_and_dbts_unit_tests_pass(
+    make: MakeWarehouse, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    raw = make(tmp_path, request)
+    raw.write({})
+    outcome = raw.build(as_of=AS_OF, target_path=tmp_path / "target", unit_tests=True)
     assert outcome.returncode == 0, outcome.stdout[-5000:]
     for mart in ("tickets", "conversation_messages", "conversation_threads", "customer_support_summary"):
-        assert rows(path, f"select * from marts.{mart}") == []
+        assert raw.rows(f"select * from marts.{mart}") == []
 
 
 def test_every_message_is_as_recomputed(warehouse: Warehouse) -> None:
@@ -110,7 +139,7 @@ def test_a_deleted_ticket_keeps_its_row_and_loses_its_figures(warehouse: Warehou
 
 def test_every_note_that_is_no_message_says_why(warehouse: Warehouse) -> None:
     query = "select connection_id, note_id, exclusion_reason from intermediate.int_notes_classified"
-    reasons = {(row["connection_id"], row["note_id"]): row["exclusion_reason"] for row in rows(warehouse.path, query)}
+    reasons = {(row["connection_id"], row["note_id"]): row["exclusion_reason"] for row in warehouse.rows(query)}
     assert reasons[DESK, "orphan"] == "ticket_unknown"
     assert reasons[DESK, "deleted ticket-1"] == "ticket_deleted"
     assert reasons[OTHER_DESK, "deleted ticket-1"] == "note_deleted"
@@ -120,7 +149,7 @@ def test_every_note_that_is_no_message_says_why(warehouse: Warehouse) -> None:
 
 
 def test_a_sync_run_is_told_as_it_was(warehouse: Warehouse) -> None:
-    assert rows(warehouse.path, "select * from staging.stg_unified__sync_runs") == [
+    assert warehouse.rows("select * from staging.stg_unified__sync_runs") == [
         {
             "run_id": "r-1",
             "connection_id": DESK,
@@ -137,6 +166,10 @@ def test_a_sync_run_is_told_as_it_was(warehouse: Warehouse) -> None:
             "cursor_after_at": _naive(DAY),
             "is_complete": True,
             "error_text": None,
+            "command": "reconcile",
+            "rejected_row_count": 2,
+            "repaired_row_count": 1,
+            "deleted_row_count": 4,
         }
     ]
 

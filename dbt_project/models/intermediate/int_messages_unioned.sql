@@ -1,9 +1,23 @@
-with openings as (
+-- Materialized: Postgres would otherwise make a body plain once for `body_text` and once more for `comparable_body`.
+with opened_tickets as materialized (
+
+    select * from {{ ref('int_tickets_opened') }}
+
+),
+
+classified_notes as materialized (
+
+    select * from {{ ref('int_notes_classified') }}
+    where exclusion_reason is null
+
+),
+
+openings as (
 
     select
         *,
         {{ comparable_text('body_text') }} as comparable_body
-    from {{ ref('int_tickets_opened') }}
+    from opened_tickets
 
 ),
 
@@ -13,8 +27,7 @@ notes as (
         *,
         {{ comparable_text('body_text') }} as comparable_body,
         {{ author_rank('author_role') }} as author_rank
-    from {{ ref('int_notes_classified') }}
-    where exclusion_reason is null
+    from classified_notes
 
 ),
 

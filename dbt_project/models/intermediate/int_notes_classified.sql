@@ -30,9 +30,9 @@ notes_with_signals as (
         coalesce(tickets.is_deleted, false) as has_deleted_ticket,
         {{ json_boolean('notes.raw', ['public']) }} as raw_public,
         {{ json_boolean('notes.raw', ['private']) }} as raw_private,
-        lower({{ json_text('notes.raw', ['part_type']) }}) as raw_part_type,
+        {{ lower_case(json_text('notes.raw', ['part_type'])) }} as raw_part_type,
         {{ lower_snake(json_value_text('notes.raw', ['element'])) }} as raw_element,
-        lower({{ json_text('notes.raw', ['author', 'type']) }}) as raw_author_type,
+        {{ lower_case(json_text('notes.raw', ['author', 'type'])) }} as raw_author_type,
         {{ json_text('notes.raw', ['author', 'id']) }} as raw_author_id,
         {{ json_boolean('notes.raw', ['incoming']) }} as raw_incoming
     from notes
@@ -97,6 +97,10 @@ select
         when is_deleted then 'note_deleted'
         when not has_ticket then 'ticket_unknown'
         when has_deleted_ticket then 'ticket_deleted'
-        when raw_part_type <> 'comment' and raw_part_type not like 'note%' and body_text is null then 'event'
+        when
+            raw_part_type is not null
+            and raw_part_type <> 'comment' and raw_part_type not like 'note%'
+            and body_text is null
+            then 'event'
     end as exclusion_reason
 from notes_with_author_role

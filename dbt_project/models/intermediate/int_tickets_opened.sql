@@ -15,7 +15,7 @@ tickets_with_signals as (
         {{ html_to_text('body') }} as body_text,
         {{ json_text('raw', ['submitter_id']) }} as raw_submitter_id,
         {{ json_text('raw', ['requester_id']) }} as raw_requester_id,
-        lower({{ json_text('raw', ['source', 'author', 'type']) }}) as raw_source_author_type,
+        {{ lower_case(json_text('raw', ['source', 'author', 'type'])) }} as raw_source_author_type,
         {{ json_text('raw', ['source', 'author', 'id']) }} as raw_source_author_id,
         {{ json_text('raw', ['source']) }} as raw_source,
         {{ json_value_text('raw', ['opened_by']) }} as raw_opened_by,

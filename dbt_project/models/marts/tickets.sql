@@ -3,7 +3,7 @@ with tickets as (
     select
         *,
         case
-            when lower(status_text) in ('active', 'closed') then lower(status_text)
+            when {{ lower_case('status_text') }} in ('active', 'closed') then {{ lower_case('status_text') }}
             else 'unknown'
         end as status
     from {{ ref('stg_unified__tickets') }}

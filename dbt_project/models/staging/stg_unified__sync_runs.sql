@@ -19,5 +19,9 @@ select
     {{ utc_timestamp('cursor_before') }} as cursor_before_at,
     {{ utc_timestamp('cursor_after') }} as cursor_after_at,
     coalesce(is_complete, false) as is_complete,
-    {{ blank_to_null('error') }} as error_text
+    {{ blank_to_null('error') }} as error_text,
+    command,
+    coalesce(rows_rejected, 0) as rejected_row_count,
+    coalesce(rows_repaired, 0) as repaired_row_count,
+    coalesce(rows_deleted, 0) as deleted_row_count
 from sync_runs
