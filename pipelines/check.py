@@ -11,11 +11,11 @@ from datetime import datetime
 from pipelines.errors import RequestRefused, TicketingError
 from pipelines.settings import UnifiedSettings
 from pipelines.ticketing.cursor import Cursor, as_text, starts_at
+from pipelines.ticketing.object_api import all_fields
 from pipelines.ticketing.plans import Plan, Strategy
-from pipelines.ticketing.reading import fields_to_ask_for
 from pipelines.ticketing.workspace import Target, Workspace
 from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
-from pipelines.unified_api.endpoints import ENDPOINTS, Endpoint
+from pipelines.unified_api.endpoints import ENDPOINTS, TICKETS, Endpoint
 from pipelines.unified_api.records import Page
 
 Cursors = Mapping[tuple[str, str], Cursor]
@@ -43,6 +43,7 @@ class ObjectCheck:
     table: str
     plan: Plan
     problem: str | None = None
+    records_forecast: int | None = None
     calls_forecast: int | None = None
     seconds_forecast: float | None = None
     findings: list[Finding] = field(default_factory=list)
@@ -102,7 +103,19 @@ def _check_connection(
             _check_object(target, endpoint, client, settings, cursors.get((target.id, endpoint.table)))
             for endpoint in ENDPOINTS.values()
         ]
+        _forecast_per_ticket(found)
     return found
+
+
+def _forecast_per_ticket(found: ConnectionCheck) -> None:
+    """A request for each ticket that a sync will read, where notes are listed ticket by ticket."""
+    tickets = next((item for item in found.objects if item.table == TICKETS.table), None)
+    for item in found.objects:
+        if item.plan.strategy is Strategy.PER_TICKET and tickets is not None and tickets.records_forecast is not None:
+            item.calls_forecast = tickets.records_forecast
+            if tickets.seconds_forecast is not None and tickets.calls_forecast:
+                seconds_a_call = tickets.seconds_forecast / tickets.calls_forecast
+                item.seconds_forecast = item.calls_forecast * seconds_a_call
 
 
 def _check_object(
@@ -112,14 +125,13 @@ def _check_object(
     found = ObjectCheck(endpoint.table, plan)
     if plan.strategy is Strategy.NOT_OFFERED:
         return found
-    if plan.strategy is Strategy.PER_TICKET:
-        found.problem = f"cannot be read yet: {plan.reason}"
-        return found
     if target.lacks_permission(endpoint):
         found.problem = f"the connection lacks the permission {endpoint.permission}"
         return found
+    if plan.strategy is Strategy.PER_TICKET:
+        return found
     object_list = _ObjectList(client, endpoint.list_path(target.id), settings.page_size)
-    with_raw = bool(fields_to_ask_for(target, endpoint, settings))
+    with_raw = bool(all_fields(target, endpoint, include_raw=settings.include_raw))
     start = starts_at(cursor, settings.earliest(), settings.lookback, with_raw=with_raw)
     try:
         found.findings = _look(object_list, plan, endpoint)
@@ -128,6 +140,7 @@ def _check_object(
         found.problem = str(error)
         return found
     if records is not None:
+        found.records_forecast = records
         found.calls_forecast = _calls(records, plan, settings.page_size)
         found.seconds_forecast = found.calls_forecast * object_list.seconds_per_call
     return found
@@ -159,25 +172,31 @@ class _ObjectList:
         if not plan.pages_by_offset:
             return None
         held, beyond = 0, self._page_size
-        while self._reaches(beyond, start):
+        while self._reaches(beyond, start, plan):
             held, beyond = beyond, beyond * 2
         while beyond - held > max(self._page_size // 2, TOLERANCE * beyond):
             middle = (held + beyond) // 2
-            held, beyond = (middle, beyond) if self._reaches(middle, start) else (held, middle)
+            held, beyond = (middle, beyond) if self._reaches(middle, start, plan) else (held, middle)
         return beyond
 
-    def _reaches(self, offset: int, start: datetime | None) -> bool:
+    def _reaches(self, offset: int, start: datetime | None, plan: Plan) -> bool:
         parameters: dict[str, str | int] = {"limit": 1, "offset": offset}
-        if start is not None:
-            parameters["updated_gte"] = as_text(start)
-        return bool(self.page(parameters).records)
+        if start is None:
+            return bool(self.page(parameters).records)
+        if plan.filters:
+            return bool(self.page(parameters | {"updated_gte": as_text(start)}).records)
+        newest_first = self.page(parameters | {"sort": "updated_at", "order": "desc"})
+        return any(moment >= start for moment in _times(newest_first))
 
 
 def _look(object_list: _ObjectList, plan: Plan, endpoint: Endpoint) -> list[Finding]:
     """Try on one or two pages what the client takes for granted."""
-    if plan.strategy is not Strategy.BY_ANCHOR:
+    if not plan.sorts:
         object_list.page({"limit": 1})
         return []
+    if not plan.filters:
+        times = _times(object_list.page({"sort": "updated_at", "order": "desc", "limit": 100}))
+        return [Finding("sorts by updated_at, newest first", times == sorted(times, reverse=True))]
     sorting: Parameters = {"sort": "updated_at", "order": "asc", "limit": 100}
     times = _times(object_list.page(sorting))
     findings = [Finding("sorts by updated_at, oldest first", times == sorted(times))]
@@ -205,7 +224,7 @@ def _times(page: Page) -> list[datetime]:
 
 def _calls(records: int, plan: Plan, page_size: int) -> int:
     pages = math.ceil(records / page_size) + 1
-    return pages if plan.is_incremental else 2 * pages
+    return pages if plan.sorts else 2 * pages
 
 
 def total_forecast(checks: Sequence[ConnectionCheck]) -> tuple[int, float]:

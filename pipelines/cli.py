@@ -15,9 +15,16 @@ from pipelines import console
 from pipelines.build import BuildReport, build, require_project
 from pipelines.check import CheckReport, check, total_forecast
 from pipelines.errors import FixConfiguration, TicketingError
-from pipelines.settings import WarehouseSettings, load_unified_settings, load_warehouse_settings, parse_moment
+from pipelines.settings import (
+    UnifiedSettings,
+    WarehouseSettings,
+    load_unified_settings,
+    load_warehouse_settings,
+    parse_moment,
+)
 from pipelines.status import Status, cursors_in, status
-from pipelines.sync import SyncReport, sync
+from pipelines.sync import SyncReport, reconcile, sync
+from pipelines.ticketing.progress import Outcome
 from pipelines.warehouse.load import Pending
 
 Command = Callable[..., int]
@@ -59,7 +66,9 @@ def main() -> None:
 
 
 destination_option = click.option(
-    "--destination", metavar="NAME", help="Where the data goes. [env TICKETING_DESTINATION; default duckdb]"
+    "--destination",
+    metavar="NAME",
+    help="Where the data goes: duckdb or postgres. [env TICKETING_DESTINATION; default duckdb]",
 )
 wait_option = click.option(
     "--wait",
@@ -74,8 +83,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="The result a
 as_of_option = click.option(
     "--as-of", metavar="TIME", help="The clock of the models (ages, open so far).  [default: now]"
 )
-
-
+connection_option = click.option(
+    "--connection", "connections", multiple=True, metavar="ID", help="Only this connection. Repeatable."
+)
+select_option = click.option(
+    "--select", metavar="TABLES", default="", help="Only these tables: tickets,customers,notes,…"
+)
 tickets_option = click.option(
     "--tickets",
     type=click.IntRange(min=1),
@@ -95,10 +108,8 @@ def sync_options(function: Command) -> Command:
         click.option(
             "--since", metavar="TIME", help="Read what changed since then again; the cursors stay where they are."
         ),
-        click.option(
-            "--connection", "connections", multiple=True, metavar="ID", help="Only this connection. Repeatable."
-        ),
-        click.option("--select", metavar="TABLES", default="", help="Only these tables: tickets,customers,notes,…"),
+        connection_option,
+        select_option,
     ):
         function = option(function)
     return function
@@ -127,6 +138,47 @@ def sync_command(as_json: bool, wait_seconds: float, **reading: Any) -> int:
     else:
         _show_sync(report)
         console.say(_sync_closing(report, next_step="ticketing build"))
+    return report.exit_code
+
+
+@command("reconcile", "ticketing reconcile --select tickets,notes")
+@select_option
+@connection_option
+@click.option(
+    "--brake",
+    "largest_deletion",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="Remove nothing of an object of which more than this share is gone.",
+)
+@destination_option
+@wait_option
+@json_option
+def reconcile_command(
+    as_json: bool,
+    wait_seconds: float,
+    select: str,
+    connections: tuple[str, ...],
+    largest_deletion: float,
+    destination: str | None,
+) -> int:
+    """Compare the source's ids with the warehouse's, and mark as deleted what is gone. Reads ids only."""
+    with console.Progress() as progress:
+        report = reconcile(
+            _settings(connections),
+            load_warehouse_settings(destination),
+            select=_names(select),
+            largest_deletion=largest_deletion,
+            wait_seconds=wait_seconds,
+            watcher=progress,
+        )
+    if as_json:
+        console.show_json(_sync_result(report))
+    else:
+        _show_run(report, "ids read", "deleted", lambda outcome: outcome.rows_deleted)
+        console.say(_reconcile_closing(report))
     return report.exit_code
 
 
@@ -223,21 +275,30 @@ def _sync(
         raise FixConfiguration(
             "Expected --since or --full-refresh, got both: the one reads from a time, the other all."
         )
-    settings = load_unified_settings()
-    if connections:
-        settings.connection_ids = list(connections)
+    settings = _settings(connections)
     warehouse = load_warehouse_settings(destination)
     with console.Progress() as progress:
         report = sync(
             settings,
             warehouse,
-            select=[name.strip() for name in select.split(",")] if select else (),
+            select=_names(select),
             since=parse_moment(since) if since else None,
             full_refresh=full_refresh,
             wait_seconds=wait_seconds,
             watcher=progress,
         )
     return report, warehouse
+
+
+def _settings(connections: tuple[str, ...]) -> UnifiedSettings:
+    settings = load_unified_settings()
+    if connections:
+        settings.connection_ids = list(connections)
+    return settings
+
+
+def _names(select: str) -> list[str]:
+    return [name.strip() for name in select.split(",")] if select else []
 
 
 def _build(warehouse: WarehouseSettings, as_of: datetime | None, wait_seconds: float) -> BuildReport:
@@ -253,26 +314,37 @@ def _build(warehouse: WarehouseSettings, as_of: datetime | None, wait_seconds: f
 def _sync_result(report: SyncReport) -> dict[str, Any]:
     return {
         "exit_code": report.exit_code,
-        "pending": report.pending,
+        "pending": report.pending.outcome,
+        "quarantined": [str(place) for place in report.quarantined],
         "objects": [outcome.row() for outcome in report.outcomes],
     }
 
 
 def _show_sync(report: SyncReport) -> None:
-    if report.pending is Pending.FINISHED:
+    _show_run(report, "rows received", "rejected", lambda outcome: outcome.rows_rejected)
+
+
+def _show_run(report: SyncReport, received: str, counted: str, count: Callable[[Outcome], int]) -> None:
+    if report.pending.outcome is Pending.FINISHED:
         console.say("First loaded what an earlier run had left pending.")
-    if report.pending is Pending.DISCARDED:
+    if report.pending.outcome is Pending.DISCARDED:
         console.say(
             "Discarded a pending load: it was made for another state of this warehouse. Its rows were read again."
         )
+    if report.pending.outcome is Pending.QUARANTINED:
+        console.complain(
+            f"A load that an earlier run had left pending failed again. It lies in {report.pending.lies_in} with its "
+            "reason, and what it held was read again."
+        )
     console.show_table(
-        ["connection", "helpdesk", "table", "rows received", "requests", "retries", "plan"],
+        ["connection", "helpdesk", "table", received, counted, "requests", "retries", "plan"],
         [
             [
                 outcome.connection_id,
                 outcome.integration_type,
                 outcome.object,
                 outcome.rows_received,
+                count(outcome),
                 outcome.calls.requests,
                 outcome.calls.retries,
                 "FAILED" if outcome.has_failed else outcome.plan,
@@ -284,9 +356,23 @@ def _show_sync(report: SyncReport) -> None:
         console.complain(f"{outcome.connection_id} {outcome.object}: {outcome.error}")
 
 
+def _reconcile_closing(report: SyncReport) -> str:
+    deleted = sum(outcome.rows_deleted for outcome in report.outcomes)
+    found = f"{console.count(deleted, 'record')} found to be gone and marked as deleted"
+    if report.exit_code == 0:
+        return f"Done: {found}. Next: ticketing build"
+    of = f"{len(report.failed)} of {console.count(len(report.outcomes), 'object')} failed"
+    if report.exit_code == 1:
+        return f"Nothing worked: {of}. Nothing was removed. Mend what stands above and run this again."
+    return f"Partly done: {of} and lost nothing; of the others {found}. Mend the errors above and run this again."
+
+
 def _sync_closing(report: SyncReport, next_step: str) -> str:
     rows = sum(outcome.rows_received for outcome in report.outcomes)
     skipped = f" {console.count(len(report.skipped), 'object')} skipped." if report.skipped else ""
+    rejected = sum(outcome.rows_rejected for outcome in report.outcomes)
+    if rejected:
+        skipped += f" {console.count(rejected, 'record')} could not be stored: see raw_unified.rejected_records."
     if not report.outcomes:
         return "The workspace has no ticketing connection. Connect a helpdesk in the Unified.to console first."
     if report.exit_code == 0:

@@ -41,11 +41,15 @@ class CallNotOffered(TicketingError):
 
 
 class TryAgainLater(TicketingError):
-    """Passing faults outlasted the retries."""
+    """Passing faults outlasted the retries, of the API or of the warehouse."""
 
 
 class ContradictsSupportTable(TicketingError):
     """The server does not do what the integration's support table promises."""
+
+
+class TooManyDeletions(TicketingError):
+    """More records seem to be gone than can be believed without a person's word."""
 
 
 class WarehouseBusy(TicketingError):
@@ -53,7 +57,11 @@ class WarehouseBusy(TicketingError):
 
 
 class LoadFailed(TicketingError):
-    """What was extracted could not be loaded; it stays pending and the next command loads it first."""
+    """What was extracted could not be loaded and is pending. `is_final`: it would not be, however often it is tried."""
+
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
 
 
 class ModelsFailed(TicketingError):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import dlt
 from dlt.common.configuration.exceptions import (
     ConfigFieldMissingException,
     ConfigurationException,
     ConfigValueCannotBeCoercedException,
+    InvalidNativeValue,
 )
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, configspec
+from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from pipelines.errors import FixConfiguration
 from transforms.values import Misfit, parse_time
@@ -23,6 +27,10 @@ from transforms.values import Misfit, parse_time
 DEFAULT_BASE_URL = "https://api.unified.to"
 DEFAULT_DESTINATION = "duckdb"
 DEFAULT_WAREHOUSE = "data/warehouse.duckdb"
+POSTGRES_PORT = 5432
+STATE_DIRS = Path("data")
+"""Where the project keeps its own state of a warehouse that is no file."""
+
 LARGEST_PAGE = 100
 LONGEST_LOOKBACK = 366 * 24 * 3600
 SMALLEST_PAGE = 2
@@ -42,6 +50,10 @@ class UnifiedSettings(BaseConfiguration):
     lookback_seconds: int = 300
     page_size: int = LARGEST_PAGE
     include_raw: bool = True
+    reread_pages: int = 1
+    """Pages an object and run of a slow second look, for records that change without saying so; 0: none."""
+    note_sweep_calls: int = 500
+    """Open tickets whose notes are looked at though they did not change, a connection and run."""
 
     __section__: ClassVar[str] = "unified"
 
@@ -62,6 +74,10 @@ class UnifiedSettings(BaseConfiguration):
         if not 0 <= self.lookback_seconds <= LONGEST_LOOKBACK:
             expected = f"a whole number of seconds from 0 to {LONGEST_LOOKBACK}"
             raise FixConfiguration(_wrong("lookback_seconds", expected, self.lookback_seconds, "300"))
+        for name, value in (("reread_pages", self.reread_pages), ("note_sweep_calls", self.note_sweep_calls)):
+            if value < 0:
+                expected, example = _FORMS[name]
+                raise FixConfiguration(_wrong(name, expected, value, example))
         self.earliest()
 
     @property
@@ -79,17 +95,50 @@ class UnifiedSettings(BaseConfiguration):
 
 
 @dataclass(frozen=True)
-class WarehouseSettings:
-    """Where the data goes and where the project keeps what lies outside the warehouse."""
+class DuckdbWarehouse:
+    """A warehouse in a DuckDB file; `state_dir` holds what the project keeps outside of it."""
 
-    destination: str
-    duckdb_path: Path
+    path: Path
     state_dir: Path
+    destination: ClassVar[str] = "duckdb"
 
     @property
     def name(self) -> str:
-        """The warehouse as a person would name it: the file, or the destination."""
-        return str(self.duckdb_path) if self.destination == "duckdb" else self.destination
+        """The warehouse as a person would name it."""
+        return str(self.path)
+
+
+@dataclass(frozen=True)
+class PostgresWarehouse:
+    """A warehouse in a Postgres database; `state_dir` holds what the project keeps outside of it.
+
+    `options` are further parameters of the connection, such as `sslmode`. Neither they nor the password are shown
+    anywhere. Without a password the connection is made as libpq does without one: by trust, or from a password file.
+    """
+
+    host: str
+    port: int
+    database: str
+    username: str
+    password: str = field(repr=False)
+    options: Mapping[str, str] = field(repr=False, hash=False)
+    state_dir: Path
+    destination: ClassVar[str] = "postgres"
+
+    @property
+    def name(self) -> str:
+        """The warehouse as a person would name it."""
+        return f"{self.database} on {self.host}:{self.port}"
+
+
+WarehouseSettings: TypeAlias = DuckdbWarehouse | PostgresWarehouse
+
+
+@configspec(init=False)
+class _PostgresCredentials(PostgresCredentials):
+    """dlt's own, except that a server may ask for no password."""
+
+    password: dlt.TSecretStrValue = ""
 
 
 def load_unified_settings() -> UnifiedSettings:
@@ -119,26 +168,84 @@ def _refuse_unknown(section: object) -> None:
 
 
 def load_warehouse_settings(destination: str | None = None) -> WarehouseSettings:
-    """The destination by option, `TICKETING_DESTINATION` or default, and the folder of the project's own state."""
+    """The destination by option, `TICKETING_DESTINATION` or default, and the folder of the project's own state.
+
+    Raises `FixConfiguration`, which names the setting and how it is written.
+    """
     chosen = destination or os.environ.get("TICKETING_DESTINATION") or DEFAULT_DESTINATION
-    if chosen != "duckdb":
-        raise FixConfiguration(
-            f"Expected the destination to be duckdb, the only one supported yet, got {chosen!r}. Leave out "
-            "--destination and TICKETING_DESTINATION."
-        )
+    if chosen == DuckdbWarehouse.destination:
+        return _duckdb_warehouse()
+    if chosen == PostgresWarehouse.destination:
+        return _postgres_warehouse()
+    raise FixConfiguration(
+        f"Expected the destination to be duckdb or postgres, got {chosen!r}. Correct --destination or "
+        "TICKETING_DESTINATION, or leave both out for duckdb."
+    )
+
+
+def _duckdb_warehouse() -> DuckdbWarehouse:
     path = Path((_configured("destination.duckdb.credentials") or DEFAULT_WAREHOUSE).removeprefix("duckdb:///"))
     if str(path) == ":memory:":
         raise FixConfiguration(
             "The warehouse must be a file, got :memory:. Set DESTINATION__DUCKDB__CREDENTIALS to its path, or leave it "
             f"out for {DEFAULT_WAREHOUSE}."
         )
-    state_dir = _configured("sources.unified.state_dir")
-    return WarehouseSettings(chosen, path, Path(state_dir) if state_dir else state_dir_beside(path))
+    return DuckdbWarehouse(path, _configured_state_dir() or state_dir_beside(path))
+
+
+def _postgres_warehouse() -> PostgresWarehouse:
+    credentials = _postgres_credentials()
+    if not credentials.drivername.startswith("postgres"):
+        raise FixConfiguration(_wrong_postgres(f"that of a Postgres database, got one of {credentials.drivername!r}"))
+    if empty := [name for name in ("host", "username", "database") if not getattr(credentials, name)]:
+        raise FixConfiguration(_wrong_postgres(f"complete, got no {' and no '.join(empty)}"))
+    server = credentials.host if credentials.port == POSTGRES_PORT else f"{credentials.host}-{credentials.port}"
+    folder = re.sub(r"[^A-Za-z0-9._-]+", "-", f"postgres-{server}-{credentials.database}.state")
+    return PostgresWarehouse(
+        host=credentials.host,
+        port=credentials.port,
+        database=credentials.database,
+        username=credentials.username,
+        password=credentials.password,
+        options={name: str(value) for name, value in credentials.get_query().items()},
+        state_dir=_configured_state_dir() or STATE_DIRS / folder,
+    )
+
+
+def _postgres_credentials() -> _PostgresCredentials:
+    """dlt's messages are not passed on: they may quote a password that stands where another part should."""
+    try:
+        return resolve_configuration(_PostgresCredentials(), sections=("destination", "postgres"))
+    except ConfigFieldMissingException as error:
+        missing = ", ".join(error.fields)
+        raise FixConfiguration(_wrong_postgres(f"complete, got no {missing}")) from None
+    except ConfigValueCannotBeCoercedException as error:
+        raise FixConfiguration(_wrong_postgres(f"readable, got no number for {error.field_name}")) from None
+    except InvalidNativeValue:
+        raise FixConfiguration(_wrong_postgres("a URL, got something else (not shown here)")) from None
+    except ConfigurationException as error:
+        raise FixConfiguration(f"The configuration cannot be read: {error}") from error
+
+
+def _wrong_postgres(expected: str) -> str:
+    return (
+        f"The connection to the warehouse, the setting destination.postgres.credentials, must be {expected}. Put it "
+        "into the environment\n"
+        "(export DESTINATION__POSTGRES__CREDENTIALS=postgresql://user:password@host:5432/database, with any of :/@%\n"
+        "in the password written as %3A %2F %40 %25) or into .dlt/secrets.toml:\n\n"
+        '    [destination.postgres.credentials]\n    host = "localhost"\n    port = 5432\n'
+        '    database = "support"\n    username = "loader"\n    password = "..."'
+    )
 
 
 def state_dir_beside(path: Path) -> Path:
     """The folder of what the project keeps outside the warehouse file, one for each file."""
     return path.with_name(f"{path.name}.state")
+
+
+def _configured_state_dir() -> Path | None:
+    state_dir = _configured("sources.unified.state_dir")
+    return Path(state_dir) if state_dir else None
 
 
 def _configured(key: str) -> str | None:
@@ -173,6 +280,8 @@ _FORMS = {
     "page_size": (f"a whole number from {SMALLEST_PAGE} to {LARGEST_PAGE}", "100"),
     "lookback_seconds": ("a whole number of seconds", "300"),
     "include_raw": ("true or false", "true"),
+    "reread_pages": ("a whole number, 0 or more", "1"),
+    "note_sweep_calls": ("a whole number, 0 or more", "500"),
 }
 """What each setting of another type than text looks like: expected, and an example."""
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pipelines.settings import WarehouseSettings
 from pipelines.ticketing.cursor import Cursor
 from pipelines.ticketing.source import unified
-from pipelines.warehouse.load import open_pipeline
-from pipelines.warehouse.lock import one_writer
+from pipelines.warehouse.load import has_pending, reading
 from pipelines.warehouse.runs import ObjectStatus, read_status
 
 PATIENCE = 5.0
@@ -25,21 +24,17 @@ class Status:
 
 
 def status(warehouse: WarehouseSettings) -> Status:
-    """Read the state of a warehouse; it is empty before the first sync, and no file is made then."""
-    if not warehouse.duckdb_path.exists():
-        return Status(warehouse.name, False, [])
-    with one_writer(warehouse.state_dir, PATIENCE):
-        pipeline = open_pipeline(warehouse, PATIENCE)
-        pipeline.sync_destination()
-        return Status(warehouse.name, pipeline.has_pending_data, read_status(pipeline))
+    """Read the state of a warehouse; it is empty before the first sync, and nothing is made then."""
+    is_pending = has_pending(warehouse)
+    with reading(warehouse, PATIENCE) as pipeline:
+        return Status(warehouse.name, is_pending, read_status(pipeline) if pipeline else [])
 
 
 def cursors_in(warehouse: WarehouseSettings) -> dict[tuple[str, str], Cursor]:
-    """How far each (connection, table) has been read; empty before the first sync, and no file is made then."""
-    if not warehouse.duckdb_path.exists():
-        return {}
-    with one_writer(warehouse.state_dir, PATIENCE):
-        pipeline = open_pipeline(warehouse, PATIENCE)
+    """How far each (connection, table) has been read; empty before the first sync, and nothing is made then."""
+    with reading(warehouse, PATIENCE) as pipeline:
+        if pipeline is None:
+            return {}
         pipeline.sync_destination()
         resources = pipeline.state.get("sources", {}).get(unified.name, {}).get("resources", {})
         return {

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
-from pipelines.errors import FixConfiguration
+import dlt
+
+from pipelines.errors import FixConfiguration, LoadFailed
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.ticketing.progress import Outcome, Watcher
-from pipelines.ticketing.source import unified
+from pipelines.ticketing.run import Run
+from pipelines.ticketing.source import account_of, source_of
 from pipelines.unified_api.endpoints import ENDPOINTS
-from pipelines.warehouse.load import Pending, finish_pending, load, open_pipeline
+from pipelines.warehouse.load import PendingLoad, finish_pending, load, open_pipeline, set_aside
 from pipelines.warehouse.lock import one_writer
 
 
 @dataclass
 class SyncReport:
-    """What a sync did, object by object."""
+    """What a run did, object by object; `quarantined` are the folders of what the warehouse would not take."""
 
+    pending: PendingLoad
     outcomes: list[Outcome] = field(default_factory=list)
-    pending: Pending = Pending.NOTHING
+    quarantined: list[Path] = field(default_factory=list)
 
     @property
     def failed(self) -> list[Outcome]:
@@ -38,21 +43,6 @@ class SyncReport:
         return 3 if self.failed else 0
 
 
-class _Recorder(Watcher):
-    """Passes on what it hears and keeps each outcome."""
-
-    def __init__(self, watcher: Watcher, report: SyncReport) -> None:
-        self._watcher = watcher
-        self._report = report
-
-    def page_read(self, outcome: Outcome) -> None:
-        self._watcher.page_read(outcome)
-
-    def object_done(self, outcome: Outcome) -> None:
-        self._report.outcomes.append(outcome)
-        self._watcher.object_done(outcome)
-
-
 def sync(
     settings: UnifiedSettings,
     warehouse: WarehouseSettings,
@@ -67,22 +57,85 @@ def sync(
 
     Raises a `TicketingError` when nothing could be done; what failed in part stands in the report.
     """
+    tables = chosen_tables(select)
+    return _under_the_lock(
+        warehouse,
+        wait_seconds,
+        lambda: Run.begin("sync", settings, tables, since=since, full_refresh=full_refresh, watcher=watcher),
+    )
+
+
+def reconcile(
+    settings: UnifiedSettings,
+    warehouse: WarehouseSettings,
+    *,
+    select: Sequence[str] = (),
+    largest_deletion: float = 0.1,
+    wait_seconds: float = 0.0,
+    watcher: Watcher | None = None,
+) -> SyncReport:
+    """Compare the ids of the source with those of the warehouse, and mark what is gone; `select` names tables.
+
+    `largest_deletion` is the share of an object's records beyond which nothing is removed. Raises like `sync`.
+    """
+    tables = chosen_tables(select)
+    return _under_the_lock(
+        warehouse,
+        wait_seconds,
+        lambda: Run.begin("reconcile", settings, tables, largest_deletion=largest_deletion, watcher=watcher),
+    )
+
+
+def chosen_tables(select: Sequence[str]) -> tuple[str, ...]:
+    """The tables named, in their order of reading; all where none is. Raises `FixConfiguration` for an unknown one."""
     unknown = sorted(set(select) - set(ENDPOINTS))
     if unknown:
         raise FixConfiguration(
             f"Expected --select to name tables of {', '.join(ENDPOINTS)}, got {', '.join(unknown)}. "
             "Example: --select tickets,notes"
         )
-    report = SyncReport()
-    with one_writer(warehouse.state_dir, wait_seconds):
+    return tuple(table for table in ENDPOINTS if not select or table in select)
+
+
+def _under_the_lock(warehouse: WarehouseSettings, wait_seconds: float, begin: Callable[[], Run]) -> SyncReport:
+    with one_writer(warehouse, wait_seconds):
         pipeline = open_pipeline(warehouse, wait_seconds)
-        report.pending = finish_pending(pipeline, warehouse)
-        source = unified(
-            **settings,
-            select=select or tuple(ENDPOINTS),
-            since=since,
-            full_refresh=full_refresh,
-            watcher=_Recorder(watcher or Watcher(), report),
-        )
-        load(pipeline, source, warehouse)
+        report = SyncReport(finish_pending(pipeline, warehouse))
+        run = begin()
+        report.quarantined += _load(pipeline, run, warehouse)
+        while connections := run.notes_left():
+            report.quarantined += _load(pipeline, run.part(["notes"], connections), warehouse)
+    report.outcomes = [*run.outcomes.values()]
     return report
+
+
+def _load(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> list[Path]:
+    """Load a run in one package; if the warehouse will never take that, each object of each connection in its own, so
+    that one poisoned object stops no other. Returns where lies what was not taken."""
+    try:
+        load(pipeline, source_of(run), warehouse)
+    except LoadFailed as failure:
+        if not failure.is_final:
+            raise
+        pipeline.drop()
+    else:
+        return []
+    places = []
+    for part in _objects(run):
+        try:
+            load(pipeline, source_of(part), warehouse)
+        except LoadFailed as failure:
+            places.append(set_aside(pipeline, warehouse, str(failure)))
+            part.fail(f"{failure} It lies in {places[-1]}.")
+            load(pipeline, account_of(part), warehouse)
+    return places
+
+
+def _objects(run: Run) -> Iterator[Run]:
+    """Each object of each connection as a part of its own, as if it had not been read yet."""
+    for table in ENDPOINTS:
+        if table in run.tables:
+            for target in run.targets:
+                part = run.part([table], [target.id])
+                part.forget()
+                yield part

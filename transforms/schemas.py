@@ -218,7 +218,8 @@ TRACKED_FIELDS: Columns = {
         "tags",
     )
 } | {"raw_status": Kind.TEXT, "raw_state": Kind.TEXT}
-"""What makes one state of a ticket another. `raw_status` and `raw_state` are the helpdesk's own, from the top of `raw`."""
+"""What makes one state of a ticket another. `raw_status` and `raw_state` are the helpdesk's own, from the top of
+`raw`."""
 
 TICKET_VERSIONS = TableSchema(
     "ticket_versions",

@@ -13,7 +13,7 @@ from pipelines import console
 from pipelines.build import build
 from pipelines.sandbox.server import Sandbox
 from pipelines.sandbox.world import World
-from pipelines.settings import UnifiedSettings, WarehouseSettings, state_dir_beside
+from pipelines.settings import DuckdbWarehouse, UnifiedSettings, state_dir_beside
 from pipelines.sync import SyncReport, sync
 from pipelines.ticketing.progress import Outcome, Watcher
 from transforms.schemas import RECORD_TABLES
@@ -80,12 +80,12 @@ def demo(seed: int, tickets: int) -> int:
             warehouse, as_of=as_of, heard=lambda done, total: progress.tick(f"dbt: {done} of {total} models and tests")
         )
     _show_arrivals(first, second, happened)
-    _show_answers(warehouse.duckdb_path, as_of)
+    _show_answers(warehouse.path, as_of)
     console.say(
         f"\nDone in {console.duration(time.monotonic() - started)}: {console.count(built.models, 'model')} built and "
-        f"{console.count(built.tests, 'test')} passed over {warehouse.duckdb_path}"
+        f"{console.count(built.tests, 'test')} passed over {warehouse.path}"
     )
-    console.say(_NEXT.format(path=warehouse.duckdb_path, uv_run=console.UV_RUN))
+    console.say(_NEXT.format(path=warehouse.path, uv_run=console.UV_RUN))
     return max(first.exit_code, second.exit_code)
 
 
@@ -99,9 +99,9 @@ class _PagesOnly(Watcher):
         self._progress.page_read(outcome)
 
 
-def _fresh_warehouse() -> WarehouseSettings:
+def _fresh_warehouse() -> DuckdbWarehouse:
     """The demo's own file, without what an earlier demo left: the sandbox begins anew, and so must its warehouse."""
-    warehouse = WarehouseSettings("duckdb", DEMO_WAREHOUSE, state_dir_beside(DEMO_WAREHOUSE))
+    warehouse = DuckdbWarehouse(DEMO_WAREHOUSE, state_dir_beside(DEMO_WAREHOUSE))
     shutil.rmtree(warehouse.state_dir, ignore_errors=True)
     for leftover in (DEMO_WAREHOUSE, DEMO_WAREHOUSE.with_suffix(".duckdb.wal")):
         leftover.unlink(missing_ok=True)

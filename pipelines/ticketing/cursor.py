@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self, TypedDict
 
+from transforms.values import EPOCH
+
 
 class CursorState(TypedDict):
     """A cursor as dlt's state keeps it."""
@@ -49,9 +51,10 @@ def starts_at(
 ) -> datetime | None:
     """The `updated_gte` of a walk: a lookback before the cursor, since a record can become visible late.
 
-    None reads everything. The lookback never reaches back before the start date.
+    None reads everything. The lookback never reaches back before the start date. A cursor before 1970 comes from times
+    that are none, and claims nothing.
     """
-    if cursor is None or not cursor.covers(start_date, with_raw):
+    if cursor is None or cursor.through < EPOCH or not cursor.covers(start_date, with_raw):
         return start_date
     anchor = cursor.through - lookback
     return anchor if start_date is None else max(anchor, start_date)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
 from pipelines.errors import CallNotOffered
-from pipelines.ticketing.walk import ListPage, walk_by_anchor, walk_whole_list
+from pipelines.ticketing.walk import ListPage, Walk, walk_by_anchor, walk_newest_first, walk_whole_list
 from pipelines.unified_api.capabilities import ObjectSupport
-from pipelines.unified_api.records import Page
 
 
 class Strategy(Enum):
     """The word for each way of reading, as `check` and `sync_runs` show it."""
 
     BY_ANCHOR = "by_anchor"
+    NEWEST_FIRST = "newest_first"
+    CHANGED_LIST = "changed_list"
     WHOLE_LIST = "whole_list"
-    NOT_OFFERED = "not_offered"
     PER_TICKET = "per_ticket"
+    NOT_OFFERED = "not_offered"
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,28 @@ class Plan:
     @property
     def is_incremental(self) -> bool:
         """Whether a run reads only what changed since the cursor."""
-        return self.strategy is Strategy.BY_ANCHOR
+        return self.strategy in {Strategy.BY_ANCHOR, Strategy.NEWEST_FIRST, Strategy.CHANGED_LIST}
 
-    def walk(self, list_page: ListPage, start: datetime | None, page_size: int) -> Iterator[Page]:
+    @property
+    def sorts(self) -> bool:
+        return self.strategy in {Strategy.BY_ANCHOR, Strategy.NEWEST_FIRST}
+
+    @property
+    def filters(self) -> bool:
+        return self.strategy in {Strategy.BY_ANCHOR, Strategy.CHANGED_LIST}
+
+    def walk(self, list_page: ListPage, start: datetime | None, page_size: int) -> Walk:
         """Read the list by this plan; see `walk` for what each way promises. Raises `CallNotOffered`."""
         match self.strategy:
             case Strategy.BY_ANCHOR:
                 return walk_by_anchor(list_page, start, page_size)
+            case Strategy.NEWEST_FIRST:
+                return walk_newest_first(list_page, start, page_size)
+            case Strategy.CHANGED_LIST:
+                return walk_whole_list(list_page, page_size, pages_by_offset=self.pages_by_offset, start=start)
             case Strategy.WHOLE_LIST:
                 return walk_whole_list(list_page, page_size, pages_by_offset=self.pages_by_offset)
-        raise CallNotOffered(f"This object cannot be read here: {self.reason}.")
+        raise CallNotOffered(f"This object cannot be read as a list: {self.reason}.")
 
 
 def choose_plan(support: ObjectSupport | None) -> Plan:
@@ -52,23 +64,31 @@ def choose_plan(support: ObjectSupport | None) -> Plan:
     if not support.offers_list:
         return Plan(Strategy.NOT_OFFERED, "the integration does not list this object")
     if support.lists_only_per_ticket:
-        return Plan(Strategy.PER_TICKET, "the integration lists it one ticket at a time")
-    if support.filters_by_update and support.sorts_by_update and support.pages_by_offset:
-        return Plan(Strategy.BY_ANCHOR, "sorts and filters by updated_at")
-    missing = [
-        word
-        for word, offered in (
-            ("updated_gte", support.filters_by_update),
-            ("sort by updated_at", support.sorts_by_update),
-            ("offset", support.pages_by_offset),
-        )
-        if not offered
-    ]
-    return Plan(Strategy.WHOLE_LIST, f"without {' and '.join(missing)}", support.pages_by_offset)
+        return Plan(Strategy.PER_TICKET, "the integration lists it one ticket at a time", support.pages_by_offset)
+    match support.filters_by_update, support.sorts_by_update and support.pages_by_offset:
+        case True, True:
+            return Plan(Strategy.BY_ANCHOR, "sorts and filters by updated_at")
+        case False, True:
+            return Plan(Strategy.NEWEST_FIRST, "without updated_gte")
+        case True, False:
+            return Plan(Strategy.CHANGED_LIST, _without(support), support.pages_by_offset)
+    return Plan(Strategy.WHOLE_LIST, f"{_without(support)} and updated_gte", support.pages_by_offset)
 
 
-def safer_plan(plan: Plan, contradiction: str) -> Plan | None:
-    """What to read by when the server contradicts its support table; None if nothing safer is left."""
-    if plan.strategy is Strategy.BY_ANCHOR:
-        return Plan(Strategy.WHOLE_LIST, f"the server contradicts its support table: {contradiction}")
+def _without(support: ObjectSupport) -> str:
+    missing = [] if support.sorts_by_update else ["sort by updated_at"]
+    missing += [] if support.pages_by_offset else ["offset"]
+    return f"without {' and '.join(missing)}"
+
+
+def safer_plan(plan: Plan, contradiction: str, *, is_of_tickets: bool) -> Plan | None:
+    """What to read by when the server contradicts its support table; None if nothing safer is left.
+
+    `is_of_tickets`: the object's records belong to a ticket each, so that they can be listed by it.
+    """
+    reason = f"the server contradicts its support table: {contradiction}"
+    if plan.is_incremental:
+        return Plan(Strategy.WHOLE_LIST, reason, plan.pages_by_offset)
+    if plan.strategy is Strategy.WHOLE_LIST and is_of_tickets:
+        return Plan(Strategy.PER_TICKET, reason, plan.pages_by_offset)
     return None

@@ -19,11 +19,15 @@ class Outcome:
     object: str
     plan: str
     started_at: datetime
+    command: str = "sync"
     cursor_before: datetime | None = None
     cursor_after: datetime | None = None
     ended_at: datetime | None = None
     pages: int = 0
     rows_received: int = 0
+    rows_rejected: int = 0
+    rows_repaired: int = 0
+    rows_deleted: int = 0
     is_complete: bool = False
     error: str | None = None
     calls: Calls = field(default_factory=Calls)
@@ -49,6 +53,10 @@ class Outcome:
             "cursor_after": self.cursor_after,
             "is_complete": self.is_complete,
             "error": self.error,
+            "command": self.command,
+            "rows_rejected": self.rows_rejected,
+            "rows_repaired": self.rows_repaired,
+            "rows_deleted": self.rows_deleted,
         }
 
 

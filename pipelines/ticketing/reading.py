@@ -2,159 +2,215 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import pyarrow as pa
 
 from pipelines.errors import ContradictsSupportTable, ParameterRefused, RequestRefused, TicketingError
-from pipelines.settings import UnifiedSettings
-from pipelines.ticketing.cursor import Cursor, advanced, starts_at
+from pipelines.ticketing.cursor import Cursor, advanced
+from pipelines.ticketing.object_api import ObjectApi, all_fields
 from pipelines.ticketing.plans import Strategy, safer_plan
-from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.ticketing.run import Run
+from pipelines.ticketing.walk import Place, Walk, reread
 from pipelines.ticketing.workspace import Target
-from pipelines.unified_api.client import Parameters, UnifiedClient
 from pipelines.unified_api.endpoints import Endpoint
-from pipelines.unified_api.records import Page
-from transforms.shaping import Observation, record_table
+from pipelines.unified_api.records import Listed, Page, Record, Rejected
+from pipelines.warehouse.stored import Stored
+from transforms.schemas import RECORD_TABLES, REJECTED_RECORDS, TICKET_VERSIONS, TableSchema
+from transforms.shaping import Observation, rejected_table, shape, tombstones
 
 ROWS_A_TABLE = 10_000
 """dlt pays a fixed price for each table it is handed."""
 
-
-@dataclass(frozen=True)
-class Run:
-    """What one run wants: its settings, which tables it reads, and whether it departs from the cursors."""
-
-    id: str
-    settings: UnifiedSettings
-    tables: frozenset[str]
-    since: datetime | None = None
-    full_refresh: bool = False
-
-    def start(self, cursor: Cursor | None, *, with_raw: bool) -> datetime | None:
-        """Where to begin an object that has been read up to `cursor`."""
-        if self.since is not None:
-            return self.since
-        known = None if self.full_refresh else cursor
-        return starts_at(known, self.settings.earliest(), self.settings.lookback, with_raw=with_raw)
+Staged: TypeAlias = tuple[TableSchema, pa.Table]
+"""Rows on their way to a raw table."""
 
 
-def fields_to_ask_for(target: Target, endpoint: Endpoint, settings: UnifiedSettings) -> tuple[str, ...]:
-    """Every field by name, where that is how to get `raw`; none where the API's own choice will do."""
-    support = target.support(endpoint)
-    if not settings.include_raw or support is None or not support.reads_raw:
-        return ()
-    return (*endpoint.fields, *endpoint.undocumented_fields, "raw")
+class Reader(ABC):
+    """One object of one connection, read once. `outcome` is final when `tables` has ended."""
+
+    def __init__(self, run: Run, target: Target, endpoint: Endpoint, *, fields: tuple[str, ...] | None = None) -> None:
+        self.run = run
+        self.target = target
+        self.endpoint = endpoint
+        self.plan = run.plan(target, endpoint)
+        self.stored = Stored(target.id)
+        self.outcome = run.outcome(target, endpoint)
+        if fields is None:
+            fields = all_fields(target, endpoint, include_raw=run.settings.include_raw)
+        self.api = ObjectApi(run.workspace.client, target, endpoint, fields, self.outcome.calls)
+
+    def tables(self) -> Iterator[Staged]:
+        """Arrow tables of what there is to read. A `TicketingError` ends them and is told in the outcome."""
+        try:
+            if self.target.problem is not None:
+                raise RequestRefused(self.target.problem)
+            if self.target.skipped is not None:
+                self.outcome.plan = f"skipped, {self.target.skipped}"
+            elif self.plan.strategy is not Strategy.NOT_OFFERED:
+                yield from self._tables()
+        except TicketingError as error:
+            self.outcome.error = str(error)
+        self.outcome.ended_at = datetime.now(UTC)
+
+    @abstractmethod
+    def _tables(self) -> Iterator[Staged]:
+        """What `tables` yields where the object can be read at all."""
+
+    def _pages(self, start: datetime | None) -> Walk:
+        """The walk of the plan; where the server contradicts its support table, that of a safer one after it.
+
+        It ends early where only reading ticket by ticket is left.
+        """
+        while self.plan.strategy is not Strategy.PER_TICKET:
+            try:
+                return (yield from self.plan.walk(self.api.list, start, self.run.settings.page_size))
+            except (ContradictsSupportTable, ParameterRefused) as contradiction:
+                safer = safer_plan(self.plan, str(contradiction), is_of_tickets=self.endpoint.table == "notes")
+                if safer is None:
+                    raise
+                self.plan = safer
+                self.outcome.plan = f"{safer.strategy.value}, {safer.reason}"
+        return False
+
+    def _count(self, page: Page) -> None:
+        self.outcome.pages += 1
+        self.outcome.rows_received += len(page.records)
+        self.run.watcher.page_read(self.outcome)
+
+    def _staged(self, listed: Iterable[tuple[Listed, Observation]], observed_via: str) -> Iterator[Staged]:
+        """The tables of what was listed: records, versions of tickets, and what no table can hold."""
+        seen = list(listed)
+        observations = [observation for record, observation in seen if isinstance(record, Record)]
+        if observations:
+            shaped = shape(self.endpoint.table, self.target.id, observations, observed_via=observed_via)
+            self.outcome.rows_repaired += shaped.repaired
+            yield RECORD_TABLES[self.endpoint.table], shaped.records
+            if shaped.versions is not None:
+                yield TICKET_VERSIONS, shaped.versions
+        rejected = [
+            (record.json, record.reason, observation.observed_at)
+            for record, observation in seen
+            if isinstance(record, Rejected)
+        ]
+        if rejected:
+            self.outcome.rows_rejected += len(rejected)
+            table = rejected_table(self.target.id, self.endpoint.table, rejected, observed_via=observed_via)
+            yield REJECTED_RECORDS, table
+
+    def _tombstones(self, table: str, ids: Sequence[str], deleted_at: datetime, reason: str) -> Iterator[Staged]:
+        """The stored rows of records that are gone, marked so."""
+        for start in range(0, len(ids), ROWS_A_TABLE):
+            stored = self.stored.records(table, ids[start : start + ROWS_A_TABLE])
+            self.outcome.rows_deleted += len(stored)
+            via = self.observed_via
+            yield (
+                RECORD_TABLES[table],
+                tombstones(table, stored, deleted_at=deleted_at, reason=reason, observed_via=via),
+            )
+
+    @property
+    def observed_via(self) -> str:
+        return "reconcile" if self.run.command == "reconcile" else "poll"
 
 
-class ObjectReader:
-    """One object of one connection, read once. `outcome` and `cursor` are final when `tables` has ended."""
+class ListReader(Reader):
+    """An object that is read as one list. `cursor` and `place` are final when `tables` has ended."""
 
     def __init__(
-        self,
-        run: Run,
-        client: UnifiedClient,
-        target: Target,
-        endpoint: Endpoint,
-        cursor: Cursor | None,
-        watcher: Watcher,
+        self, run: Run, target: Target, endpoint: Endpoint, cursor: Cursor | None, place: Place | None
     ) -> None:
+        super().__init__(run, target, endpoint)
         self.cursor = cursor
-        self.outcome = Outcome(
-            run_id=run.id,
-            connection_id=target.id,
-            integration_type=target.connection.integration_type,
-            object=endpoint.table,
-            plan=target.plan(endpoint).strategy.value,
-            started_at=datetime.now(UTC),
-            cursor_before=cursor.through if cursor else None,
-        )
-        self._run = run
-        self._client = client
-        self._target = target
-        self._endpoint = endpoint
-        self._watcher = watcher
-        self._fields = fields_to_ask_for(target, endpoint, run.settings)
-        self._with_raw = bool(self._fields)
+        self.place = place
+        self.outcome.cursor_before = cursor.through if cursor else None
+        self._with_raw = bool(self.api.fields)
         self._start = run.start(cursor, with_raw=self._with_raw)
         self._began_at: datetime | None = None
         self._newest: datetime | None = None
 
-    def tables(self) -> Iterator[pa.Table]:
-        """Arrow tables of what there is to read. A `TicketingError` ends them and is told in the outcome."""
-        try:
-            yield from self._tables()
-        except TicketingError as error:
-            self.outcome.error = str(error)
-        self.outcome.ended_at = datetime.now(UTC)
-        if self.outcome.is_complete and self._run.since is None:
+    def _tables(self) -> Iterator[Staged]:
+        yield from self._batched(self._walk(), self.observed_via)
+        if self.plan.strategy is Strategy.PER_TICKET:
+            self.run.put_off(self.target, self.plan)
+            return
+        self.outcome.is_complete = True
+        if self._may_look_again():
+            yield from self._batched(self._look_again(), "reread")
+
+    def tables(self) -> Iterator[Staged]:
+        yield from super().tables()
+        if self.outcome.is_complete and self.run.since is None:
             self.cursor = advanced(self.cursor, self._start, self._newest, self._began_at, with_raw=self._with_raw)
         self.outcome.cursor_after = self.cursor.through if self.cursor else None
+        if self.api.unnamed:
+            self.outcome.plan += f", without {', '.join(self.api.unnamed)} (the API refuses to name them)"
 
-    def _tables(self) -> Iterator[pa.Table]:
-        if self._target.problem is not None:
-            raise RequestRefused(self._target.problem)
-        if self._target.skipped is not None:
-            self.outcome.plan = f"skipped, {self._target.skipped}"
-            return
-        if self._target.plan(self._endpoint).strategy is Strategy.NOT_OFFERED:
-            return
-        unshaped: list[Observation] = []
-        for page in self._pages():
+    def _walk(self) -> Iterator[Page]:
+        for page in self._pages(self._start):
             self._take_note(page)
-            unshaped += [
-                Observation(record.fields, page.served_at, self.outcome.rows_received + ordinal)
-                for ordinal, record in enumerate(page.records)
-            ]
-            self.outcome.pages += 1
-            self.outcome.rows_received += len(page.records)
-            self._watcher.page_read(self.outcome)
-            if len(unshaped) >= ROWS_A_TABLE:
-                yield self._shaped(unshaped)
-                unshaped = []
-        if unshaped:
-            yield self._shaped(unshaped)
-        self.outcome.is_complete = True
-
-    def _pages(self) -> Iterator[Page]:
-        """The walk of the plan; where the server contradicts its support table, the walk of a safer one after it."""
-        plan = self._target.plan(self._endpoint)
-        page_size = self._run.settings.page_size
-        try:
-            yield from plan.walk(self._list, self._start, page_size)
-        except ContradictsSupportTable as contradiction:
-            safer = safer_plan(plan, str(contradiction))
-            if safer is None:
-                raise
-            self.outcome.plan = f"{safer.strategy.value}, {safer.reason}"
-            yield from safer.walk(self._list, self._start, page_size)
-
-    def _list(self, parameters: Parameters) -> Page:
-        """One page; where the API refuses, twice, fields that its list does not document, one without them."""
-        undocumented = self._endpoint.undocumented_fields
-        try:
-            return self._list_fields(parameters)
-        except ParameterRefused:
-            if not set(undocumented) & set(self._fields):
-                raise
-        try:
-            return self._list_fields(parameters)
-        except ParameterRefused:
-            self._fields = tuple(name for name in self._fields if name not in undocumented)
-            page = self._list_fields(parameters)
-            self.outcome.plan += f", without {', '.join(undocumented)} (the API refuses to name them)"
-            return page
-
-    def _list_fields(self, parameters: Parameters) -> Page:
-        asked: Parameters = {**parameters, "fields": self._fields} if self._fields else parameters
-        return self._client.list(self._endpoint.list_path(self._target.id), asked, self.outcome.calls)
+            yield page
 
     def _take_note(self, page: Page) -> None:
         self._began_at = self._began_at or page.served_at
         times = [record.updated_at for record in page.records if record.updated_at is not None]
         self._newest = max(times if self._newest is None else [*times, self._newest], default=None)
 
-    def _shaped(self, observations: list[Observation]) -> pa.Table:
-        return record_table(self._endpoint.table, self._target.id, observations, observed_via="poll")
+    def _may_look_again(self) -> bool:
+        return self.cursor is not None and self.run.since is None and self.plan.is_incremental and self._pages_again > 0
+
+    @property
+    def _pages_again(self) -> int:
+        return self.run.settings.reread_pages if self.plan.pages_by_offset else 0
+
+    def _look_again(self) -> Iterator[Page]:
+        """The next few pages of a slow reading of all that the walk left out, for what changed without saying so."""
+        by_anchor = self.plan.strategy is Strategy.BY_ANCHOR
+        place = self.place or Place(self.run.settings.earliest() if by_anchor else None)
+        for _ in range(self._pages_again):
+            page, behind = reread(
+                self.api.list, place, self.run.settings.page_size, sort=self.plan.sorts, anchor=by_anchor
+            )
+            yield Page([record for record in page.records if not self._was_walked(record)], page.served_at)
+            if behind is None or self._has_met_the_walk(behind):
+                self.place = None
+                return
+            place = behind
+        self.place = place
+
+    def _has_met_the_walk(self, place: Place) -> bool:
+        return self._start is not None and place.anchor is not None and place.anchor >= self._start
+
+    def _was_walked(self, record: Listed) -> bool:
+        return self._start is not None and record.updated_at is not None and record.updated_at >= self._start
+
+    def _batched(self, pages: Iterable[Page], observed_via: str) -> Iterator[Staged]:
+        waiting: list[tuple[Listed, Observation]] = []
+        for page in pages:
+            waiting += self._observed(page)
+            self._count(page)
+            if len(waiting) >= ROWS_A_TABLE:
+                yield from self._staged(waiting, observed_via)
+                waiting = []
+        yield from self._staged(waiting, observed_via)
+
+    def _observed(self, page: Page) -> Iterator[tuple[Listed, Observation]]:
+        for ordinal, record in enumerate(page.records, start=self.outcome.rows_received + 1):
+            yield record, observation(record, page.served_at, ordinal, is_baseline=self._is_baseline(record))
+
+    def _is_baseline(self, record: Listed) -> bool:
+        """Whether nothing was known of its time before this run: then its state tells of no change."""
+        if self.cursor is None:
+            return True
+        since = self.cursor.since
+        return since is not None and record.updated_at is not None and record.updated_at < since
+
+
+def observation(record: Listed, served_at: datetime, ordinal: int, *, is_baseline: bool = False) -> Observation:
+    """What was seen of a record, for shaping."""
+    if isinstance(record, Rejected):
+        return Observation({}, served_at, ordinal)
+    return Observation(record.fields, served_at, ordinal, is_baseline)

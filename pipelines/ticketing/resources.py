@@ -4,63 +4,122 @@ that fails is reported and keeps its cursor, and the others go on."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import dlt
-import pyarrow as pa
 from dlt.extract import DltResource
-from dlt.extract.hints import TResourceHints
 
 from pipelines.ticketing.cursor import Cursor, CursorState
-from pipelines.ticketing.progress import Watcher
-from pipelines.ticketing.reading import ObjectReader, Run
-from pipelines.ticketing.workspace import Workspace
+from pipelines.ticketing.plans import Strategy
+from pipelines.ticketing.reading import ListReader, Reader, Staged
+from pipelines.ticketing.run import Run
+from pipelines.ticketing.sweeping import Sweep
+from pipelines.ticketing.ticket_notes import TicketNotes
+from pipelines.ticketing.walk import Place, PlaceState
+from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
-from pipelines.warehouse.merging import merge_hints
-from transforms.schemas import CONNECTIONS, RECORD_TABLES, SYNC_RUNS, TableSchema
+from pipelines.warehouse.merging import Merging
+from pipelines.warehouse.stored import lacks_columns
+from transforms.schemas import (
+    CONNECTIONS,
+    NOTE_SWEEPS,
+    RECORD_TABLES,
+    REJECTED_RECORDS,
+    SYNC_RUNS,
+    TICKET_VERSIONS,
+    TableSchema,
+)
 from transforms.shaping import connections_table, sync_runs_table
 
+_BESIDE: dict[str, TableSchema] = {"tickets": TICKET_VERSIONS, "notes": NOTE_SWEEPS}
+"""The raw table that an object fills besides its own."""
 
-def record_resource(endpoint: Endpoint, workspace: Workspace, run: Run, watcher: Watcher) -> DltResource:
-    """The resource of one endpoint: Arrow tables of its raw table, and its rows of `sync_runs`."""
-    schema = RECORD_TABLES[endpoint.table]
+
+class Stage:
+    """Marks rows with the hints of their table, as a variant of its own: one resource feeds more than one table."""
+
+    @cached_property
+    def _merging(self) -> Merging:
+        return Merging()
+
+    def __call__(self, staged: Staged) -> Any:
+        schema, table = staged
+        return dlt.mark.with_hints(table, self._merging.hints(schema), create_table_variant=True)
+
+
+def record_resource(endpoint: Endpoint, run: Run, stage: Stage) -> DltResource:
+    """The resource of one endpoint: Arrow tables of its raw tables, and its rows of `sync_runs`."""
+    tables = [RECORD_TABLES[endpoint.table], REJECTED_RECORDS, SYNC_RUNS]
+    tables += [_BESIDE[endpoint.table]] if endpoint.table in _BESIDE else []
 
     @dlt.resource(name=endpoint.table)
     def read() -> Iterator[Any]:
-        cursors: dict[str, CursorState] = dlt.current.resource_state().setdefault("cursors", {})
-        hints, run_hints = merge_hints(schema), merge_hints(SYNC_RUNS)
-        if _is_new(schema):
-            yield _marked(schema.arrow().empty_table(), hints)
-        for target in workspace.targets if endpoint.table in run.tables else ():
-            cursor = Cursor.from_state(cursors.get(target.id))
-            reader = ObjectReader(run, workspace.client, target, endpoint, cursor, watcher)
-            for table in reader.tables():
-                yield _marked(table, hints)
-            if reader.cursor is not None:
-                cursors[target.id] = reader.cursor.to_state()
-            yield _marked(sync_runs_table([reader.outcome.row()]), run_hints)
-            watcher.object_done(reader.outcome)
+        for schema in tables:
+            if lacks_columns(schema.name):
+                yield stage((schema, schema.arrow().empty_table()))
+        for target in run.targets if endpoint.table in run.tables else ():
+            for staged in _read(endpoint, run, target):
+                yield stage(staged)
+            outcome = run.outcome(target, endpoint)
+            yield stage((SYNC_RUNS, sync_runs_table([outcome.row()])))
+            run.watcher.object_done(outcome)
 
     return read()
 
 
-def connections_resource(workspace: Workspace) -> DltResource:
+def connections_resource(run: Run, stage: Stage) -> DltResource:
     """The connections that a run reads, without their credentials."""
 
     @dlt.resource(name=CONNECTIONS.name)
     def read() -> Iterator[Any]:
-        fields = workspace.connection_fields()
-        if fields or _is_new(CONNECTIONS):
-            yield _marked(connections_table(fields, workspace.observed_at), merge_hints(CONNECTIONS))
+        fields = run.workspace.connection_fields()
+        if fields or lacks_columns(CONNECTIONS.name):
+            yield stage((CONNECTIONS, connections_table(fields, run.workspace.observed_at)))
 
     return read()
 
 
-def _marked(table: pa.Table, hints: TResourceHints) -> Any:
-    """The table with its hints as a variant of its own, for one resource feeds more than one table."""
-    return dlt.mark.with_hints(table, hints, create_table_variant=True)
+def account_resource(run: Run) -> DltResource:
+    """What became of a run's objects, without what they read."""
+
+    @dlt.resource(name=SYNC_RUNS.name)
+    def read() -> Iterator[Any]:
+        yield Stage()((SYNC_RUNS, sync_runs_table(run.account())))
+
+    return read()
 
 
-def _is_new(schema: TableSchema) -> bool:
-    """Whether the warehouse has no such table yet: an empty one then makes every column before the first row."""
-    return schema.name not in dlt.current.source_schema().data_table_names(seen_data_only=True)
+def _read(endpoint: Endpoint, run: Run, target: Target) -> Iterator[Staged]:
+    """One object of one connection, in the way that the run and its plan ask for."""
+    plan = run.plan(target, endpoint)
+    reader: Reader
+    if plan.strategy is Strategy.PER_TICKET and target.is_readable:
+        if run.reads_tickets_first(plan):
+            run.outcome(target, endpoint)
+            run.put_off(target, plan)
+            return
+        reader = TicketNotes(run, target)
+    elif run.command == "reconcile":
+        reader = Sweep(run, target, endpoint)
+    else:
+        yield from _read_list(endpoint, run, target)
+        return
+    yield from reader.tables()
+
+
+def _read_list(endpoint: Endpoint, run: Run, target: Target) -> Iterator[Staged]:
+    """An object by its cursor, which moves in dlt's state, that travels in the same load as the rows."""
+    state = dlt.current.resource_state()
+    cursors: dict[str, CursorState] = state.setdefault("cursors", {})
+    places: dict[str, PlaceState] = state.setdefault("places", {})
+    reader = ListReader(
+        run, target, endpoint, Cursor.from_state(cursors.get(target.id)), Place.from_state(places.get(target.id))
+    )
+    yield from reader.tables()
+    if reader.cursor is not None:
+        cursors[target.id] = reader.cursor.to_state()
+    if reader.place is not None:
+        places[target.id] = reader.place.to_state()
+    else:
+        places.pop(target.id, None)

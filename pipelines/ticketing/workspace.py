@@ -39,6 +39,10 @@ class Target:
     def id(self) -> str:
         return self.connection.id
 
+    @property
+    def is_readable(self) -> bool:
+        return self.problem is None and self.skipped is None
+
     def support(self, endpoint: Endpoint) -> ObjectSupport | None:
         return self.integration.support.get(endpoint.support_key) if self.integration else None
 
@@ -113,7 +117,8 @@ class Workspace:
                 pages_by_offset=True,
             )
         )
-        records = {record.id: record for page in pages for record in page.records}
+        # What is no record is not even looked at: it holds credentials.
+        records = {record.id: record for page in pages for record in page.records if isinstance(record, Record)}
         return Listing(records, pages[-1].served_at if pages else datetime.now(UTC))
 
     def _integration(self, integration_type: str) -> Integration | TicketingError | None:

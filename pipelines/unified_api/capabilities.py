@@ -30,6 +30,10 @@ class ObjectSupport(msgspec.Struct, frozen=True):
         return self.methods.get("list", False)
 
     @property
+    def offers_get(self) -> bool:
+        return self.methods.get("get", False)
+
+    @property
     def filters_by_update(self) -> bool:
         return self.list_updated_gte in _OFFERED
 

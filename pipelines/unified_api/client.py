@@ -25,7 +25,7 @@ from pipelines.errors import (
     TryAgainLater,
     UnknownId,
 )
-from pipelines.unified_api.records import NotAPage, Page, RecordWithoutId, parse_records
+from pipelines.unified_api.records import Listed, NotAPage, Page, parse_record, parse_records
 
 ATTEMPTS = 8
 LONGEST_WAIT = 120.0
@@ -95,6 +95,10 @@ class UnifiedClient:
         body, served_at = self._get(path, parameters, calls, parse_records)
         return Page(body, served_at)
 
+    def get_record(self, path: str, parameters: Parameters, calls: Calls) -> tuple[Listed, datetime]:
+        """One record by its id, and the server's clock. Raises `UnknownId` where the API does not know it."""
+        return self._get(path, parameters, calls, parse_record)
+
     def get_json(self, path: str, parameters: Parameters, calls: Calls) -> object:
         """One answer that is not a list of records, decoded."""
         return self._get(path, parameters, calls, _json)[0]
@@ -142,8 +146,6 @@ class UnifiedClient:
             self._raise_final(path, answer.status_code, body)
         try:
             return parse(body), _served_at(answer)
-        except RecordWithoutId as error:
-            raise RequestRefused(f"GET {path}: {error}. This object cannot be read until that is mended.") from error
         except NotAPage as error:
             raise _PassingFault(f"answered 200, but {error}") from error
 

@@ -31,6 +31,9 @@ class Endpoint:
     def list_path(self, connection_id: str) -> str:
         return f"/ticketing/{quote(connection_id, safe='')}/{self.object}"
 
+    def record_path(self, connection_id: str, record_id: str) -> str:
+        return f"{self.list_path(connection_id)}/{quote(record_id, safe='')}"
+
 
 _COMMON = ("id", "created_at", "updated_at")
 

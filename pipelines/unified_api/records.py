@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TypeAlias
 
 import msgspec
 
+from transforms.scanning import elements, members, refuse_malformed
 from transforms.shaping import Fields
-from transforms.values import Misfit, decode, parse_time
+from transforms.values import Misfit, NotJson, canonical, decode, digest, identity, mended_names, parse_time
 
+_RECORD = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _RECORDS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+State: TypeAlias = tuple[str, datetime | None]
+"""Tells one observed state of a record from another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,44 +30,100 @@ class Record:
     fields: Fields
 
     @property
-    def state(self) -> tuple[str, datetime | None]:
-        """Tells one observed state of the record from another."""
+    def state(self) -> State:
         return self.id, self.updated_at
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Something listed that no table can hold. Its `id` is made from its JSON, is no record's and is never stored."""
+
+    id: str
+    updated_at: datetime | None
+    json: str
+    reason: str
+
+    @property
+    def state(self) -> State:
+        return self.id, self.updated_at
+
+
+Listed: TypeAlias = Record | Rejected
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """One answer of a list call; `served_at` is the server's clock."""
 
-    records: list[Record]
+    records: list[Listed]
     served_at: datetime
 
 
 class NotAPage(ValueError):
-    """The body is not a JSON array of objects."""
+    """The body is not what the API answers with: no JSON, or not an array where a list was asked for."""
 
 
-class RecordWithoutId(ValueError):
-    """A record that cannot be told from another."""
-
-
-def parse_records(body: bytes) -> list[Record]:
-    """The records of a list answer. Raises `NotAPage`, which names what came instead, and `RecordWithoutId`."""
+def parse_records(body: bytes) -> list[Listed]:
+    """The records of a list answer. Raises `NotAPage`, which names what came instead."""
     try:
-        body.decode()
-        rows = _RECORDS.decode(body)
-    except (msgspec.ValidationError, RecursionError) as error:
+        return [_listed(fields) for fields in _RECORDS.decode(body)]
+    except _REFUSALS:
+        pass
+    try:
+        return [_parsed(element) for element in elements(body)]
+    except NotJson as error:
         raise NotAPage(f"expected a JSON array of objects, got {_kind(body)}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        rows = _RECORDS.decode(_repaired(body))
-    return [_record(fields) for fields in rows]
 
 
-def _record(fields: dict[str, msgspec.Raw]) -> Record:
-    identity = decode(fields["id"]) if "id" in fields else None
-    if identity is None or identity == "":
-        raise RecordWithoutId("expected every record to have an id, but one has none")
-    return Record(str(identity), _updated_at(fields), fields)
+def parse_record(body: bytes) -> Listed:
+    """The record of an answer to GET by id. Raises `NotAPage`, which names what came instead."""
+    try:
+        return _parsed(body)
+    except NotJson as error:
+        raise NotAPage(f"expected a JSON object, got {_kind(body)}") from error
+
+
+def _parsed(record: bytes) -> Listed:
+    """One record whose page a strict reader refused."""
+    try:
+        return _listed(_RECORD.decode(record))
+    except _REFUSALS:
+        pass
+    if record.lstrip()[:1] == b"{":
+        return _listed(_fields(record))
+    refuse_malformed(record)
+    return _rejected(canonical(decode(record)), None, "it is not a JSON object")
+
+
+def _fields(record: bytes) -> Fields:
+    fields: dict[str, msgspec.Raw] = {}
+    for name, value in members(record):
+        refuse_malformed(value)
+        fields[_name(name)] = msgspec.Raw(value)
+    return fields
+
+
+def _name(text: bytes) -> str:
+    """The name of a field as it was sent, so that two which are mended alike are still two."""
+    try:
+        return str(json.loads(text.decode(errors="surrogateescape"), strict=False))
+    except ValueError as error:
+        raise NotJson("expected a name") from error
+
+
+def _listed(fields: Fields) -> Listed:
+    try:
+        return Record(identity(fields["id"]), _updated_at(fields), fields)
+    except KeyError:
+        reason = "it has no id"
+    except Misfit as misfit:
+        reason = str(misfit)
+    values = mended_names({name: decode(value) for name, value in fields.items()})
+    return _rejected(canonical(values), _updated_at(fields), reason)
+
+
+def _rejected(text: str, updated_at: datetime | None, reason: str) -> Rejected:
+    return Rejected(f"\0{digest(text.encode())}", updated_at, text, reason)
 
 
 def _updated_at(fields: Fields) -> datetime | None:
@@ -71,28 +133,6 @@ def _updated_at(fields: Fields) -> datetime | None:
         return parse_time(decode(fields["updated_at"]))
     except Misfit:
         return None
-
-
-def _repaired(body: bytes) -> bytes:
-    """The same JSON with what strict readers refuse made legal: lone surrogates, raw control characters, NaN."""
-    try:
-        value = json.loads(body.decode("utf-8", errors="replace"), strict=False, parse_constant=lambda _: None)
-    except (ValueError, RecursionError) as error:
-        raise NotAPage(f"expected JSON, got {_kind(body)}") from error
-    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-        raise NotAPage(f"expected a JSON array of objects, got {_kind(body)}")
-    return msgspec.json.encode(_without_surrogates(value))
-
-
-def _without_surrogates(value: Any) -> Any:
-    match value:
-        case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case list():
-            return [_without_surrogates(item) for item in value]
-        case dict():
-            return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return value
 
 
 def _kind(body: bytes) -> str:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 import dlt
-import duckdb
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.common.exceptions import DltException, TerminalException
+from dlt.destinations.exceptions import DatabaseException
 from dlt.extract import DltSource
+from dlt.normalize.exceptions import NormalizeJobFailed
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from pipelines.errors import FixConfiguration, LoadFailed, TicketingError, WarehouseBusy
+from pipelines.errors import FixConfiguration, LoadFailed, TicketingError, TryAgainLater
 from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.destinations import destination_of
+from pipelines.warehouse.lock import has_writer, one_writer
+from pipelines.warehouse.quarantine import KEPT, quarantine, unfinished_packages
+from pipelines.warehouse.runs import newest_load, refuse_newer_schema
 from transforms.schemas import DATASET
 
 PIPELINE = "unified_ticketing"
@@ -30,6 +41,11 @@ _DLT_OPTIONS = {
 _BASE = "load.base"
 """The file, in the state folder, that names the load on top of which the pending one was extracted."""
 
+_RAISED = re.compile(r"^\w+(?:\.\w+)+: (.+)$", re.MULTILINE)
+"""The line of a traceback that names an exception by its module and says what it says."""
+
+_log = logging.getLogger(__name__)
+
 
 class Pending(Enum):
     """What became of a load that an earlier run had left pending."""
@@ -37,50 +53,91 @@ class Pending(Enum):
     NOTHING = "nothing"
     FINISHED = "finished"
     DISCARDED = "discarded"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True)
+class PendingLoad:
+    """What became of a pending load; `lies_in` is the folder of one that was quarantined."""
+
+    outcome: Pending
+    lies_in: Path | None = None
 
 
 def open_pipeline(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> dlt.Pipeline:
-    """The project's dlt pipeline on this warehouse; its working folder lies in the state folder.
+    """The project's dlt pipeline, to write to this warehouse; its working folder lies in the state folder.
 
-    Raises `WarehouseBusy` if another program still holds the DuckDB file after the wait, `FixConfiguration` if it
-    is none.
+    Raises a `TicketingError` if the warehouse cannot be written, or was written by a newer version of this program.
     """
-    for option, value in _DLT_OPTIONS.items():
-        dlt.config[option] = value
-    warehouse.duckdb_path.parent.mkdir(parents=True, exist_ok=True)
-    _prove_openable(warehouse, time.monotonic() + wait_seconds)
-    pipeline = dlt.pipeline(
-        PIPELINE,
-        pipelines_dir=str(warehouse.state_dir / "dlt"),
-        destination=dlt.destinations.duckdb(str(warehouse.duckdb_path)),
-        dataset_name=DATASET,
-    )
-    # dlt warns of every JSON column, whose Arrow type is text.
-    logging.getLogger("dlt").setLevel(os.environ.get("RUNTIME__LOG_LEVEL", "ERROR"))
+    destination_of(warehouse).prove_writable(time.monotonic() + wait_seconds)
+    try:
+        pipeline = _pipeline(warehouse, _pipelines_dir(warehouse))
+    except Exception as error:
+        working_dir = _working_dir(warehouse)
+        if not working_dir.exists():
+            raise
+        # A power cut leaves empty files, which dlt cannot read.
+        place = quarantine(working_dir, warehouse.state_dir, f"dlt could not read its working folder: {error}")
+        _log.warning("What an earlier run left half done could not be read. It lies in %s and is read again.", place)
+        pipeline = _pipeline(warehouse, _pipelines_dir(warehouse))
+    refuse_newer_schema(pipeline, warehouse.name)
     return pipeline
 
 
-def finish_pending(pipeline: dlt.Pipeline, warehouse: WarehouseSettings) -> Pending:
+@contextmanager
+def reading(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> Iterator[dlt.Pipeline | None]:
+    """A dlt pipeline to look at the warehouse with, None before the first load. Leaves what is pending alone.
+
+    Raises `WarehouseBusy` if the warehouse cannot be read beside the process that still writes to it after the wait.
+    """
+    destination = destination_of(warehouse)
+    if not destination.exists():
+        yield None
+        return
+    with ExitStack() as held:
+        if destination.readers_wait:
+            held.enter_context(one_writer(warehouse, wait_seconds))
+            destination.prove_writable(time.monotonic() + wait_seconds)
+        pipeline = _pipeline(warehouse, Path(held.enter_context(tempfile.TemporaryDirectory())))
+        try:
+            refuse_newer_schema(pipeline, warehouse.name)
+            yield pipeline
+        except (DatabaseException, PipelineStepFailed) as error:
+            raise FixConfiguration(
+                f"Expected to read the schema {DATASET} of {warehouse.name}, but: {_reason(error)}. Let this user read "
+                "it, or use one that can."
+            ) from error
+
+
+def has_pending(warehouse: WarehouseSettings) -> bool:
+    """Whether a load waits to be finished and no process of this machine is at it."""
+    return bool(unfinished_packages(_working_dir(warehouse))) and not has_writer(warehouse)
+
+
+def finish_pending(pipeline: dlt.Pipeline, warehouse: WarehouseSettings) -> PendingLoad:
     """Load what an earlier run extracted but did not get to load; dlt would load it in place of new data.
 
     A load that was extracted on top of another state of the warehouse (one that has been put back from a backup
-    since, say) is discarded instead: it would carry cursors past rows that are not there. The next extraction reads
-    it again.
+    since, say) is discarded instead: it would carry cursors past rows that are not there. One that fails again is
+    quarantined. Either is read again by the next extraction: no cursor in the warehouse has passed it.
+
+    Raises a `TicketingError` if it is the warehouse that fails; the load then stays pending.
     """
     pipeline.activate()
-    if not pipeline.has_pending_data:
-        return Pending.NOTHING
-    pending = {*pipeline.list_extracted_load_packages(), *pipeline.list_normalized_load_packages()}
-    newest = _newest_load(pipeline)
+    pending = unfinished_packages(Path(pipeline.working_dir))
+    if not pending:
+        return PendingLoad(Pending.NOTHING)
+    newest = newest_load(pipeline)
     if newest not in pending and newest != _read_base(warehouse):
         pipeline.drop()
-        return Pending.DISCARDED
+        return PendingLoad(Pending.DISCARDED)
     try:
-        pipeline.normalize()
-        pipeline.load()
-    except PipelineStepFailed as error:
-        raise _named(error) from error
-    return Pending.FINISHED
+        _normalize_and_load(pipeline)
+    except LoadFailed as error:
+        destination_of(warehouse).prove_writable(time.monotonic())
+        return PendingLoad(Pending.QUARANTINED, set_aside(pipeline, warehouse, str(error)))
+    destination_of(warehouse).tidy(pipeline)
+    return PendingLoad(Pending.FINISHED)
 
 
 def load(pipeline: dlt.Pipeline, source: DltSource, warehouse: WarehouseSettings) -> None:
@@ -89,43 +146,67 @@ def load(pipeline: dlt.Pipeline, source: DltSource, warehouse: WarehouseSettings
     The working folder is emptied first, so that cursors come from the warehouse and nowhere else: a local copy
     would run ahead of a warehouse that was put back from a backup. Call `finish_pending` before.
     """
-    (warehouse.state_dir / _BASE).write_text(_newest_load(pipeline))
+    (warehouse.state_dir / _BASE).write_text(newest_load(pipeline))
     try:
-        pipeline.drop().run(source)
+        pipeline.drop().sync_destination()
+        pipeline.extract(source)
     except PipelineStepFailed as error:
         raise _named(error) from error
+    destination_of(warehouse).prove_exclusive()
+    try:
+        _normalize_and_load(pipeline)
+    except LoadFailed as error:
+        if error.is_final:
+            raise
+        raise LoadFailed(
+            f"{error} Nothing is lost: no cursor has moved in the warehouse. The next `ticketing sync` loads it first; "
+            f"if it fails again it is put into {warehouse.state_dir / 'quarantine'}, where the newest {KEPT} are kept, "
+            "and what it holds is read again."
+        ) from error
+    destination_of(warehouse).tidy(pipeline)
 
 
-def _prove_openable(warehouse: WarehouseSettings, deadline: float) -> None:
-    while True:
-        try:
-            duckdb.connect(str(warehouse.duckdb_path)).close()
-        except duckdb.Error as error:
-            reason = next(iter(str(error).splitlines()), "no reason given")
-            if "lock" not in reason.lower():
-                raise FixConfiguration(
-                    f"Expected {warehouse.duckdb_path} to be a DuckDB database that can be written, but: {reason}. Set "
-                    "DESTINATION__DUCKDB__CREDENTIALS to another path, or move what is there out of the way."
-                ) from error
-            if time.monotonic() >= deadline:
-                raise WarehouseBusy(
-                    f"Cannot open {warehouse.duckdb_path}: {reason}. If another program has the file open (a notebook, "
-                    "a BI tool, the duckdb shell), close it there and run this again."
-                ) from error
-            time.sleep(0.2)
-        else:
-            return
+def set_aside(pipeline: dlt.Pipeline, warehouse: WarehouseSettings, reason: str) -> Path:
+    """Put the load packages that have not been loaded into quarantine, for this reason; returns where they lie.
+
+    The pipeline is empty afterwards and can go on: it reads again what they hold, for no cursor in the warehouse has
+    passed it.
+    """
+    place = quarantine(Path(pipeline.working_dir), warehouse.state_dir, reason)
+    pipeline.drop()
+    return place
 
 
-def _newest_load(pipeline: dlt.Pipeline) -> str:
-    """The id of the last load that the warehouse has; empty before the first."""
-    with pipeline.sql_client() as client:
-        loads = client.make_qualified_table_name("_dlt_loads")
-        try:
-            rows = client.execute_sql(f"select max(load_id) from {loads} where status = 0") or []
-        except DatabaseUndefinedRelation:
-            return ""
-    return next((row[0] for row in rows if row[0]), "")
+def _normalize_and_load(pipeline: dlt.Pipeline) -> None:
+    try:
+        pipeline.normalize()
+        pipeline.load()
+    except PipelineStepFailed as error:
+        raise _named(error) from error
+    except (DltException, OSError, ValueError) as error:
+        raise LoadFailed(_not_taken("the load package", error), is_final=_is_final(error)) from error
+
+
+def _pipeline(warehouse: WarehouseSettings, pipelines_dir: Path) -> dlt.Pipeline:
+    for option, value in _DLT_OPTIONS.items():
+        dlt.config[option] = value
+    pipeline = dlt.pipeline(
+        PIPELINE,
+        pipelines_dir=str(pipelines_dir),
+        destination=destination_of(warehouse).for_dlt(),
+        dataset_name=DATASET,
+    )
+    # dlt warns of every JSON column, whose Arrow type is text.
+    logging.getLogger("dlt").setLevel(os.environ.get("RUNTIME__LOG_LEVEL", "ERROR"))
+    return pipeline
+
+
+def _pipelines_dir(warehouse: WarehouseSettings) -> Path:
+    return warehouse.state_dir / "dlt"
+
+
+def _working_dir(warehouse: WarehouseSettings) -> Path:
+    return _pipelines_dir(warehouse) / PIPELINE
 
 
 def _read_base(warehouse: WarehouseSettings) -> str | None:
@@ -137,16 +218,39 @@ def _read_base(warehouse: WarehouseSettings) -> str | None:
 
 def _named(error: PipelineStepFailed) -> BaseException:
     """What really happened: dlt wraps whatever ends a step, Ctrl-C too. A bug in extracting stays as it is."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _causes(error):
         if isinstance(cause, TicketingError | KeyboardInterrupt):
             return cause
-        cause = cause.__cause__ or cause.__context__
+    if error.step == "sync":
+        return TryAgainLater(f"What the warehouse holds could not be read: {_reason(error)}. Run this again.")
     if error.step not in {"normalize", "load"}:
         return error
-    reason = next(iter(str(error.exception or error).strip().splitlines()), str(error))
-    return LoadFailed(
-        f"The warehouse did not take the load package {error.load_id} ({error.step}): {reason}. Nothing is lost: it "
-        "stays pending, no cursor has moved in the warehouse, and the next `ticketing sync` loads it first. If that "
-        "fails again, delete the folder dlt in the state folder: what was pending is then read again."
+    what = f"the load package {error.load_id} ({error.step})"
+    return LoadFailed(_not_taken(what, error), is_final=_is_final(error.exception or error))
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether another try would end the same way: dlt calls it terminal, and it is no fault of disk or network."""
+    return isinstance(error, TerminalException | NormalizeJobFailed) and not any(
+        isinstance(cause, OSError | MemoryError) for cause in _causes(error)
     )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, the latest first."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _not_taken(what: str, error: Exception) -> str:
+    return f"The warehouse did not take {what}: {_reason(error)}."
+
+
+def _reason(error: Exception) -> str:
+    """In one line what dlt, or whatever it wraps, says; of a traceback, what was raised last. No line of details:
+    Postgres shows the row there."""
+    cause = error.exception if isinstance(error, PipelineStepFailed) and error.exception else error
+    raised = _RAISED.findall(str(cause))
+    return raised[-1] if raised else next(iter(str(cause).strip().splitlines()), type(cause).__name__).rstrip(".")

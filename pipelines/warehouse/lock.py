@@ -1,10 +1,12 @@
-"""One writer at a time: a lock of the operating system, which a dead process cannot hold."""
+"""One writer at a time: a lock of the operating system, which a dead process cannot hold, and the destination's own
+against other machines."""
 
 from __future__ import annotations
 
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +16,8 @@ import filelock
 import msgspec
 
 from pipelines.errors import WarehouseBusy
+from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.destinations import destination_of
 
 
 class Holder(msgspec.Struct):
@@ -26,14 +30,15 @@ class Holder(msgspec.Struct):
 
 
 @contextmanager
-def one_writer(state_dir: Path, wait_seconds: float = 0.0) -> Iterator[None]:
+def one_writer(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> Iterator[None]:
     """Hold the warehouse's write lock. Raises `WarehouseBusy` if another process still holds it after the wait.
 
     The lock ends with its process however that ends, so one found free is free: nothing stale to clear away.
     """
-    state_dir.mkdir(parents=True, exist_ok=True)
-    card = state_dir / "writer.json"
-    lock = filelock.FileLock(state_dir / "writer.lock")
+    deadline = time.monotonic() + wait_seconds
+    warehouse.state_dir.mkdir(parents=True, exist_ok=True)
+    card = warehouse.state_dir / "writer.json"
+    lock = _lock(warehouse)
     try:
         lock.acquire(timeout=wait_seconds)
     except filelock.Timeout:
@@ -42,11 +47,29 @@ def one_writer(state_dir: Path, wait_seconds: float = 0.0) -> Iterator[None]:
             "this again (sync, build and run take --wait SECONDS to queue behind it)."
         ) from None
     try:
-        card.write_bytes(msgspec.json.encode(_this_process()))
-        yield
-        card.unlink(missing_ok=True)
+        with destination_of(warehouse).exclusively(deadline):
+            card.write_bytes(msgspec.json.encode(_this_process()))
+            yield
+            card.unlink(missing_ok=True)
     finally:
         lock.release()
+
+
+def has_writer(warehouse: WarehouseSettings) -> bool:
+    """Whether a process of this machine holds the lock at this moment."""
+    if not warehouse.state_dir.exists():
+        return False
+    lock = _lock(warehouse)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _lock(warehouse: WarehouseSettings) -> filelock.BaseFileLock:
+    return filelock.FileLock(warehouse.state_dir / "writer.lock")
 
 
 def _this_process() -> Holder:

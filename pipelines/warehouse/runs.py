@@ -1,8 +1,8 @@
-"""What earlier runs left in the warehouse: per connection and object the rows, the cursor, the last success."""
+"""What earlier runs left in the warehouse: the version of its tables, and per connection and object the rows, the
+cursor, the last success."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import dlt
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
-from transforms.schemas import RECORD_TABLES
+from pipelines.errors import FixConfiguration
+from transforms.schemas import DATASET, RECORD_TABLES, SCHEMA_VERSION, SYNC_RUNS
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,16 @@ class ObjectStatus:
 
 
 _STATUS = """
-with ranked as (
+with syncs as (
+    select * from {sync_runs} where {is_sync}
+),
+ranked as (
     select *, row_number() over (partition by connection_id, object order by started_at desc, run_id desc) as recency
-    from {sync_runs}
+    from syncs
 ),
 successes as (
     select connection_id, object, max(ended_at) as last_success_at
-    from {sync_runs}
+    from syncs
     where is_complete
     group by connection_id, object
 )
@@ -50,8 +54,44 @@ order by ranked.connection_id, ranked.object
 """
 
 
+def stored_schema_version(pipeline: dlt.Pipeline) -> int | None:
+    """The version of the raw tables that the warehouse was last written with; None before the first sync."""
+    rows = _rows(pipeline, "select max(_schema_version) from {sync_runs}", sync_runs=SYNC_RUNS.name)
+    return rows[0][0] if rows else None
+
+
+def refuse_newer_schema(pipeline: dlt.Pipeline, warehouse: str) -> None:
+    """Raise `FixConfiguration` if a newer version of this program has written to the warehouse of this name."""
+    stored = stored_schema_version(pipeline) or 0
+    if stored > SCHEMA_VERSION:
+        raise FixConfiguration(
+            f"Expected the raw tables of {warehouse} to be of version {SCHEMA_VERSION}, which this program knows, or "
+            f"older, got version {stored}: a newer release of it has written there. Nothing was touched. Upgrade this "
+            "program (git pull, then uv sync) and run it again."
+        )
+
+
+def refuse_older_schema(pipeline: dlt.Pipeline, warehouse: str) -> None:
+    """Raise `FixConfiguration` before the first sync, and before the first one of this version of the program."""
+    stored = stored_schema_version(pipeline)
+    if stored is None:
+        raise FixConfiguration(f"Nothing has been synced into {warehouse} yet. Run `ticketing sync` first.")
+    if stored < SCHEMA_VERSION:
+        raise FixConfiguration(
+            f"Expected the raw tables of {warehouse} to be of version {SCHEMA_VERSION}, got version {stored}. Run "
+            f"`ticketing sync` first: it brings the raw tables from version {stored} to {SCHEMA_VERSION}."
+        )
+
+
+def newest_load(pipeline: dlt.Pipeline) -> str:
+    """The id of the last load that the warehouse has; empty before the first."""
+    rows = _rows(pipeline, "select max(load_id) from {loads} where status = 0", loads="_dlt_loads")
+    return (rows[0][0] if rows else None) or ""
+
+
 def read_status(pipeline: dlt.Pipeline) -> list[ObjectStatus]:
-    """The state of every object of every connection that a run has ever tried; empty before the first."""
+    """The state of every object of every connection that a sync has ever tried; empty before the first."""
+    query = _STATUS.replace("{is_sync}", "coalesce(command, 'sync') = 'sync'" if _tells_commands(pipeline) else "true")
     counts = _row_counts(pipeline)
     return [
         ObjectStatus(
@@ -66,7 +106,7 @@ def read_status(pipeline: dlt.Pipeline) -> list[ObjectStatus]:
             last_error=error,
         )
         for connection_id, integration_type, table, cursor, last_success_at, started_at, plan, error in _rows(
-            pipeline, _STATUS, ["sync_runs"]
+            pipeline, query, sync_runs=SYNC_RUNS.name
         )
     ]
 
@@ -74,16 +114,26 @@ def read_status(pipeline: dlt.Pipeline) -> list[ObjectStatus]:
 def _row_counts(pipeline: dlt.Pipeline) -> dict[tuple[str, str], int]:
     counts = {}
     for table in RECORD_TABLES:
-        query = f"select connection_id, count(*) from {{{table}}} where _deleted_at is null group by connection_id"
-        for connection_id, rows in _rows(pipeline, query, [table]):
+        query = "select connection_id, count(*) from {table} where _deleted_at is null group by connection_id"
+        for connection_id, rows in _rows(pipeline, query, table=table):
             counts[connection_id, table] = rows
     return counts
 
 
-def _rows(pipeline: dlt.Pipeline, query: str, tables: Sequence[str]) -> list[tuple[Any, ...]]:
-    """The query's rows, its `{table}` names qualified; none where a table is not there yet."""
+def _tells_commands(pipeline: dlt.Pipeline) -> bool:
+    """Whether `sync_runs` has the column `command`, which came with version 2 of the raw tables."""
+    found = _rows(
+        pipeline,
+        "select 1 from information_schema.columns "
+        f"where table_schema = '{DATASET}' and table_name = '{SYNC_RUNS.name}' and column_name = 'command'",
+    )
+    return bool(found)
+
+
+def _rows(pipeline: dlt.Pipeline, query: str, **tables: str) -> list[tuple[Any, ...]]:
+    """The query's rows, its `{name}`s replaced by those tables; none where a table is not there yet."""
     with pipeline.sql_client() as client:
-        names = {table: client.make_qualified_table_name(table) for table in tables}
+        names = {name: client.make_qualified_table_name(table) for name, table in tables.items()}
         try:
             return [tuple(row) for row in client.execute_sql(query.format(**names)) or []]
         except DatabaseUndefinedRelation:

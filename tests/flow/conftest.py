@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 
 from pipelines.sandbox import Sandbox
-from pipelines.settings import UnifiedSettings, WarehouseSettings
+from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, UnifiedSettings, WarehouseSettings
 from pipelines.sync import SyncReport, sync
-from pipelines.ticketing import source
+from pipelines.ticketing import run
 from pipelines.unified_api.client import UnifiedClient
+from tests.flow.truth import change
 
 
 @pytest.fixture
@@ -22,16 +26,25 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
+on_both = pytest.mark.parametrize("warehouse", ["duckdb", "postgres"], indirect=True)
+"""For the tests that are about the warehouse; the others run on DuckDB."""
+
+on_postgres = pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
+
+
 @pytest.fixture
-def warehouse(tmp_path: Path) -> WarehouseSettings:
-    return warehouse_in(tmp_path)
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> WarehouseSettings:
+    """A warehouse of the test's own, empty: DuckDB's, or see above."""
+    if getattr(request, "param", "duckdb") == "duckdb":
+        return warehouse_in(tmp_path)
+    return postgres_warehouse(request.getfixturevalue("postgres_server").new_database(), tmp_path / "warehouse.state")
 
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries come at once: the clock of the client is the only thing not real here."""
     impatient = partial(UnifiedClient, sleep=lambda seconds: None)
-    monkeypatch.setattr(source, "UnifiedClient", impatient)
+    monkeypatch.setattr(run, "UnifiedClient", impatient)
 
 
 @pytest.fixture
@@ -40,12 +53,59 @@ def command_environment(sandbox: Sandbox, warehouse: WarehouseSettings) -> dict[
     return {
         "SOURCES__UNIFIED__BASE_URL": sandbox.base_url,
         "SOURCES__UNIFIED__API_KEY": sandbox.api_key,
-        "DESTINATION__DUCKDB__CREDENTIALS": str(warehouse.duckdb_path),
+        "SOURCES__UNIFIED__STATE_DIR": str(warehouse.state_dir),
+        **destination_environment(warehouse),
     }
 
 
-def warehouse_in(folder: Path) -> WarehouseSettings:
-    return WarehouseSettings("duckdb", folder / "warehouse.duckdb", folder / "warehouse.state")
+def destination_environment(warehouse: WarehouseSettings) -> dict[str, str]:
+    if isinstance(warehouse, DuckdbWarehouse):
+        return {"DESTINATION__DUCKDB__CREDENTIALS": str(warehouse.path)}
+    credentials = f"{quote(warehouse.username)}:{quote(warehouse.password, safe='')}"
+    server = f"{warehouse.host}:{warehouse.port}"
+    return {
+        "TICKETING_DESTINATION": "postgres",
+        "DESTINATION__POSTGRES__CREDENTIALS": f"postgresql://{credentials}@{server}/{warehouse.database}",
+    }
+
+
+def warehouse_in(folder: Path) -> DuckdbWarehouse:
+    return DuckdbWarehouse(folder / "warehouse.duckdb", folder / "warehouse.state")
+
+
+def postgres_warehouse(url: str, state_dir: Path) -> PostgresWarehouse:
+    parts = urlsplit(url)
+    return PostgresWarehouse(
+        host=parts.hostname or "",
+        port=parts.port or 5432,
+        database=parts.path.removeprefix("/"),
+        username=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        options={},
+        state_dir=state_dir,
+    )
+
+
+def backup(warehouse: WarehouseSettings, folder: Path) -> Callable[[], object]:
+    """Copy the warehouse as it is; what is returned puts the copy in its place."""
+    if isinstance(warehouse, DuckdbWarehouse):
+        path = warehouse.path
+        shutil.copy(path, folder / "backup")
+        return lambda: path.write_bytes((folder / "backup").read_bytes())
+    server = replace(warehouse, database="postgres")
+    name = warehouse.database
+    change(server, f"create database {name}_backup template {name}")
+    return lambda: change(
+        server, f"drop database {name} with (force)", f"create database {name} template {name}_backup"
+    )
+
+
+def lose(warehouse: WarehouseSettings) -> None:
+    """What an operator does who begins anew."""
+    if isinstance(warehouse, DuckdbWarehouse):
+        warehouse.path.unlink()
+    else:
+        change(warehouse, "drop schema raw_unified cascade")
 
 
 def settings_for(sandbox: Sandbox, **changed: Any) -> UnifiedSettings:
@@ -58,7 +118,7 @@ def settings_for(sandbox: Sandbox, **changed: Any) -> UnifiedSettings:
 def run_sync(sandbox: Sandbox, warehouse: WarehouseSettings) -> Callable[..., SyncReport]:
     """`sync` against the sandbox; keywords of `sync`, or `settings={...}` for the source's."""
 
-    def run(settings: dict[str, Any] | None = None, **options: Any) -> SyncReport:
+    def run_now(settings: dict[str, Any] | None = None, **options: Any) -> SyncReport:
         return sync(settings_for(sandbox, **(settings or {})), warehouse, **options)
 
-    return run
+    return run_now

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
-import duckdb
 import pytest
 
 from pipelines.cli import main
 from pipelines.sandbox import Faults, Sandbox
-from pipelines.settings import WarehouseSettings
-from tests.flow.truth import assert_same
+from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
+from tests.flow.conftest import destination_environment, on_both, on_postgres
+from tests.flow.truth import assert_same, change, query
 
 ROOT = Path(__file__).resolve().parents[2]
+FOREIGN = ("SOURCES", "DESTINATION", "TICKETING_")
 TICKETING = Path(sys.executable).parent / "ticketing"
 
 
 def ticketing(*arguments: str, env: dict[str, str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SOURCES", "DESTINATION"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return subprocess.run(
         [str(TICKETING), *arguments], env=inherited | env, cwd=cwd, capture_output=True, text=True, check=False
     )
@@ -42,18 +46,18 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
 
 
 def test_the_road_of_a_new_account(
-    sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str]
+    sandbox: Sandbox, warehouse: DuckdbWarehouse, command_environment: dict[str, str]
 ) -> None:
     checked = ticketing("check", env=command_environment)
     assert checked.returncode == 0, checked.stderr
     assert last_line(checked.stdout) == "All well. Next: ticketing sync"
-    assert not warehouse.duckdb_path.exists()
+    assert not warehouse.path.exists()
 
     synced = ticketing("sync", env=command_environment)
     assert synced.returncode == 0, synced.stderr
     assert last_line(synced.stdout).startswith("Done: ")
     assert "requests, done" in synced.stderr
-    assert_same(sandbox.world, warehouse.duckdb_path)
+    assert_same(sandbox.world, warehouse)
 
     shown = ticketing("status", "--json", env=command_environment)
     objects = json.loads(shown.stdout)["objects"]
@@ -139,25 +143,120 @@ def test_it_does_not_matter_from_where_it_is_run(
         sandbox.world.live(hours=3)
         ended = ticketing("sync", env=command_environment, cwd=cwd)
         assert ended.returncode == 0, ended.stderr
-    assert_same(sandbox.world, warehouse.duckdb_path)
+    assert_same(sandbox.world, warehouse)
 
 
+@on_both
 def test_run_brings_an_analyst_from_nothing_to_marts(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str]
 ) -> None:
     ended = ticketing("run", "--as-of", sandbox.world.now.isoformat(), env=command_environment)
     assert ended.returncode == 0, ended.stderr
     assert last_line(ended.stdout).startswith("Done: ")
-    with duckdb.connect(str(warehouse.duckdb_path), read_only=True) as connection:
-        tickets = connection.execute("select count(*), count(first_reply_seconds) from marts.tickets").fetchone()
-        people = connection.execute("select count(*) from marts.customer_support_summary").fetchone()
-    assert tickets is not None
-    assert tickets[0] == 40
-    assert tickets[1] > 0
-    assert people is not None
-    assert people[0] >= 8
+    (tickets,) = query(warehouse, "select count(*) as n, count(first_reply_seconds) as answered from marts.tickets")
+    assert tickets["n"] == 40
+    assert tickets["answered"] > 0
+    (people,) = query(warehouse, "select count(*) as n from marts.customer_support_summary")
+    assert people["n"] >= 8
+    if isinstance(warehouse, PostgresWarehouse):
+        for written in (ended.stdout, ended.stderr, (ROOT / "dbt_project" / "logs" / "dbt.log").read_text()):
+            assert warehouse.password not in written
 
 
+@on_postgres
+def test_postgres_is_checked_synced_built_and_looked_at(
+    sandbox: Sandbox, warehouse: PostgresWarehouse, command_environment: dict[str, str]
+) -> None:
+    empty = ticketing("status", env=command_environment)
+    assert empty.returncode == 0, empty.stderr
+    assert "Nothing has been synced yet" in empty.stdout
+    for command in (["check"], ["sync"], ["build", "--as-of", sandbox.world.now.isoformat()]):
+        ended = ticketing(*command, env=command_environment)
+        assert ended.returncode == 0, ended.stderr
+    assert_same(sandbox.world, warehouse)
+    shown = json.loads(ticketing("status", "--json", env=command_environment).stdout)
+    assert shown["warehouse"] == f"{warehouse.database} on 127.0.0.1:{warehouse.port}"
+    assert sum(item["rows"] for item in shown["objects"] if item["object"] == "tickets") == 40
+    indexes = {row["indexname"] for row in query(warehouse, "select indexname from pg_indexes")}
+    assert indexes >= {
+        "tickets_key",
+        "customers_key",
+        "notes_key",
+        "categories_key",
+        "sync_runs_key",
+        "notes_by_ticket",
+    }
+
+
+@on_postgres
+@pytest.mark.parametrize(
+    ("damage", "code", "expected"),
+    [
+        (lambda url: re.sub(r"://(\w+):\w+@", r"://\1:wrong@", url), 2, "password authentication failed"),
+        (lambda url: re.sub(r"/\w+$", "/nowhere", url), 2, 'database "nowhere" does not exist'),
+        (lambda url: url.replace("127.0.0.1", "no-such-host.invalid"), 2, "no-such-host.invalid"),
+        (lambda url: re.sub(r":\d+/", ":1/", url), 1, "Connection refused"),
+        (lambda url: f"{url}?sslmode=nonsense", 2, "sslmode"),
+        (lambda url: f"{url}?nonsense=1", 2, "nonsense"),
+    ],
+    ids=["password", "database", "host", "port", "value of an option", "name of an option"],
+)
+def test_a_postgres_that_cannot_be_reached_is_said_to_be_which_and_why(
+    warehouse: PostgresWarehouse,
+    command_environment: dict[str, str],
+    damage: Callable[[str], str],
+    code: int,
+    expected: str,
+) -> None:
+    name = "DESTINATION__POSTGRES__CREDENTIALS"
+    ended = ticketing("sync", "--wait", "0", env=command_environment | {name: damage(command_environment[name])})
+    assert ended.returncode == code, ended.stderr
+    assert expected in ended.stderr
+    assert name in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert warehouse.password not in ended.stderr
+
+
+@on_postgres
+def test_a_postgres_may_be_configured_in_a_table_of_secrets(
+    warehouse: PostgresWarehouse, command_environment: dict[str, str], tmp_path: Path
+) -> None:
+    del command_environment["DESTINATION__POSTGRES__CREDENTIALS"]
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "secrets.toml").write_text(
+        f'[destination.postgres.credentials]\nhost = "{warehouse.host}"\nport = {warehouse.port}\n'
+        f'database = "{warehouse.database}"\nusername = "{warehouse.username}"\npassword = "{warehouse.password}"\n'
+    )
+    ended = ticketing("sync", "--select", "tickets", env=command_environment, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert query(warehouse, "select * from raw_unified.tickets")
+
+
+@on_postgres
+def test_a_user_who_may_not_write_is_told_before_anything_is_read(
+    sandbox: Sandbox, warehouse: PostgresWarehouse, command_environment: dict[str, str]
+) -> None:
+    name = f"reader_of_{warehouse.database}"
+    change(warehouse, f"create role {name} login password 'reading'")
+    reader = command_environment | destination_environment(replace(warehouse, username=name, password="reading"))
+    ended = ticketing("sync", env=reader)
+    assert ended.returncode == 2
+    assert f'grant create on database "{warehouse.database}" to "{name}"' in ended.stderr
+    assert not sandbox.requests
+    assert ticketing("sync", "--select", "tickets", env=command_environment).returncode == 0
+    for statement in ("grant usage on schema raw_unified", "grant select on all tables in schema raw_unified"):
+        refused = ticketing("status", env=reader)
+        assert refused.returncode == 2
+        assert "permission denied" in refused.stderr
+        change(warehouse, f"{statement} to {name}")
+    assert ticketing("status", env=reader).returncode == 0
+    change(warehouse, f"grant create on database {warehouse.database} to {name}")
+    stranger = ticketing("sync", env=reader)
+    assert stranger.returncode == 2
+    assert f'grant "{warehouse.username}" to "{name}"' in stranger.stderr
+
+
+@on_both
 def test_run_builds_the_marts_of_an_account_without_records(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str]
 ) -> None:
@@ -166,13 +265,8 @@ def test_run_builds_the_marts_of_an_account_without_records(
     sandbox.world.add_connection("zendesk", id="fresh")
     ended = ticketing("run", env=command_environment)
     assert ended.returncode == 0, ended.stderr
-    with duckdb.connect(str(warehouse.duckdb_path), read_only=True) as connection:
-        marts = connection.execute(
-            "select table_name, estimated_size from duckdb_tables() where schema_name = 'marts'"
-        ).fetchall()
-    assert dict(marts) == dict.fromkeys(
-        ["tickets", "conversation_messages", "conversation_threads", "customer_support_summary"], 0
-    )
+    for mart in ("tickets", "conversation_messages", "conversation_threads", "customer_support_summary"):
+        assert query(warehouse, f"select * from marts.{mart}") == []
 
 
 def test_run_says_in_one_json_what_loaded_and_what_did_not_build(
@@ -197,13 +291,13 @@ def test_run_looks_for_what_it_needs_before_it_reads(
 
 @pytest.mark.parametrize("content", [b"this is no database", b"\x00" * 5000])
 def test_a_file_that_is_no_database_is_called_that(
-    warehouse: WarehouseSettings, command_environment: dict[str, str], content: bytes
+    warehouse: DuckdbWarehouse, command_environment: dict[str, str], content: bytes
 ) -> None:
-    warehouse.duckdb_path.write_bytes(content)
+    warehouse.path.write_bytes(content)
     ended = ticketing("sync", env=command_environment)
     assert ended.returncode == 2
     assert "to be a DuckDB database" in ended.stderr
-    assert warehouse.duckdb_path.read_bytes() == content
+    assert warehouse.path.read_bytes() == content
 
 
 def test_control_c_ends_a_sync_with_a_word_and_loses_nothing(
@@ -222,7 +316,7 @@ def test_control_c_ends_a_sync_with_a_word_and_loses_nothing(
     assert "Traceback" not in said
     sandbox.faults = Faults()
     assert ticketing("sync", env=command_environment).returncode == 0
-    assert_same(sandbox.world, warehouse.duckdb_path)
+    assert_same(sandbox.world, warehouse)
 
 
 @pytest.mark.parametrize(

@@ -5,26 +5,34 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import pickle
 import random
-import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import pytest
+from dlt.common.schema import Schema
+from dlt.load import Load
 
+from pipelines.build import build
 from pipelines.errors import LoadFailed, WarehouseBusy
 from pipelines.sandbox import Sandbox
-from pipelines.settings import UnifiedSettings, WarehouseSettings
+from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, UnifiedSettings, WarehouseSettings
+from pipelines.status import PATIENCE, cursors_in, status
 from pipelines.sync import SyncReport, sync
-from pipelines.warehouse.load import Pending, open_pipeline
+from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.warehouse.load import Pending
 from pipelines.warehouse.lock import one_writer
-from tests.flow.truth import assert_same
+from pipelines.warehouse.quarantine import quarantine
+from tests.flow.conftest import backup, on_both, on_postgres
+from tests.flow.truth import assert_same, change, query
 
 RunSync = Callable[..., SyncReport]
 KILLS = int(os.environ.get("TICKETING_TEST_KILLS", "8"))
@@ -33,19 +41,19 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["pipelines.sync"])
 
 
-def sync_in_a_child(base_url: str, api_key: str, folder: str) -> None:
+def sync_in_a_child(base_url: str, api_key: str, warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> None:
     settings = UnifiedSettings()
     settings.update({"api_key": api_key, "base_url": base_url, "page_size": 10})
-    path = Path(folder)
-    sync(settings, WarehouseSettings("duckdb", path / "warehouse.duckdb", path / "warehouse.state"))
+    sync(settings, warehouse, wait_seconds=wait_seconds)
 
 
+@on_both
 @pytest.mark.timeout(1800)
 def test_a_sync_killed_at_random_points_ends_in_the_same_warehouse(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
     chance = random.Random(11)
-    arguments = (sandbox.base_url, sandbox.api_key, str(warehouse.duckdb_path.parent))
+    arguments = (sandbox.base_url, sandbox.api_key, warehouse)
     killed = 0
     for _ in range(KILLS):
         child = _FORKS.Process(target=sync_in_a_child, args=arguments)
@@ -58,15 +66,14 @@ def test_a_sync_killed_at_random_points_ends_in_the_same_warehouse(
         sandbox.world.live(hours=1)
     assert killed > KILLS / 3, "too few runs were caught alive to prove anything"
     assert run_sync().exit_code == 0
-    assert_same(sandbox.world, warehouse.duckdb_path)
-    with duckdb.connect(str(warehouse.duckdb_path), read_only=True) as connection:
-        doubled = connection.execute(
-            "select count(*) from (select run_id, connection_id, object from raw_unified.sync_runs "
-            "group by all having count(*) > 1)"
-        ).fetchone()
-    assert doubled == (0,)
+    assert_same(sandbox.world, warehouse)
+    assert not query(
+        warehouse,
+        "select run_id from raw_unified.sync_runs group by run_id, connection_id, object having count(*) > 1",
+    )
 
 
+@on_both
 def test_a_load_that_is_pending_is_finished_before_anything_new_is_read(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,15 +81,16 @@ def test_a_load_that_is_pending_is_finished_before_anything_new_is_read(
     sandbox.world.live(hours=8)
     with monkeypatch.context() as broken:
         broken.setattr("dlt.Pipeline.load", _refuse)
-        with pytest.raises(RuntimeError, match="no load today"):
+        with pytest.raises(RuntimeError, match="not today"):
             run_sync()
-    assert open_pipeline(warehouse).has_pending_data
+    assert status(warehouse).is_pending
     sandbox.world.live(hours=8)
     report = run_sync()
-    assert report.pending is Pending.FINISHED
-    assert_same(sandbox.world, warehouse.duckdb_path)
+    assert report.pending.outcome is Pending.FINISHED
+    assert_same(sandbox.world, warehouse)
 
 
+@on_both
 def test_a_pending_load_is_not_put_on_top_of_another_warehouse(
     sandbox: Sandbox,
     warehouse: WarehouseSettings,
@@ -91,64 +99,204 @@ def test_a_pending_load_is_not_put_on_top_of_another_warehouse(
     tmp_path: Path,
 ) -> None:
     run_sync()
-    shutil.copy(warehouse.duckdb_path, tmp_path / "backup")
+    put_back = backup(warehouse, tmp_path)
     sandbox.world.live(hours=30)
     run_sync()
     sandbox.world.live(hours=3)
     with monkeypatch.context() as broken:
         broken.setattr("dlt.Pipeline.load", _refuse)
-        with pytest.raises(RuntimeError, match="no load today"):
+        with pytest.raises(RuntimeError, match="not today"):
             run_sync()
-    shutil.copy(tmp_path / "backup", warehouse.duckdb_path)
-    assert run_sync().pending is Pending.DISCARDED
-    assert_same(sandbox.world, warehouse.duckdb_path)
+    put_back()
+    assert run_sync().pending.outcome is Pending.DISCARDED
+    assert_same(sandbox.world, warehouse)
 
 
-def test_a_package_that_does_not_load_says_so_and_stays(
-    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+@on_both
+def test_a_load_that_fails_stays_pending_once(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_sync()
     sandbox.world.live(hours=4)
-    with duckdb.connect(str(warehouse.duckdb_path)) as connection:
-        connection.execute("alter table raw_unified.notes rename to notes_hidden")
-        connection.execute("create view raw_unified.notes as select * from raw_unified.notes_hidden")
-    with pytest.raises(LoadFailed, match="stays pending"):
+    with monkeypatch.context() as broken:
+        _fail_to_load(broken, lambda load_id: True)
+        with pytest.raises(LoadFailed, match=r"No space left on device.*Nothing is lost"):
+            run_sync()
+    assert status(warehouse).is_pending
+    assert run_sync().pending.outcome is Pending.FINISHED
+    assert not status(warehouse).is_pending
+    assert_same(sandbox.world, warehouse)
+
+
+@on_both
+def test_a_load_that_fails_again_is_put_aside_and_read_again(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_sync()
+    sandbox.world.live(hours=4)
+    seen: list[str] = []
+
+    def is_the_first(load_id: str) -> bool:
+        seen.append(load_id)
+        return load_id == seen[0]
+
+    _fail_to_load(monkeypatch, is_the_first)
+    with pytest.raises(LoadFailed):
         run_sync()
-    with duckdb.connect(str(warehouse.duckdb_path)) as connection:
-        connection.execute("drop view raw_unified.notes")
-        connection.execute("alter table raw_unified.notes_hidden rename to notes")
-    assert run_sync().pending is Pending.FINISHED
-    assert_same(sandbox.world, warehouse.duckdb_path)
+    pending = run_sync().pending
+    assert pending.outcome is Pending.QUARANTINED
+    assert pending.lies_in == warehouse.state_dir / "quarantine" / seen[0]
+    assert "No space left on device" in (pending.lies_in / "reason.txt").read_text()
+    assert list(pending.lies_in.rglob(f"{seen[0]}/*_jobs/tickets.*"))
+    assert stat.S_IMODE(pending.lies_in.parent.stat().st_mode) == 0o700
+    assert_same(sandbox.world, warehouse)
+    assert run_sync().pending.outcome is Pending.NOTHING
+
+
+@on_postgres
+def test_what_postgres_will_never_take_is_said_in_one_line_without_the_row(
+    sandbox: Sandbox, warehouse: PostgresWarehouse, run_sync: RunSync
+) -> None:
+    run_sync()
+    sandbox.world.live(hours=8)
+    change(warehouse, "alter table raw_unified.notes add constraint nothing_new check (false) not valid")
+    report = run_sync()
+    assert {outcome.object for outcome in report.failed} == {"notes"}
+    for outcome in report.failed:
+        assert 'violates check constraint "nothing_new"' in str(outcome.error)
+        assert "Failing row" not in str(outcome.error)
+        assert "\n" not in str(outcome.error)
+    change(warehouse, "alter table raw_unified.notes drop constraint nothing_new")
+    assert run_sync().exit_code == 0
+    assert_same(sandbox.world, warehouse)
+
+
+def test_a_build_is_not_held_up_by_a_load_that_fails_again(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_sync()
+    sandbox.world.live(hours=4)
+    _fail_to_load(monkeypatch, lambda load_id: True)
+    with pytest.raises(LoadFailed):
+        run_sync()
+    report = build(warehouse, as_of=sandbox.world.now)
+    assert any("quarantine" in warning for warning in report.warnings)
+
+
+def test_a_warehouse_that_fails_is_not_taken_for_a_load_that_does(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_sync()
+    sandbox.world.live(hours=4)
+    with monkeypatch.context() as broken:
+        _fail_to_load(broken, lambda load_id: True)
+        with pytest.raises(LoadFailed):
+            run_sync()
+        proofs = iter([None, WarehouseBusy("gone")])
+
+        def proved(*_: object) -> None:
+            if error := next(proofs):
+                raise error
+
+        broken.setattr("pipelines.warehouse.destinations.duckdb_file.DuckdbFile.prove_writable", proved)
+        with pytest.raises(WarehouseBusy):
+            run_sync()
+    assert run_sync().pending.outcome is Pending.FINISHED
+    assert_same(sandbox.world, warehouse)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "outcome"),
+    [
+        ("state.json", Pending.NOTHING),
+        ("normalize/extracted/*/schema.json", Pending.QUARANTINED),
+        ("normalize/extracted/*/load_package_state.json", Pending.QUARANTINED),
+        ("normalize/.version", Pending.QUARANTINED),
+    ],
+)
+def test_files_that_a_power_cut_left_empty_hold_nobody_up(
+    sandbox: Sandbox,
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    monkeypatch: pytest.MonkeyPatch,
+    damaged: str,
+    outcome: Pending,
+) -> None:
+    run_sync()
+    sandbox.world.live(hours=4)
+    with monkeypatch.context() as broken:
+        broken.setattr("dlt.Pipeline.normalize", _refuse)
+        with pytest.raises(RuntimeError, match="not today"):
+            run_sync()
+    (found,) = (warehouse.state_dir / "dlt" / "unified_ticketing").glob(damaged)
+    found.write_bytes(b"")
+    assert run_sync().pending.outcome is outcome
+    assert len(list((warehouse.state_dir / "quarantine").iterdir())) == 1
+    assert_same(sandbox.world, warehouse)
+
+
+def test_only_the_newest_of_what_is_put_aside_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.warehouse.quarantine.KEPT", 5)
+    working_dir = tmp_path / "dlt" / "unified_ticketing"
+    for number in range(8):
+        (working_dir / "normalize" / "extracted" / f"17{number}.5").mkdir(parents=True)
+        quarantine(working_dir, tmp_path, "why")
+        assert not working_dir.exists()
+    assert sorted(path.name for path in (tmp_path / "quarantine").iterdir()) == [f"17{n}.5" for n in range(3, 8)]
+
+
+def _fail_to_load(monkeypatch: pytest.MonkeyPatch, fails: Callable[[str], bool]) -> None:
+    """The disk is full whenever a load with such an id comes."""
+    load_single_package = Load.load_single_package
+
+    def load(self: Load, load_id: str, schema: Schema) -> None:
+        if fails(load_id):
+            raise OSError(28, "No space left on device")
+        load_single_package(self, load_id, schema)
+
+    monkeypatch.setattr(Load, "load_single_package", load)
 
 
 def _refuse(*_: object, **__: object) -> None:
-    raise RuntimeError("no load today")
+    raise RuntimeError("not today")
 
 
 HOLDER = """
-import sys, time
-from pathlib import Path
+import pickle, sys, time
 from pipelines.warehouse.lock import one_writer
-with one_writer(Path(sys.argv[1])):
+with one_writer(pickle.loads(bytes.fromhex(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(600)
 """
 
 
+@on_both
 def test_a_second_writer_is_told_who_holds_the_warehouse(run_sync: RunSync, warehouse: WarehouseSettings) -> None:
     with _holding(warehouse) as holder, pytest.raises(WarehouseBusy, match=f"process {holder.pid} "):
         run_sync()
 
 
+@on_postgres
+def test_a_writer_on_another_machine_is_named(
+    run_sync: RunSync, warehouse: PostgresWarehouse, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    elsewhere = replace(warehouse, state_dir=tmp_path / "elsewhere.state")
+    with _holding(elsewhere) as holder, pytest.raises(WarehouseBusy, match=f"process {holder.pid} on .*127.0.0.1"):
+        run_sync()
+    assert not sandbox.requests
+
+
+@on_both
 def test_a_lock_whose_holder_was_killed_holds_nobody_up(
     run_sync: RunSync, warehouse: WarehouseSettings, sandbox: Sandbox
 ) -> None:
     with _holding(warehouse) as holder:
         holder.kill()
         holder.wait()
-        assert run_sync().exit_code == 0
+        assert run_sync(wait_seconds=5).exit_code == 0
 
 
+@on_both
 def test_a_second_writer_can_wait_for_its_turn(run_sync: RunSync, warehouse: WarehouseSettings) -> None:
     with _holding(warehouse) as holder:
         waker = subprocess.Popen(["sh", "-c", f"sleep 1; kill {holder.pid}"])
@@ -158,28 +306,84 @@ def test_a_second_writer_can_wait_for_its_turn(run_sync: RunSync, warehouse: War
         waker.wait()
 
 
+def test_two_syncs_at_once_leave_one_right_warehouse(sandbox: Sandbox, warehouse: WarehouseSettings) -> None:
+    _sync_at_once(sandbox, [warehouse, warehouse])
+
+
+@on_postgres
+def test_two_machines_that_sync_at_once_leave_one_right_warehouse(
+    sandbox: Sandbox, warehouse: PostgresWarehouse, tmp_path: Path
+) -> None:
+    _sync_at_once(sandbox, [warehouse, replace(warehouse, state_dir=tmp_path / "elsewhere.state")])
+
+
+def _sync_at_once(sandbox: Sandbox, warehouses: list[WarehouseSettings]) -> None:
+    for hours in (0, 5):
+        sandbox.world.live(hours=hours)
+        children = [
+            _FORKS.Process(target=sync_in_a_child, args=(sandbox.base_url, sandbox.api_key, warehouse, 120.0))
+            for warehouse in warehouses
+        ]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+        assert [child.exitcode for child in children] == [0, 0]
+    assert_same(sandbox.world, warehouses[0])
+    (runs,) = query(warehouses[0], "select count(distinct run_id) as number from raw_unified.sync_runs")
+    assert runs["number"] == 4
+
+
+@on_postgres
+def test_a_run_that_lost_its_lock_loads_nothing(
+    sandbox: Sandbox, warehouse: PostgresWarehouse, run_sync: RunSync
+) -> None:
+    class Saboteur(Watcher):
+        def object_done(self, outcome: Outcome) -> None:
+            change(warehouse, "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+
+    with pytest.raises(WarehouseBusy, match="was lost"):
+        run_sync(watcher=Saboteur())
+    assert status(warehouse).objects == []
+    assert run_sync().pending.outcome is Pending.FINISHED
+    assert_same(sandbox.world, warehouse)
+
+
+@on_both
 def test_the_lock_is_free_after_a_failure(warehouse: WarehouseSettings) -> None:
-    with pytest.raises(ValueError, match="inside"), one_writer(warehouse.state_dir):
+    with pytest.raises(ValueError, match="inside"), one_writer(warehouse):
         raise ValueError("inside")
-    with one_writer(warehouse.state_dir):
+    with one_writer(warehouse):
         card = json.loads((warehouse.state_dir / "writer.json").read_text())
         assert card["pid"] == os.getpid()
 
 
+@on_postgres
+def test_status_of_postgres_waits_for_no_writer(
+    sandbox: Sandbox, warehouse: PostgresWarehouse, run_sync: RunSync
+) -> None:
+    run_sync()
+    with _holding(warehouse):
+        started = time.monotonic()
+        assert len(status(warehouse).objects) == 16
+        assert len(cursors_in(warehouse)) >= 12
+        assert time.monotonic() - started < PATIENCE
+
+
 def test_a_file_that_another_program_has_open_is_named_before_anything_is_read(
-    run_sync: RunSync, warehouse: WarehouseSettings, sandbox: Sandbox
+    run_sync: RunSync, warehouse: DuckdbWarehouse, sandbox: Sandbox
 ) -> None:
     run_sync()
     sandbox.reset_counters()
     script = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(600)"
-    with _running(script, str(warehouse.duckdb_path)), pytest.raises(WarehouseBusy, match="close it there"):
+    with _running(script, str(warehouse.path)), pytest.raises(WarehouseBusy, match="close it there"):
         run_sync()
     assert not sandbox.requests
 
 
 def _holding(warehouse: WarehouseSettings) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Another process that holds the lock."""
-    return _running(HOLDER, str(warehouse.state_dir))
+    return _running(HOLDER, pickle.dumps(warehouse).hex())
 
 
 @contextmanager

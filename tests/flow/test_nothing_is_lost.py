@@ -1,12 +1,13 @@
-"""The promise: whatever the server does, after a sync the warehouse is what the source was, field by field.
+"""The promise: whatever the server does, and however a run ends, the warehouse comes to be what the source is.
 
-No lookback here: it would cover up what a walk has lost.
+No lookback here but what the server's own delay asks for: it would cover up what a walk has lost.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,15 +15,40 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pipelines.sandbox import Faults, Sandbox
-from pipelines.sync import sync
-from tests.flow.conftest import settings_for, warehouse_in
-from tests.flow.truth import assert_same
+from pipelines.sandbox import Faults, Poisoned, Sandbox, World, poison_records
+from pipelines.sandbox.support import Support, support_table
+from pipelines.settings import WarehouseSettings
+from pipelines.sync import SyncReport, reconcile, sync
+from tests.flow.conftest import postgres_warehouse, settings_for, warehouse_in
+from tests.flow.killing import sync_and_be_killed
+from tests.flow.truth import OBJECTS, query, stored_rows, true_rows
 
-HELPDESKS = ("zendesk", "servicenow", "gorgias", "hubspot")
-"""Two that sort and filter, one without `updated_gte`, one without sort."""
+WORLDS = int(os.environ.get("TICKETING_TEST_WORLDS", "5"))
 
-EXAMPLES = int(os.environ.get("TICKETING_TEST_WORLDS", "6"))
+HELPDESKS = ("zendesk", "servicenow", "gorgias", "hubspot", "front", "helpscout", "kustomer", "groove")
+"""Sorting and filtering, without `updated_gte`, without sort, without both, notes per ticket (an unknown ticket has
+none, or is a 404), without get."""
+
+_NEITHER = support_table(updated_gte=False, sort_by_updated_at=False, sort_by_created_at=False, raw=False)
+
+
+@dataclass(frozen=True)
+class Lie:
+    """What a helpdesk can do, and what its support table says; None: it has no support table."""
+
+    truth: Support
+    published: Support | None
+
+
+LIES = {
+    "claims to sort and filter": Lie(_NEITHER, support_table(raw=False)),
+    "claims to filter": Lie(support_table(updated_gte=False, raw=False), support_table(raw=False)),
+    "claims to sort": Lie(support_table(sort_by_updated_at=False, raw=False), support_table(raw=False)),
+    "claims to list notes": Lie(support_table(notes_per_ticket=True, raw=False), support_table(raw=False)),
+    "claims less": Lie(support_table(raw=False), _NEITHER),
+    "claims nothing, lists all": Lie(support_table(raw=False), None),
+    "claims nothing, lists notes per ticket": Lie(support_table(notes_per_ticket=True, raw=False), None),
+}
 
 shares = st.sampled_from([0.0, 0.0, 0.05, 0.2])
 bad_days = st.builds(
@@ -38,51 +64,170 @@ bad_days = st.builds(
     garbage=shares,
     moves=st.sampled_from([0, 1, 3, 5]),
     moves_until=st.integers(5, 40),
+    inserts=st.sampled_from([0, 1, 2]),
+    inserts_until=st.integers(1, 12),
+    deletes=st.sampled_from([0, 1, 2]),
+    deletes_until=st.integers(1, 8),
+    quiet_edits=st.sampled_from([0, 1]),
+    quiet_edits_until=st.integers(1, 10),
     moves_apart_seconds=st.sampled_from([0.4, 5.0, 70.0]),
+    visible_after_seconds=st.sampled_from([0.0, 0.0, 30.0, 400.0]),
     cut_updated_gte=st.sampled_from([None, "seconds", "minutes"]),
+    ignore_updated_gte=st.sampled_from([False, False, False, True]),
     page_cap=st.sampled_from([None, 3, 9]),
 )
 
 
-@pytest.mark.timeout(3600)
+@dataclass(frozen=True)
+class Story:
+    """One helpdesk, two bad days on it, and what is done to the runs."""
+
+    seed: int
+    helpdesk: str
+    page_size: int
+    is_tied: bool
+    poisons: str | None
+    days: tuple[Faults, Faults]
+    kill_after: float | None
+    reconciles_on_a_bad_day: bool
+
+
+stories = st.builds(
+    Story,
+    seed=st.integers(0, 2**16),
+    helpdesk=st.sampled_from([*HELPDESKS, *LIES]),
+    page_size=st.sampled_from([3, 5, 17]),
+    is_tied=st.booleans(),
+    poisons=st.sampled_from([None, None, *OBJECTS.values()]),
+    days=st.tuples(bad_days, bad_days),
+    kill_after=st.none() | st.floats(0.05, 1.5),
+    reconciles_on_a_bad_day=st.booleans(),
+)
+
+
+@pytest.mark.timeout(7200)
 @pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
 @settings(
-    max_examples=EXAMPLES,
+    max_examples=WORLDS,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes seconds: too long to shrink
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(
-    seed=st.integers(0, 2**16),
-    helpdesk=st.sampled_from(HELPDESKS),
-    page_size=st.sampled_from([3, 5, 17]),
-    tied=st.booleans(),
-    faults=bad_days,
-    later=bad_days,
-)
-def test_the_warehouse_is_what_the_source_is(
-    seed: int, helpdesk: str, page_size: int, tied: bool, faults: Faults, later: Faults
-) -> None:
-    with tempfile.TemporaryDirectory() as folder, Sandbox(seed, 50, helpdesks=(helpdesk,)) as sandbox:
-        world, warehouse = sandbox.world, warehouse_in(Path(folder))
-        unified = settings_for(sandbox, page_size=page_size, lookback_seconds=0)
-        if tied:
-            _tie_everything(sandbox)
-        sandbox.faults = faults
-        assert sync(unified, warehouse).failed == []
+@given(story=stories)
+def test_the_warehouse_comes_to_be_what_the_source_is(kind: str, request: pytest.FixtureRequest, story: Story) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        if kind == "postgres":
+            url = request.getfixturevalue("postgres_server").new_database()
+            live_through(story, postgres_warehouse(url, Path(folder) / "state"))
+        else:
+            live_through(story, warehouse_in(Path(folder)))
+
+
+def live_through(story: Story, warehouse: WarehouseSettings) -> None:
+    story = _bearable(story)
+    with Sandbox(world=_world(story)) as sandbox:
+        world = sandbox.world
+        connection_id = world.connections()[0]["id"]
+        lookback = int(max(day.visible_after_seconds for day in story.days)) + 1
+        unified = settings_for(sandbox, page_size=story.page_size, lookback_seconds=lookback)
+        poisoned = poison_records(world, connection_id, story.poisons) if story.poisons else Poisoned([], [])
+
+        sandbox.faults = story.days[0]
+        _all_well(sync(unified, warehouse))
         world.live(hours=20)
-        if tied:
-            _tie_everything(sandbox)
-        sandbox.faults = later
-        assert sync(unified, warehouse).failed == []
+        if story.is_tied:
+            _tie_everything(world)
+        sandbox.faults = story.days[1]
+        if story.kill_after is not None:
+            sync_and_be_killed(unified, warehouse, story.kill_after)
+        _all_well(sync(unified, warehouse))
+        if story.reconciles_on_a_bad_day:
+            _all_well(reconcile(unified, warehouse, largest_deletion=1.0))
+
         sandbox.faults = Faults()
-        world.advance(timedelta(minutes=1))
-        assert sync(unified, warehouse).failed == []
-        assert_same(world, warehouse.duckdb_path)
+        world.advance(timedelta(minutes=10))
+        # A slow second look finds what changed without saying so: made fast here, it comes round in two runs.
+        unified.update({"reread_pages": 1000})
+        _all_well(sync(unified, warehouse))
+        _holds(world, warehouse, poisoned, but_notes=_are_listed_per_ticket(world))
+        _all_well(sync(unified, warehouse))
+        _all_well(reconcile(unified, warehouse, largest_deletion=1.0))
+        _is_the_source(world, warehouse, poisoned)
+        _history_is_whole(warehouse)
 
 
-def _tie_everything(sandbox: Sandbox) -> None:
+def _bearable(story: Story) -> Story:
+    """A lie about the order of a list can be told only where a page is long enough to show it."""
+    if story.helpdesk not in LIES:
+        return story
+    first, second = (replace(day, page_cap=None) for day in story.days)
+    return replace(story, page_size=17, days=(first, second))
+
+
+def _world(story: Story) -> World:
+    lie = LIES.get(story.helpdesk)
+    world = World.seeded(seed=story.seed, tickets=25, helpdesks=("front" if lie else story.helpdesk,))
+    if lie is not None:
+        world.register_integration("front", lie.truth, published=lie.published, is_listed=lie.published is not None)
+    if story.is_tied:
+        _tie_everything(world)
+    world.advance(timedelta(minutes=10))
+    return world
+
+
+def _tie_everything(world: World) -> None:
     """Nearly all of each list gets one `updated_at`: a tie of many pages."""
-    for connection in sandbox.world.connections():
+    for connection in world.connections():
         for name in ("ticket", "customer", "note"):
-            ids = [record["id"] for record in sandbox.world.records(connection["id"], name)]
-            sandbox.world.bulk_edit(connection["id"], name, ids[3:], {"metadata": [{"slug": "bulk", "value": 1}]})
+            ids = [record["id"] for record in world.records(connection["id"], name)]
+            world.bulk_edit(connection["id"], name, ids[3:], {"metadata": [{"slug": "bulk", "value": 1}]})
+
+
+def _are_listed_per_ticket(world: World) -> bool:
+    helpdesk = world.helpdesk_of(world.connections()[0]["id"])
+    return bool(helpdesk.support["ticketing_note"]["list_ticket_id"] == "supported-required")
+
+
+def _all_well(report: SyncReport) -> None:
+    assert [(outcome.object, outcome.error) for outcome in report.failed] == []
+
+
+def _holds(world: World, warehouse: WarehouseSettings, poisoned: Poisoned, *, but_notes: bool) -> None:
+    """Nothing missing, in its newest state. Notes of tickets that did not change are found by the daily sweep, or by
+    a reconcile."""
+    for table in OBJECTS:
+        if table == "notes" and but_notes:
+            continue
+        stored = stored_rows(warehouse, table)
+        for key, fields in true_rows(world, table).items():
+            if key[1] not in poisoned.rejected:
+                assert key in stored, f"{table}: missing {key}"
+            if key[1] not in {*poisoned.rejected, *poisoned.arriving}:
+                assert stored[key].get("updated_at") == fields["updated_at"], f"{table}: stale {key}"
+
+
+def _is_the_source(world: World, warehouse: WarehouseSettings, poisoned: Poisoned) -> None:
+    """Nothing missing, double, stale or wrongly deleted, in any field of any living row."""
+    for table in OBJECTS:
+        expected, stored = true_rows(world, table), stored_rows(warehouse, table)
+        shapeless = {key for key in expected if key[1] in poisoned.rejected}
+        expected = {key: fields for key, fields in expected.items() if key not in shapeless}
+        assert expected.keys() - stored.keys() == set(), f"{table}: missing"
+        assert stored.keys() - expected.keys() == set(), f"{table}: not at the source"
+        for key, fields in expected.items():
+            if key[1] not in poisoned.arriving:
+                assert stored[key] == fields, f"{table} {key}"
+        rejected = query(warehouse, f"select * from raw_unified.rejected_records where object = '{table}'")
+        assert len(rejected) >= len(shapeless), table
+
+
+def _history_is_whole(warehouse: WarehouseSettings) -> None:
+    """Every state once, and of every living ticket the one in which it is."""
+    key = "connection_id, id, state_hash"
+    assert query(warehouse, f"select {key} from raw_unified.ticket_versions group by {key} having count(*) > 1") == []
+    unknown = query(
+        warehouse,
+        "select id, updated_at, status from raw_unified.tickets where _deleted_at is null except "
+        "select id, updated_at, status from raw_unified.ticket_versions",
+    )
+    assert unknown == []

@@ -8,7 +8,9 @@ import dlt
 import pytest
 
 from pipelines.sandbox import Sandbox
+from pipelines.settings import WarehouseSettings
 from pipelines.ticketing.source import unified
+from tests.flow.conftest import destination_environment, on_both
 
 
 def test_the_source_has_exactly_its_five_resources(sandbox: Sandbox) -> None:
@@ -16,11 +18,17 @@ def test_the_source_has_exactly_its_five_resources(sandbox: Sandbox) -> None:
     assert set(source.resources) == {"tickets", "customers", "notes", "categories", "connections"}
 
 
-def test_one_resource_alone_loads_and_goes_on_from_its_cursor(sandbox: Sandbox, tmp_path: Path) -> None:
+@on_both
+def test_one_resource_alone_loads_and_goes_on_from_its_cursor(
+    sandbox: Sandbox, warehouse: WarehouseSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true"}
+    for name, value in (destination_environment(warehouse) | options).items():
+        monkeypatch.setenv(name, value)
     pipeline = dlt.pipeline(
         "support",
         pipelines_dir=str(tmp_path / "dlt"),
-        destination=dlt.destinations.duckdb(str(tmp_path / "own.duckdb")),
+        destination=warehouse.destination,
         dataset_name="helpdesks",
     )
 

@@ -63,3 +63,8 @@ def test_a_cursor_survives_being_kept(cursor: Cursor) -> None:
 def test_a_time_is_sent_as_it_was_read(moment: datetime) -> None:
     assert parse_time(as_text(moment)) == moment
     assert as_text(moment).endswith("Z")
+
+
+def test_a_cursor_from_absurd_times_claims_nothing() -> None:
+    cursor = Cursor(datetime(1, 1, 1, tzinfo=UTC), None, with_raw=True)
+    assert starts_at(cursor, None, timedelta(seconds=300), with_raw=True) is None

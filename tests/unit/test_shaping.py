@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -12,22 +12,45 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.schemas import RECORD_TABLES, TICKETS
-from transforms.shaping import Observation, connections_table, record_table
-from transforms.values import Misfit, microseconds, parse_time
+from transforms.schemas import (
+    NOTE_SWEEPS,
+    RECORD_TABLES,
+    REJECTED_RECORDS,
+    SCHEMA_VERSION,
+    SYNC_RUNS,
+    TICKET_VERSIONS,
+    TICKETS,
+    TRACKED_FIELDS,
+)
+from transforms.shaping import (
+    Observation,
+    connections_table,
+    note_sweeps_table,
+    rejected_table,
+    revived,
+    shape,
+    sync_runs_table,
+    tombstones,
+)
+from transforms.values import MAX_DEPTH, Misfit, microseconds, parse_time
 
 SEEN = datetime(2026, 5, 29, 12, tzinfo=UTC)
 
+clean_characters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 json_values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**70), 2**70)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    | st.text(clean_characters),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(clean_characters, max_size=5), inner, max_size=3)
+    ),
     max_leaves=6,
 )
-field_names = st.sampled_from([*RECORD_TABLES["categories"].columns, "brand_new", "another"]) | st.text(max_size=6)
+field_names = st.sampled_from([*RECORD_TABLES["categories"].columns, "brand_new", "another"]) | st.text(
+    clean_characters, max_size=6
+)
 
 
 def raw(fields: dict[str, Any]) -> dict[str, msgspec.Raw]:
@@ -36,14 +59,16 @@ def raw(fields: dict[str, Any]) -> dict[str, msgspec.Raw]:
 
 def shaped(table: str, *records: dict[str, Any], seen: datetime = SEEN) -> list[dict[str, Any]]:
     observations = [Observation(raw(record), seen, ordinal) for ordinal, record in enumerate(records)]
-    rows: list[dict[str, Any]] = record_table(table, "c1", observations, observed_via="poll").to_pylist()
+    rows: list[dict[str, Any]] = shape(table, "c1", observations, observed_via="poll").records.to_pylist()
     return rows
 
 
 @given(st.dictionaries(field_names, json_values, max_size=8))
 def test_any_record_becomes_a_row_of_the_schema_and_keeps_every_value(fields: dict[str, Any]) -> None:
     fields = {**fields, "id": "x"}
-    table = record_table("categories", "c1", [Observation(raw(fields), SEEN)], observed_via="poll")
+    shaped = shape("categories", "c1", [Observation(raw(fields), SEEN)], observed_via="poll")
+    table = shaped.records
+    assert shaped.repaired == 0
     schema = RECORD_TABLES["categories"]
     assert table.schema.equals(schema.arrow())
     row = table.to_pylist()[0]
@@ -89,9 +114,14 @@ def test_columns_hold_the_values_of_the_api() -> None:
         ("2026-05-01T10:00:00-07:00", datetime(2026, 5, 1, 17, tzinfo=UTC)),
         ("2026-05-01 10:00:00", datetime(2026, 5, 1, 10, tzinfo=UTC)),
         ("2026-05-01", datetime(2026, 5, 1, tzinfo=UTC)),
+        ("20260501", datetime(2026, 5, 1, tzinfo=UTC)),
+        ("20260501T100000Z", datetime(2026, 5, 1, 10, tzinfo=UTC)),
         (1_777_629_600, datetime(2026, 5, 1, 10, tzinfo=UTC)),
         (1_777_629_600_250, datetime(2026, 5, 1, 10, 0, 0, 250_000, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)),
         ("", None),
+        ("  ", None),
         (None, None),
     ],
 )
@@ -99,7 +129,27 @@ def test_times_in_every_usual_form_are_read(text: object, expected: datetime | N
     assert parse_time(text) == expected
 
 
-@pytest.mark.parametrize("value", ["soon", "0000-00-00T00:00:00Z", 1e300, True, ["2026"], "0001-01-01T00:00:00+14:00"])
+NO_TIMES = [
+    "soon",
+    "0000-00-00",
+    "0000-00-00T00:00:00Z",
+    "31/12/2025",
+    "1700010112345",
+    "1777629600",
+    "10000-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+    "2026-05-01\ud800",
+    1e300,
+    10**4000,
+    float("inf"),
+    float("nan"),
+    True,
+    ["2026"],
+]
+
+
+@pytest.mark.parametrize("value", NO_TIMES)
 def test_what_is_no_time_is_a_misfit(value: object) -> None:
     with pytest.raises(Misfit):
         parse_time(value)
@@ -150,3 +200,331 @@ def test_a_connection_is_stored_without_anything_that_authorises() -> None:
     table = connections_table([connection], SEEN)
     assert "s3cret" not in str(table.to_pylist())
     assert table.to_pylist()[0]["integration_type"] == "zendesk"
+
+
+def nested(levels: int) -> bytes:
+    return b"[" * levels + b"1" + b"]" * levels
+
+
+def one(table: str, **fields: bytes) -> tuple[dict[str, Any], int]:
+    """The row of a record whose fields are given as JSON text, and how many records had to be repaired."""
+    sent = {"id": b'"x"', **fields}
+    observation = Observation({name: msgspec.Raw(text) for name, text in sent.items()}, SEEN)
+    shaped = shape(table, "c1", [observation], observed_via="poll")
+    return shaped.records.to_pylist()[0], shaped.repaired
+
+
+def test_nul_becomes_its_symbol_in_texts_and_in_json_and_in_names() -> None:
+    row, repaired = one("tickets", id=b'"a\\u0000b"', subject=b'"\\u0000"', raw=b'{"k\\u0000":["v\\u0000"]}')
+    assert (row["id"], row["subject"], row["raw"], repaired) == ("a␀b", "␀", '{"k␀":["v␀"]}', 1)
+
+
+def test_a_backslash_before_u0000_is_no_nul() -> None:
+    row, repaired = one("tickets", raw=rb'{"path":"C:\\u0000"}')
+    assert json.loads(row["raw"]) == {"path": r"C:\u0000"}
+    assert repaired == 0
+
+
+@pytest.mark.parametrize(
+    "text", [b'"half \\ud83d"', b'"half \xed\xa0\xbd"', b'"half \xf0\x9f"', b'"half \\udc00\\ud800"']
+)
+def test_what_is_no_unicode_becomes_the_replacement_character(text: bytes) -> None:
+    row, repaired = one("tickets", subject=text, raw=b"[%b]" % text)
+    assert row["subject"].rstrip("\N{REPLACEMENT CHARACTER}") == "half "
+    assert json.loads(row["raw"]) == [row["subject"]]
+    assert repaired == 1
+
+
+def test_surrogates_in_pairs_are_characters() -> None:
+    row, repaired = one("tickets", subject=b'"\\ud83d\\ude00"', raw=b'["\\ud83d\\ude00"]')
+    assert (row["subject"], row["raw"], repaired) == ("😀", '["😀"]', 0)
+
+
+def test_names_that_are_mended_alike_are_both_kept() -> None:
+    names = b'{"a\\u0000":1,"a\\u2400":2,"\\ud800":3,"\\ud801":4}'
+    row, _ = one("tickets", raw=names, metadata=names[:-1] + b',"z":5}')
+    assert sorted(json.loads(row["raw"]).values()) == [1, 2, 3, 4]
+    assert json.loads(row["raw"])["a␀"] == 2
+    observation = Observation({"id": msgspec.Raw(b'"x"'), "a\0": msgspec.Raw(b"1"), "a␀": msgspec.Raw(b"2")}, SEEN)
+    shaped = shape("notes", "c1", [observation], observed_via="poll")
+    assert sorted(json.loads(shaped.records.to_pylist()[0]["_extra"]).values()) == [1, 2]
+    assert shaped.repaired == 1
+
+
+@pytest.mark.parametrize("number", [str(2**63), str(-(2**64)), "1" * 300])
+def test_integers_beyond_64_bits_stay_numbers(number: str) -> None:
+    row, repaired = one("tickets", raw=b'{"n":%b}' % number.encode(), subject=number.encode())
+    assert row["raw"] == f'{{"n":{number}}}'
+    assert row["subject"] == number
+    assert repaired == 0
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" * 5000])
+def test_numbers_that_no_machine_holds_are_kept_as_text(number: str) -> None:
+    row, repaired = one("tickets", raw=b"[%b]" % number.encode(), due_at=number.encode())
+    assert json.loads(row["raw"]) == [number]
+    assert row["due_at"] is None
+    assert json.loads(row["_extra"]) == {"due_at": number}
+    assert repaired == 1
+
+
+@pytest.mark.parametrize("constant", [b"NaN", b"Infinity", b"-Infinity"])
+def test_numbers_that_are_none_become_null(constant: bytes) -> None:
+    row, repaired = one("categories", is_active=constant, name=constant, raw=b"[%b]" % constant)
+    assert (row["is_active"], row["name"], row["raw"], row["_extra"], repaired) == (None, None, "[null]", None, 1)
+
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 900, 2000, 100_000])
+@pytest.mark.parametrize("name", ["raw", "subject", "due_at", "unheard_of"])
+def test_what_is_nested_too_deep_is_kept_as_its_text(levels: int, name: str) -> None:
+    row, repaired = one("tickets", **{name: nested(levels)})
+    assert row.get(name) is None
+    assert json.loads(row["_extra"]) == {name: nested(levels).decode()}
+    assert repaired == 1
+
+
+def test_what_is_not_nested_too_deep_stays_where_it_belongs() -> None:
+    row, repaired = one("tickets", raw=nested(MAX_DEPTH), unheard_of=nested(MAX_DEPTH))
+    assert row["raw"] == nested(MAX_DEPTH).decode()
+    assert json.loads(row["_extra"])["unheard_of"] == json.loads(nested(MAX_DEPTH))
+    assert repaired == 0
+
+
+def test_many_brackets_are_not_depth() -> None:
+    wide = b"[" + b",".join([b"[]"] * 1000) + b"]"
+    row, repaired = one("tickets", raw=wide)
+    assert (row["raw"], repaired) == (wide.decode(), 0)
+
+
+def test_a_plain_misfit_is_no_repair() -> None:
+    row, repaired = one("categories", updated_at=b'"31/12/2025"', is_active=b'"maybe"', unheard_of=b"1")
+    assert json.loads(row["_extra"]) == {"updated_at": "31/12/2025", "is_active": "maybe", "unheard_of": 1}
+    assert repaired == 0
+
+
+@pytest.mark.parametrize(("sent", "kept"), [(b"1", True), (b'" No "', False), (b"false", False), (b"null", None)])
+def test_truths_in_every_usual_form_are_read(sent: bytes, kept: bool | None) -> None:
+    row, _ = one("categories", is_active=sent)
+    assert row["is_active"] is kept
+    assert row["_extra"] is None
+
+
+@pytest.mark.parametrize("sent", [b"2", b"1.5", b"[]", b"1e999", b"1" * 4300, nested(900)])
+def test_what_is_no_truth_is_kept_beside(sent: bytes) -> None:
+    row, _ = one("categories", is_active=sent)
+    assert row["is_active"] is None
+    assert "is_active" in json.loads(row["_extra"])
+
+
+def versions(*tickets: dict[str, Any]) -> list[dict[str, Any]]:
+    """The versions of tickets that were seen a minute apart, in this order."""
+    observations = [
+        Observation(raw({"id": "x", **ticket}), SEEN + timedelta(minutes=ordinal), ordinal, is_baseline=ordinal == 0)
+        for ordinal, ticket in enumerate(tickets)
+    ]
+    table = shape("tickets", "c1", observations, observed_via="poll").versions
+    assert table is not None
+    assert table.schema.equals(TICKET_VERSIONS.arrow())
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def test_a_state_that_comes_back_later_is_a_version_of_its_own() -> None:
+    states = [("NEW", "2026-05-01"), ("SOLVED", "2026-05-02"), ("NEW", "2026-05-03")]
+    rows = versions(*({"status": status, "updated_at": updated} for status, updated in states))
+    assert [row["status"] for row in rows] == ["NEW", "SOLVED", "NEW"]
+    assert len({row["state_hash"] for row in rows}) == 3
+
+
+def test_the_same_state_seen_twice_is_one_version_as_it_was_first_seen() -> None:
+    rows = versions({"status": "NEW", "subject": "one"}, {"status": "NEW", "subject": "another"})
+    assert [(row["observed_at"], row["is_baseline"]) for row in rows] == [(SEEN, True)]
+
+
+def test_of_the_same_state_the_earlier_sight_counts_in_whatever_order_they_come() -> None:
+    later, earlier = (Observation(raw({"id": "x"}), SEEN + timedelta(hours=hours)) for hours in (1, 0))
+    table = shape("tickets", "c1", [later, earlier], observed_via="poll").versions
+    assert table is not None
+    assert table.column("observed_at").to_pylist() == [SEEN]
+
+
+def test_two_tickets_in_the_same_state_are_two_versions() -> None:
+    assert len({(row["id"], row["state_hash"]) for row in versions({"id": "a"}, {"id": "b"})}) == 2
+
+
+def test_a_ticket_of_which_nothing_is_known_has_a_version() -> None:
+    [row] = versions({})
+    assert row["id"] == "x"
+    assert {row[name] for name in TRACKED_FIELDS} == {None}
+
+
+@pytest.mark.parametrize("name", TRACKED_FIELDS)
+def test_every_tracked_field_makes_another_version(name: str) -> None:
+    value = "2026-05-02" if name.endswith("_at") else "changed"
+    own: dict[str, Any] = {"raw": {name.removeprefix("raw_"): value}}
+    first, second = versions({}, own if name.startswith("raw_") else {name: value})
+    assert first["state_hash"] != second["state_hash"]
+    assert second[name] is not None
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("on-hold", "on-hold"),
+        (3, "3"),
+        (1.5, "1.5"),
+        (True, "true"),
+        ("a\0", "a␀"),
+        (None, None),
+        ({}, None),
+        ([1], None),
+    ],
+)
+def test_a_helpdesks_own_status_and_state_are_kept_where_they_are_scalars(own: object, expected: str | None) -> None:
+    [row] = versions({"raw": {"status": own, "state": own, "inner": {"status": "never"}}})
+    assert (row["raw_status"], row["raw_state"]) == (expected, expected)
+
+
+@pytest.mark.parametrize("not_an_object", [None, [], [{"status": "x"}], "status", 1])
+def test_raw_that_is_no_object_has_no_state(not_an_object: object) -> None:
+    [row] = versions({"raw": not_an_object})
+    assert (row["raw_status"], row["raw_state"]) == (None, None)
+
+
+@pytest.mark.parametrize("table", ["customers", "notes", "categories"])
+def test_only_tickets_have_versions(table: str) -> None:
+    assert shape(table, "c1", [Observation(raw({"id": "x"}), SEEN)], observed_via="poll").versions is None
+
+
+def test_no_tickets_have_no_versions() -> None:
+    shaped = shape("tickets", "c1", [], observed_via="poll")
+    assert shaped.records.num_rows == 0
+    assert shaped.versions is not None
+    assert shaped.versions.num_rows == 0
+
+
+def test_what_was_rejected_is_kept_once() -> None:
+    later = SEEN + timedelta(days=1)
+    table = rejected_table(
+        "c1", "notes", [("{}", "no id", SEEN), ("[\0]", "no object", SEEN), ("{}", "no id", later)], observed_via="poll"
+    )
+    assert table.schema.equals(REJECTED_RECORDS.arrow())
+    first, second = table.to_pylist()
+    assert (first["record"], first["reason"], first["observed_at"]) == ("{}", "no id", SEEN)
+    assert (first["connection_id"], first["object"], first["observed_via"]) == ("c1", "notes", "poll")
+    assert second["record"] == "[␀]"
+    assert first["record_hash"] != second["record_hash"]
+
+
+STORED = {
+    "id": "x",
+    "created_at": "2026-05-01T10:00:00.123456Z",
+    "updated_at": "0001-01-01T00:00:00Z",
+    "subject": "  ␀ 😀",
+    "tags": ["b", 1.5, 2**80, None],
+    "raw": {"z": [], "a": {"k": "v"}},
+    "unheard_of": {"deep": [True]},
+}
+
+
+def stored_row(table: str = "tickets") -> dict[str, Any]:
+    """A row as a warehouse that spaces its JSON gives it back, in another zone and with a column of its own."""
+    row = shaped(table, STORED)[0]
+    elsewhere = timezone(timedelta(hours=5))
+    spaced = {
+        name: json.dumps(json.loads(row[name]), indent=1)
+        for name in RECORD_TABLES[table].json_columns()
+        if row[name] is not None
+    }
+    return row | spaced | {"_dlt_id": "d1", "created_at": row["created_at"].astimezone(elsewhere)}
+
+
+def deleted(stored: dict[str, Any], at: datetime = SEEN + timedelta(days=1)) -> dict[str, Any]:
+    table = tombstones("tickets", [stored], deleted_at=at, reason="not_found", observed_via="reconcile")
+    assert table.schema.equals(TICKETS.arrow())
+    [row] = table.to_pylist()
+    return dict(row)
+
+
+def returned(stored: dict[str, Any], at: datetime) -> dict[str, Any]:
+    table = revived("tickets", [stored], observed_at=at, observed_via="reconcile")
+    assert table.schema.equals(TICKETS.arrow())
+    [row] = table.to_pylist()
+    return dict(row)
+
+
+RESTATED = {
+    "_row_hash",
+    "_version_key",
+    "_observed_at",
+    "_observed_via",
+    "_deleted_at",
+    "_deletion_reason",
+    "_schema_version",
+}
+
+
+def test_a_tombstone_keeps_every_value_and_says_when_and_why() -> None:
+    stored, at = stored_row(), SEEN + timedelta(days=1)
+    row = deleted(stored, at)
+    assert {name: row[name] for name in TICKETS.columns if name not in RESTATED} == {
+        name: stored[name] for name in TICKETS.columns if name not in RESTATED
+    }
+    assert (row["_deleted_at"], row["_deletion_reason"]) == (at, "not_found")
+    assert (row["_observed_at"], row["_observed_via"], row["_schema_version"]) == (at, "reconcile", SCHEMA_VERSION)
+    assert row["_row_hash"] != stored["_row_hash"]
+
+
+def test_a_tombstone_gives_way_to_what_was_seen_in_the_same_second() -> None:
+    """Times of the server are whole seconds: a note that moved to another ticket is seen in that of its absence."""
+    stored = stored_row()
+    seen_elsewhere = shape("tickets", "c1", [Observation(raw(STORED), SEEN, 1)], observed_via="poll").records
+    assert stored["_version_key"] < seen_elsewhere.to_pylist()[0]["_version_key"]
+    assert deleted(stored, SEEN)["_version_key"] < seen_elsewhere.to_pylist()[0]["_version_key"]
+    assert stored["_version_key"] < deleted(stored, SEEN + timedelta(seconds=1))["_version_key"]
+
+
+def test_the_same_deletion_has_the_same_hash_and_a_later_one_another() -> None:
+    stored = stored_row()
+    assert deleted(stored) == deleted(stored)
+    assert deleted(stored)["_row_hash"] != deleted(stored, SEEN)["_row_hash"]
+
+
+def test_a_revived_record_is_there_again_with_every_value() -> None:
+    at = SEEN + timedelta(days=1)
+    tombstone = deleted(stored_row(), at)
+    row = returned(tombstone, at)
+    assert {name: row[name] for name in TICKETS.columns if name not in RESTATED} == {
+        name: tombstone[name] for name in TICKETS.columns if name not in RESTATED
+    }
+    assert (row["_deleted_at"], row["_deletion_reason"]) == (None, None)
+    assert row["_row_hash"] != tombstone["_row_hash"]
+    assert row["_version_key"] > tombstone["_version_key"]
+
+
+def test_a_revived_record_can_be_deleted_again() -> None:
+    tombstone = deleted(stored_row())
+    revival = returned(tombstone, SEEN + timedelta(days=2))
+    again = deleted(revival, SEEN + timedelta(days=3))
+    assert len({row["_row_hash"] for row in (tombstone, revival, again)}) == 3
+    assert tombstone["_version_key"] < revival["_version_key"] < again["_version_key"]
+
+
+def test_nothing_stored_leaves_no_tombstone() -> None:
+    assert tombstones("notes", [], deleted_at=SEEN, reason="absent", observed_via="reconcile").num_rows == 0
+
+
+def test_what_a_run_quotes_can_be_stored() -> None:
+    run = dict.fromkeys(SYNC_RUNS.columns) | {"error": "answered \0\ud800", "started_at": SEEN, "requests": 3}
+    table = sync_runs_table([run])
+    assert table.schema.equals(SYNC_RUNS.arrow())
+    [row] = table.to_pylist()
+    assert (row["error"], row["started_at"], row["requests"]) == ("answered ␀\N{REPLACEMENT CHARACTER}", SEEN, 3)
+    assert row["_schema_version"] == SCHEMA_VERSION
+
+
+def test_a_sweep_of_notes_is_a_row() -> None:
+    sweep = {"connection_id": "c1", "ticket_id": "t1", "ticket_row_hash": "h", "notes_found": 0, "swept_at": SEEN}
+    table = note_sweeps_table([sweep])
+    assert table.schema.equals(NOTE_SWEEPS.arrow())
+    assert table.to_pylist() == [sweep | {"_schema_version": SCHEMA_VERSION}]

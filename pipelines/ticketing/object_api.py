@@ -1,0 +1,72 @@
+"""The calls that read one object of one connection: a page of its list, or one record by its id."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pipelines.errors import ParameterRefused
+from pipelines.ticketing.workspace import Target
+from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
+from pipelines.unified_api.endpoints import Endpoint
+from pipelines.unified_api.records import Listed, Page
+
+ID_FIELDS = ("id", "updated_at")
+
+
+def all_fields(target: Target, endpoint: Endpoint, *, include_raw: bool) -> tuple[str, ...]:
+    """Every field by name, where that is how to get `raw`; none where the API's own choice will do."""
+    support = target.support(endpoint)
+    if not include_raw or support is None or not support.reads_raw:
+        return ()
+    return (*endpoint.fields, *endpoint.undocumented_fields, "raw")
+
+
+class ObjectApi:
+    """One object of one connection, asked for `fields` (none: the API's own choice); costs are counted in `calls`."""
+
+    def __init__(
+        self, client: UnifiedClient, target: Target, endpoint: Endpoint, fields: tuple[str, ...], calls: Calls
+    ) -> None:
+        self.endpoint = endpoint
+        self.target = target
+        self.fields = fields
+        self.unnamed: tuple[str, ...] = ()
+        """Fields that the API refuses to name, and that are therefore no longer asked for."""
+        self._client = client
+        self._calls = calls
+
+    @property
+    def offers_get(self) -> bool:
+        support = self.target.support(self.endpoint)
+        return support is None or support.offers_get
+
+    def list(self, parameters: Parameters) -> Page:
+        """One page. Where the API refuses, twice, fields that its list does not document, one without them."""
+        for _ in range(2):
+            try:
+                return self._list(parameters, self.fields)
+            except ParameterRefused:
+                fewer = tuple(name for name in self.fields if name not in self._dispensable)
+                if fewer == self.fields:
+                    raise
+        page = self._list(parameters, fewer)
+        self.unnamed = tuple(name for name in self.fields if name not in fewer)
+        self.fields = fewer
+        return page
+
+    def get(self, record_id: str) -> tuple[Listed, datetime]:
+        """One record and the server's clock. Raises `UnknownId` where the API does not know it."""
+        path = self.endpoint.record_path(self.target.id, record_id)
+        return self._client.get_record(path, {"fields": self.fields} if self.fields else {}, self._calls)
+
+    def prove_answering(self) -> None:
+        """Raises unless the connection still lists this object: a 404 may mean that the whole connection is gone."""
+        self._list({"limit": 1}, ())
+
+    @property
+    def _dispensable(self) -> tuple[str, ...]:
+        return ID_FIELDS if self.fields == ID_FIELDS else self.endpoint.undocumented_fields
+
+    def _list(self, parameters: Parameters, fields: tuple[str, ...]) -> Page:
+        asked: Parameters = {**parameters, "fields": fields} if fields else parameters
+        return self._client.list(self.endpoint.list_path(self.target.id), asked, self._calls)

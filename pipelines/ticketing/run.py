@@ -1,0 +1,144 @@
+"""One run: what it wants, what it reads from, and what became of each object so far."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Self
+from uuid import uuid4
+
+from pipelines.settings import UnifiedSettings
+from pipelines.ticketing.cursor import Cursor, starts_at
+from pipelines.ticketing.plans import Plan, Strategy
+from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.ticketing.workspace import Target, Workspace
+from pipelines.unified_api.client import UnifiedClient
+from pipelines.unified_api.endpoints import Endpoint
+from transforms.shaping import Row
+
+Outcomes = dict[tuple[str, str], Outcome]
+"""By connection id and table."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run wants. It may take more than one load: parts of a run share its id, outcomes and workspace."""
+
+    id: str
+    command: str
+    settings: UnifiedSettings
+    workspace: Workspace
+    tables: frozenset[str]
+    since: datetime | None = None
+    full_refresh: bool = False
+    connections: frozenset[str] | None = None
+    """Of the workspace's targets only these; None: all."""
+    largest_deletion: float = 0.1
+    """The share of an object's known records that may be gone at once and be believed."""
+    watcher: Watcher = field(default_factory=Watcher)
+    outcomes: Outcomes = field(default_factory=dict)
+    per_ticket: dict[str, Plan] = field(default_factory=dict)
+    """The connections whose notes are read one ticket at a time, after the tickets."""
+
+    @classmethod
+    def begin(
+        cls,
+        command: str,
+        settings: UnifiedSettings,
+        tables: Collection[str],
+        *,
+        since: datetime | None = None,
+        full_refresh: bool = False,
+        largest_deletion: float = 0.1,
+        watcher: Watcher | None = None,
+    ) -> Self:
+        """A run with a fresh id and workspace."""
+        client = UnifiedClient(settings.base_url, settings.api_key)
+        workspace = Workspace(client, settings.connection_ids or [], settings.page_size)
+        run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
+        return cls(
+            run_id,
+            command,
+            settings,
+            workspace,
+            frozenset(tables),
+            since,
+            full_refresh,
+            largest_deletion=largest_deletion,
+            watcher=watcher or Watcher(),
+        )
+
+    def part(self, tables: Collection[str], connections: Collection[str] | None = None) -> Self:
+        """The same run, for these tables and connections only."""
+        return replace(
+            self, tables=frozenset(tables), connections=None if connections is None else frozenset(connections)
+        )
+
+    @property
+    def targets(self) -> list[Target]:
+        wanted = self.connections
+        return [target for target in self.workspace.targets if wanted is None or target.id in wanted]
+
+    def start(self, cursor: Cursor | None, *, with_raw: bool) -> datetime | None:
+        """Where to begin an object that has been read up to `cursor`."""
+        if self.since is not None:
+            return self.since
+        known = None if self.full_refresh else cursor
+        return starts_at(known, self.settings.earliest(), self.settings.lookback, with_raw=with_raw)
+
+    def outcome(self, target: Target, endpoint: Endpoint) -> Outcome:
+        """What became of an object of a connection so far in this run."""
+        fresh = Outcome(
+            run_id=self.id,
+            connection_id=target.id,
+            integration_type=target.connection.integration_type,
+            object=endpoint.table,
+            plan=target.plan(endpoint).strategy.value,
+            started_at=datetime.now(UTC),
+            command=self.command,
+        )
+        return self.outcomes.setdefault((target.id, endpoint.table), fresh)
+
+    def fail(self, error: str) -> None:
+        """What this part has read is not in the warehouse."""
+        for outcome in self._own_outcomes():
+            outcome.error, outcome.is_complete, outcome.cursor_after = error, False, outcome.cursor_before
+
+    def forget(self) -> None:
+        """Read this part as if for the first time."""
+        for outcome in self._own_outcomes():
+            del self.outcomes[outcome.connection_id, outcome.object]
+
+    def _own_outcomes(self) -> list[Outcome]:
+        wanted = {target.id for target in self.targets}
+        return [
+            outcome
+            for (connection_id, table), outcome in self.outcomes.items()
+            if connection_id in wanted and table in self.tables
+        ]
+
+    def account(self) -> list[Row]:
+        """What became of this part's objects, as rows of `sync_runs`."""
+        return [outcome.row() for outcome in self._own_outcomes()]
+
+    def put_off(self, target: Target, plan: Plan) -> None:
+        """Leave a connection's notes until its tickets are in the warehouse."""
+        self.per_ticket[target.id] = plan
+
+    def notes_left(self) -> list[str]:
+        """The connections whose notes are still to be read, ticket by ticket."""
+        return [
+            connection_id
+            for connection_id in self.per_ticket
+            if not (outcome := self.outcomes[connection_id, "notes"]).is_complete and not outcome.has_failed
+        ]
+
+    def plan(self, target: Target, endpoint: Endpoint) -> Plan:
+        """The plan of an object, as far as this run knows better than the support table."""
+        known = self.per_ticket.get(target.id) if endpoint.table == "notes" else None
+        return known or target.plan(endpoint)
+
+    def reads_tickets_first(self, plan: Plan) -> bool:
+        """Whether an object of this plan has to wait for the tickets that are read beside it."""
+        return plan.strategy is Strategy.PER_TICKET and "tickets" in self.tables

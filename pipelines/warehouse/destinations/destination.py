@@ -1,0 +1,41 @@
+"""What the project asks of a destination, beyond what dlt does alike on all of them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import dlt
+from dlt.common.destination import Destination as DltDestination
+
+
+class Destination(Protocol):
+    """One kind of warehouse. A `deadline` is a reading of `time.monotonic()`: until then a busy warehouse is waited
+    for; `WarehouseBusy` or `TryAgainLater` is raised after it, `FixConfiguration` at once."""
+
+    dbt_target: str
+    """The name of the output in dbt's profile."""
+
+    readers_wait: bool
+    """Whether reading needs the write lock."""
+
+    def exists(self) -> bool:
+        """Whether anything has been loaded yet. Makes nothing."""
+
+    def prove_writable(self, deadline: float) -> None:
+        """Raise a `TicketingError` that says why, unless it can be opened and written; a DuckDB file is made here."""
+
+    def exclusively(self, deadline: float) -> AbstractContextManager[None]:
+        """Keep out writers on other machines. It ends with its process, however that ends."""
+
+    def prove_exclusive(self) -> None:
+        """Raise `WarehouseBusy` if the hold of `exclusively` has been lost since."""
+
+    def for_dlt(self) -> DltDestination[Any, Any]:
+        """The destination for a dlt pipeline."""
+
+    def environment_for_dbt(self) -> dict[str, str]:
+        """The variables that the dbt target reads."""
+
+    def tidy(self, pipeline: dlt.Pipeline) -> None:
+        """What is to be done after a load."""

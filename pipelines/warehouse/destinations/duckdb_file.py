@@ -1,0 +1,66 @@
+"""A warehouse in a DuckDB file: one process at a time has it open, be it to write or to read."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import dlt
+import duckdb
+from dlt.common.destination import Destination as DltDestination
+
+from pipelines.errors import FixConfiguration, WarehouseBusy
+from pipelines.settings import DuckdbWarehouse
+from pipelines.warehouse.destinations.destination import Destination
+
+POLL_SECONDS = 0.2
+
+
+class DuckdbFile(Destination):
+    """The file's own lock keeps other programs out; the lock in the state folder is enough among ourselves."""
+
+    dbt_target = "duckdb"
+    readers_wait = True
+
+    def __init__(self, warehouse: DuckdbWarehouse) -> None:
+        self._path = warehouse.path
+
+    def exists(self) -> bool:
+        return self._path.exists()
+
+    def prove_writable(self, deadline: float) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                duckdb.connect(str(self._path)).close()
+            except duckdb.Error as error:
+                reason = next(iter(str(error).splitlines()), "no reason given")
+                if "lock" not in reason.lower():
+                    raise FixConfiguration(
+                        f"Expected {self._path} to be a DuckDB database that can be written, but: {reason}. Set "
+                        "DESTINATION__DUCKDB__CREDENTIALS to another path, or move what is there out of the way."
+                    ) from error
+                if time.monotonic() >= deadline:
+                    raise WarehouseBusy(
+                        f"Cannot open {self._path}: {reason}. If another program has the file open (a notebook, "
+                        "a BI tool, the duckdb shell), close it there and run this again."
+                    ) from error
+                time.sleep(POLL_SECONDS)
+            else:
+                return
+
+    def exclusively(self, deadline: float) -> AbstractContextManager[None]:  # noqa: ARG002
+        return nullcontext()
+
+    def prove_exclusive(self) -> None:
+        """Nothing can take the lock of the operating system away."""
+
+    def for_dlt(self) -> DltDestination[Any, Any]:
+        return dlt.destinations.duckdb(str(self._path))
+
+    def environment_for_dbt(self) -> dict[str, str]:
+        return {"TICKETING_DUCKDB_PATH": str(self._path.absolute())}
+
+    def tidy(self, pipeline: dlt.Pipeline) -> None:
+        """A DuckDB file needs no indexes."""

@@ -1,0 +1,282 @@
+"""A warehouse in a Postgres database: anyone may read at any time, one process of one machine writes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import dlt
+import psycopg2  # type: ignore[import-untyped]
+from dlt.common.destination import Destination as DltDestination
+from dlt.destinations.exceptions import DatabaseException
+from dlt.destinations.impl.postgres.configuration import PostgresCredentials
+
+from pipelines.errors import FixConfiguration, LoadFailed, TicketingError, TryAgainLater, WarehouseBusy
+from pipelines.settings import PostgresWarehouse
+from pipelines.warehouse.destinations.destination import Destination
+from transforms.schemas import DATASET, NOTES, RAW_TABLES
+
+POLL_SECONDS = 0.2
+
+WRITE_LOCK = 0x756E_6966_6965_6400
+"""The key of the advisory lock: `unified` in ASCII. Such a lock is of one database."""
+
+KEEPALIVE = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+"""Seconds, seconds and tries: a lock is held for hours in silence, which a firewall would cut."""
+
+INDEXES = {f"{table.name}_key": (table.name, table.key, "unique") for table in RAW_TABLES.values()} | {
+    "notes_by_ticket": (NOTES.name, ("connection_id", "ticket_id"), "")
+}
+"""By name: the table, the columns and whether they are unique. A merge looks up each row by its key."""
+
+LIBPQ_VARIABLES = {
+    "application_name": "PGAPPNAME",
+    "channel_binding": "PGCHANNELBINDING",
+    "client_encoding": "PGCLIENTENCODING",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "gssencmode": "PGGSSENCMODE",
+    "options": "PGOPTIONS",
+    "sslcert": "PGSSLCERT",
+    "sslcrl": "PGSSLCRL",
+    "sslkey": "PGSSLKEY",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+}
+"""Where libpq, and so dbt, finds an option of the connection that the profile does not name."""
+
+_PASSING = (
+    "Connection refused",
+    "closed the connection",
+    "connection slots",
+    "reset by peer",
+    "shutting down",
+    "starting up",
+    "timed out",
+    "timeout expired",
+    "too many clients",
+    "too many connections",
+)
+"""What a server, or the lack of one, says that may be another thing a moment later."""
+
+_HOLDER = """
+select activity.pid, activity.application_name, host(activity.client_addr), activity.backend_start
+from pg_locks
+join pg_stat_activity as activity on activity.pid = pg_locks.pid
+where pg_locks.locktype = 'advisory' and pg_locks.granted and pg_locks.objsubid = 1
+    and pg_locks.database = (select oid from pg_database where datname = current_database())
+    and (pg_locks.classid::bigint << 32) + pg_locks.objid::bigint = %s
+"""
+
+_NEVER_IDLE = "select count(set_config(name, '0', false)) from pg_settings where name = 'idle_session_timeout'"
+
+_RIGHTS = """
+select
+    current_setting('server_encoding') = 'UTF8',
+    current_setting('transaction_read_only') = 'off',
+    has_database_privilege(current_database(), 'CREATE') or (
+        select count(*) = 2
+        from pg_namespace
+        where nspname = any(%(schemas)s) and has_schema_privilege(oid, 'USAGE') and has_schema_privilege(oid, 'CREATE')
+    ),
+    (
+        select min(pg_get_userbyid(relowner))
+        from pg_class
+        join pg_namespace on pg_namespace.oid = relnamespace
+        where nspname = any(%(schemas)s) and relkind = 'r' and not pg_has_role(relowner, 'USAGE')
+    )
+"""
+"""Only its owner may add a column to a table."""
+
+
+class PostgresServer(Destination):
+    """The write lock is an advisory one of a connection of its own, so that it holds on whatever machine a run is."""
+
+    dbt_target = "postgres"
+    readers_wait = False
+
+    def __init__(self, warehouse: PostgresWarehouse) -> None:
+        self._warehouse = warehouse
+        self._lock: Any = None
+
+    def exists(self) -> bool:
+        with closing(self._connect(time.monotonic())) as connection:
+            try:
+                (found,) = _row(connection, "select to_regclass(%s) is not null", [f"{DATASET}._dlt_loads"])
+            except psycopg2.errors.InsufficientPrivilege as error:
+                raise self._wrong(_first_line(error)) from error
+        return bool(found)
+
+    def prove_writable(self, deadline: float) -> None:
+        with closing(self._connect(deadline)) as connection:
+            is_utf8, is_primary, may_create, owner = _row(
+                connection, _RIGHTS, {"schemas": [DATASET, f"{DATASET}_staging"]}
+            )
+        database, user = self._warehouse.database, self._warehouse.username
+        if not is_utf8:
+            raise self._wrong(
+                'its encoding is not UTF8. Make one that is: create database "..." encoding UTF8 template template0'
+            )
+        if not is_primary:
+            raise self._wrong("it can only be read, as a replica can")
+        if not may_create:
+            raise self._wrong(
+                f'the user may not create a schema in it. As its owner: grant create on database "{database}" to '
+                f'"{user}"'
+            )
+        if owner:
+            raise self._wrong(
+                f'tables of the schema {DATASET} are those of user {owner}. Connect as {owner}, or: grant "{owner}" to '
+                f'"{user}"'
+            )
+
+    @contextmanager
+    def exclusively(self, deadline: float) -> Iterator[None]:
+        with closing(self._connect(deadline)) as connection:
+            # Servers from 14 on may be set to end a session that is silent for long.
+            _row(connection, _NEVER_IDLE)
+            while not _row(connection, "select pg_try_advisory_lock(%s)", [WRITE_LOCK])[0]:
+                if time.monotonic() >= deadline:
+                    raise self._busy(connection)
+                time.sleep(POLL_SECONDS)
+            self._lock = connection
+            try:
+                yield
+            finally:
+                self._lock = None
+                with suppress(psycopg2.Error):
+                    _row(connection, "select pg_advisory_unlock(%s)", [WRITE_LOCK])
+
+    def prove_exclusive(self) -> None:
+        try:
+            if self._lock is not None:
+                _row(self._lock, "select 1")
+                return
+            reason = "it is not held"
+        except psycopg2.Error as error:
+            reason = _first_line(error)
+        raise WarehouseBusy(
+            f"The lock on {self._warehouse.name} was lost on the way ({reason}), so another process may be writing "
+            "there. Nothing was loaded. Run this again: what has been read is loaded then, if nobody else has written."
+        )
+
+    def for_dlt(self) -> DltDestination[Any, Any]:
+        credentials = PostgresCredentials(
+            {
+                "host": self._warehouse.host,
+                "port": self._warehouse.port,
+                "database": self._warehouse.database,
+                "username": self._warehouse.username,
+                "password": self._warehouse.password,
+                "query": dict(self._warehouse.options),
+                "session_timezone": "UTC",
+            }
+        )
+        # Other formats lose something: csv turns empty text into null, parquet makes columns of another type.
+        return dlt.destinations.postgres(
+            credentials, supported_loader_file_formats=["insert_values"], loader_file_format_selector=None
+        )
+
+    def environment_for_dbt(self) -> dict[str, str]:
+        options = self._warehouse.options.items()
+        return {LIBPQ_VARIABLES[name]: value for name, value in options if name in LIBPQ_VARIABLES} | {
+            "TICKETING_POSTGRES_HOST": self._warehouse.host,
+            "TICKETING_POSTGRES_PORT": str(self._warehouse.port),
+            "TICKETING_POSTGRES_USER": self._warehouse.username,
+            # dbt hands an empty password on, which libpq prefers to the variable.
+            "TICKETING_POSTGRES_PASSWORD": self._warehouse.password or os.environ.get("PGPASSWORD", ""),
+            "TICKETING_POSTGRES_DATABASE": self._warehouse.database,
+        }
+
+    def tidy(self, pipeline: dlt.Pipeline) -> None:
+        """Index what a merge looks up, in the raw tables that are there."""
+        there = set(pipeline.default_schema.data_table_names(seen_data_only=True))
+        with pipeline.sql_client() as client:
+            for name, (table, columns, unique) in INDEXES.items():
+                if table in there:
+                    try:
+                        client.execute_sql(
+                            f"create {unique} index if not exists {name} "
+                            f"on {client.make_qualified_table_name(table)} ({', '.join(columns)})"
+                        )
+                    except DatabaseException as error:
+                        raise LoadFailed(
+                            f"The rows are loaded, but {DATASET}.{table} could not be indexed by {', '.join(columns)}: "
+                            f"{_first_line(error)}. The next `ticketing sync` tries it again."
+                        ) from error
+
+    def _connect(self, deadline: float) -> Any:
+        parts = KEEPALIVE | {"application_name": _application_name()} | dict(self._warehouse.options)
+        while True:
+            try:
+                connection = psycopg2.connect(
+                    host=self._warehouse.host,
+                    port=self._warehouse.port,
+                    dbname=self._warehouse.database,
+                    user=self._warehouse.username,
+                    password=self._warehouse.password or None,
+                    **parts,
+                )
+                connection.autocommit = True
+                return connection
+            except psycopg2.Error as error:
+                refusal = self._refusal(_first_line(error))
+                if isinstance(refusal, FixConfiguration) or time.monotonic() >= deadline:
+                    raise refusal from error
+            time.sleep(POLL_SECONDS)
+
+    def _refusal(self, reason: str) -> TicketingError:
+        if any(word in reason for word in _PASSING):
+            return TryAgainLater(
+                f"Expected Postgres to answer as {self._warehouse.name}, but: {reason}. If that is where it is, run "
+                "this again once it is up; if not, correct DESTINATION__POSTGRES__CREDENTIALS."
+            )
+        return self._wrong(reason)
+
+    def _wrong(self, reason: str) -> FixConfiguration:
+        return FixConfiguration(
+            f"Expected a Postgres database that user {self._warehouse.username} can use, {self._warehouse.name}, but: "
+            f"{reason}. Mend that there, or set DESTINATION__POSTGRES__CREDENTIALS to another one (or "
+            "[destination.postgres.credentials] in .dlt/secrets.toml)."
+        )
+
+    def _busy(self, connection: Any) -> WarehouseBusy:
+        holder = _row(connection, _HOLDER, [WRITE_LOCK])
+        return WarehouseBusy(
+            f"Another process writes to {self._warehouse.name}, on another machine or with another state folder: "
+            f"{_described(holder)}. Wait for it to end and run this again (sync, build and run take --wait SECONDS to "
+            "queue behind it)."
+        )
+
+
+def _row(connection: Any, query: str, arguments: Sequence[object] | dict[str, object] = ()) -> Sequence[Any]:
+    """The first row of the answer, empty where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, arguments or None)
+        return cursor.fetchone() or ()
+
+
+def _described(holder: Sequence[Any]) -> str:
+    if not holder:
+        return "it has ended just now"
+    backend, application, address, since = holder
+    where = f" from {address}" if address else ""
+    when = f", since {since.isoformat(timespec='seconds')}" if since else ""
+    return f"{application or 'it has not said who it is'}{where} (Postgres process {backend}){when}"
+
+
+def _application_name() -> str:
+    """Who we are, for whoever waits for us; Postgres keeps the first 63 characters."""
+    return (
+        f"process {os.getpid()} on {socket.gethostname()}: {Path(sys.argv[0]).name} {' '.join(sys.argv[1:2])}".strip()
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given").rstrip(".")

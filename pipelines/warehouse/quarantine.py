@@ -1,0 +1,37 @@
+"""Where load packages go that no warehouse takes, so that they stand in no run's way and can still be looked at."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+KEPT = 20
+"""How many are kept: they hold customers' data."""
+
+PACKAGE_FOLDERS = ("normalize/extracted", "load/normalized")
+"""Where dlt keeps, below a pipeline's working folder, the load packages that it has yet to normalize or load."""
+
+
+def unfinished_packages(working_dir: Path) -> list[str]:
+    """The ids of the load packages in a pipeline's working folder that were not loaded, the oldest first."""
+    return sorted({package.name for folder in PACKAGE_FOLDERS for package in (working_dir / folder).glob("*")})
+
+
+def quarantine(working_dir: Path, state_dir: Path, reason: str) -> Path:
+    """Move a pipeline's whole working folder, named for its newest load, to `quarantine/` in the state folder.
+
+    Returns where it lies now, with the reason beside it in `reason.txt`. Only this user can open it, and of all that
+    lie there the newest `KEPT` are left.
+    """
+    shelf = state_dir / "quarantine"
+    shelf.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shelf.chmod(0o700)
+    place = shelf / next(reversed(unfinished_packages(working_dir)), str(time.time()))
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(mode=0o700)
+    working_dir.rename(place / working_dir.name)
+    (place / "reason.txt").write_text(f"{reason}\n")
+    for older in sorted(shelf.iterdir())[:-KEPT]:
+        shutil.rmtree(older)
+    return place

@@ -1,0 +1,134 @@
+"""What the warehouse already holds, as far as reading needs to know it: inside a running dlt pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dlt
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+
+from transforms.schemas import NOTE_SWEEPS, RAW_TABLES, RECORD_TABLES, Kind
+
+_IDS_A_QUERY = 1_000
+
+_CHANGED = """
+select tickets.id, tickets._row_hash
+from {tickets} as tickets
+left join {note_sweeps} as sweeps on sweeps.connection_id = tickets.connection_id and sweeps.ticket_id = tickets.id
+where tickets.connection_id = %s and tickets._deleted_at is null
+    and (sweeps.ticket_row_hash is null or sweeps.ticket_row_hash <> tickets._row_hash)
+order by tickets.updated_at desc, tickets.id
+limit %s
+"""
+
+_UNSWEPT = """
+select tickets.id, tickets._row_hash
+from {tickets} as tickets
+inner join {note_sweeps} as sweeps on sweeps.connection_id = tickets.connection_id and sweeps.ticket_id = tickets.id
+where tickets.connection_id = %s and tickets._deleted_at is null and sweeps.ticket_row_hash = tickets._row_hash
+    and coalesce(upper(tickets.status), '') <> 'CLOSED' and sweeps.swept_at < %s
+order by sweeps.swept_at, tickets.id
+limit %s
+"""
+
+
+@dataclass(frozen=True)
+class StoredTicket:
+    """A living ticket and the hash of the state in which it is stored."""
+
+    id: str
+    row_hash: str
+
+
+class Stored:
+    """One connection's rows in the raw tables. Every answer is empty where a table is not there yet."""
+
+    def __init__(self, connection_id: str) -> None:
+        self._connection_id = connection_id
+
+    def changed_tickets(self, limit: int) -> list[StoredTicket]:
+        """Living tickets whose notes were never read since they got into their present state, newest first."""
+        return [StoredTicket(*row) for row in self._rows(_CHANGED, self._connection_id, limit)]
+
+    def unswept_tickets(self, swept_before: datetime, limit: int) -> list[StoredTicket]:
+        """Open, unchanged tickets whose notes were last read before a time, longest unread first."""
+        return [StoredTicket(*row) for row in self._rows(_UNSWEPT, self._connection_id, swept_before, limit)]
+
+    def living_tickets(self, updated_from: datetime | None = None) -> list[StoredTicket]:
+        """All living tickets, or those updated from a time on."""
+        query = "select id, _row_hash from {tickets} where connection_id = %s and _deleted_at is null"
+        if updated_from is None:
+            return [StoredTicket(*row) for row in self._rows(f"{query} order by id", self._connection_id)]
+        query += " and updated_at >= %s order by id"
+        return [StoredTicket(*row) for row in self._rows(query, self._connection_id, updated_from)]
+
+    def living_ids(self, table: str) -> set[str]:
+        return self._ids(f"select id from {{{table}}} where connection_id = %s and _deleted_at is null")
+
+    def deleted_ids(self, table: str) -> set[str]:
+        return self._ids(f"select id from {{{table}}} where connection_id = %s and _deleted_at is not null")
+
+    def oldest_update(self, table: str) -> datetime | None:
+        """The earliest `updated_at` of a living row; None where one has none."""
+        query = (
+            f"select min(updated_at), count(*) - count(updated_at) from {{{table}}} "
+            "where connection_id = %s and _deleted_at is null"
+        )
+        for oldest, without in self._rows(query, self._connection_id):
+            return _utc(oldest) if not without else None
+        return None
+
+    def notes_of(self, ticket_ids: Sequence[str]) -> set[str]:
+        """The ids of the living notes of some tickets."""
+        query = "select id from {notes} where connection_id = %s and _deleted_at is null and ticket_id in ({marks})"
+        return {row[0] for row in self._rows_by_ids(query, ticket_ids)}
+
+    def records(self, table: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Whole rows by column, ids that are not there left out: times aware and in UTC, JSON as text."""
+        columns = RECORD_TABLES[table].columns
+        selected = ", ".join(
+            f"cast({name} as varchar) as {name}" if kind is Kind.JSON else name for name, kind in columns.items()
+        )
+        query = f"select {selected} from {{{table}}} where connection_id = %s and id in ({{marks}})"
+        return [
+            {
+                name: _utc(value) if isinstance(value, datetime) else value
+                for name, value in zip(columns, row, strict=True)
+            }
+            for row in self._rows_by_ids(query, ids)
+        ]
+
+    def _ids(self, query: str) -> set[str]:
+        return {row[0] for row in self._rows(query, self._connection_id)}
+
+    def _rows_by_ids(self, query: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+        rows = []
+        for start in range(0, len(ids), _IDS_A_QUERY):
+            some = ids[start : start + _IDS_A_QUERY]
+            rows += self._rows(query.replace("{marks}", ", ".join(["%s"] * len(some))), self._connection_id, *some)
+        return rows
+
+    def _rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with dlt.current.pipeline().sql_client() as client:
+            names = {name: client.make_qualified_table_name(name) for name in (*RECORD_TABLES, NOTE_SWEEPS.name)}
+            try:
+                return [tuple(row) for row in client.execute_sql(query.format(**names), *parameters) or []]
+            except DatabaseUndefinedRelation:
+                return []
+
+
+def lacks_columns(table: str) -> bool:
+    """Whether the warehouse has not all columns of a raw table yet, as the running pipeline knows it."""
+    known = dlt.current.source_schema()
+    if table not in known.data_table_names(seen_data_only=True):
+        return True
+    return not RAW_TABLES[table].columns.keys() <= known.get_table_columns(table).keys()
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,242 @@
+"""What is gone at the source is marked in the warehouse, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from pipelines.errors import UnknownId
+from pipelines.sandbox import Faults, Sandbox, World
+from pipelines.settings import WarehouseSettings
+from pipelines.sync import SyncReport, reconcile, sync
+from pipelines.unified_api.client import UnifiedClient
+from tests.flow.conftest import on_both, settings_for
+from tests.flow.truth import OBJECTS, assert_same, deleted_rows, query, stored_rows
+
+HELPDESKS = ("zendesk", "front", "kustomer", "groove")
+"""By anchor, the whole list, notes per ticket, without get."""
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seed=7, tickets=36, helpdesks=HELPDESKS) as running:
+        yield running
+
+
+@pytest.fixture
+def run_reconcile(sandbox: Sandbox, warehouse: WarehouseSettings) -> Callable[..., SyncReport]:
+    return lambda **options: reconcile(settings_for(sandbox), warehouse, **options)
+
+
+RunSync = Callable[..., SyncReport]
+
+
+def delete_some(world: World) -> dict[str, set[tuple[str, str]]]:
+    """A ticket with its notes, another note, a customer and a category of each connection."""
+    before = {table: keys(world, table) for table in OBJECTS}
+    for connection in world.connections():
+        for name in ("ticket", "note", "customer", "category"):
+            world.delete(connection["id"], name, world.records(connection["id"], name)[-1]["id"])
+    return {table: before[table] - keys(world, table) for table in OBJECTS}
+
+
+def keys(world: World, table: str) -> set[tuple[str, str]]:
+    return {
+        (connection["id"], record["id"])
+        for connection in world.connections()
+        for record in world.records(connection["id"], OBJECTS[table])
+    }
+
+
+@on_both
+def test_reconcile_marks_what_is_gone_and_keeps_its_values(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_reconcile: RunSync
+) -> None:
+    run_sync()
+    before = {table: stored_rows(warehouse, table) for table in OBJECTS}
+    gone = delete_some(sandbox.world)
+    report = run_reconcile()
+    assert report.exit_code == 0
+    assert_same(sandbox.world, warehouse)
+    for table in OBJECTS:
+        deleted = deleted_rows(warehouse, table)
+        assert deleted.keys() == gone[table]
+        assert sum(outcome.rows_deleted for outcome in report.outcomes if outcome.object == table) == len(gone[table])
+        for key, row in deleted.items():
+            assert row.pop("_deleted_at") <= sandbox.world.now
+            is_without_get = sandbox.world.helpdesk_of(key[0]).type == "groove"
+            assert row.pop("_deletion_reason") == ("absent" if is_without_get else "not_found")
+            assert row == before[table][key], key
+
+
+@on_both
+def test_reconcile_again_changes_nothing(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_reconcile: RunSync
+) -> None:
+    run_sync()
+    delete_some(sandbox.world)
+    run_reconcile()
+    before = {table: deleted_rows(warehouse, table) for table in OBJECTS}
+    sandbox.world.advance(timedelta(hours=1))
+    report = run_reconcile()
+    assert sum(outcome.rows_deleted for outcome in report.outcomes) == 0
+    assert {table: deleted_rows(warehouse, table) for table in OBJECTS} == before
+
+
+def test_a_sync_does_not_bring_back_what_is_gone(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_reconcile: RunSync
+) -> None:
+    run_sync()
+    gone = delete_some(sandbox.world)
+    run_reconcile()
+    run_sync()
+    run_sync(full_refresh=True)
+    for table in OBJECTS:
+        assert deleted_rows(warehouse, table).keys() == gone[table]
+
+
+@on_both
+@pytest.mark.parametrize("by", ["sync", "reconcile"])
+def test_what_the_list_shows_again_is_alive_again_even_in_an_older_state(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_reconcile: RunSync, by: str
+) -> None:
+    world = sandbox.world
+    run_sync()
+    lost = {connection["id"]: world.records(connection["id"], "customer")[-1] for connection in world.connections()}
+    for connection_id, record in lost.items():
+        world.delete(connection_id, "customer", record["id"])
+    run_reconcile(select=["customers"])
+    assert len(deleted_rows(warehouse, "customers")) == len(lost)
+    world.advance(timedelta(hours=1))
+    for connection_id, record in lost.items():
+        older = (world.now - timedelta(days=900)).isoformat()
+        world.create(connection_id, "customer", {**record, "updated_at": older, "created_at": older})
+    if by == "sync":
+        run_sync(full_refresh=True)
+    else:
+        run_reconcile(select=["customers"])
+    assert deleted_rows(warehouse, "customers") == {}
+    is_fetched = [connection["id"] for connection in world.connections() if connection["integration_type"] != "groove"]
+    stored = stored_rows(warehouse, "customers")
+    for connection_id, record in lost.items():
+        if by == "sync" or connection_id in is_fetched:
+            assert stored[connection_id, record["id"]]["updated_at"] < world.now - timedelta(days=899)
+
+
+def test_a_sweep_that_would_remove_too_much_removes_nothing_until_told_to(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_reconcile: RunSync
+) -> None:
+    world = sandbox.world
+    run_sync()
+    connection_id = world.connections()[0]["id"]
+    notes = [note["id"] for note in world.records(connection_id, "note")]
+    assert len(notes) > 21
+    for note_id in notes[:21]:
+        world.delete(connection_id, "note", note_id)
+    report = run_reconcile(select=["notes"])
+    assert report.exit_code == 3
+    [failed] = report.failed
+    assert "21 are not shown any more" in str(failed.error)
+    assert "--select notes --brake 1" in str(failed.error)
+    assert deleted_rows(warehouse, "notes") == {}
+    assert run_reconcile(select=["notes"], largest_deletion=1.0).exit_code == 0
+    assert len(deleted_rows(warehouse, "notes")) == 21
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_sweep_that_fails_removes_nothing_of_its_object(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    run_sync()
+    delete_some(sandbox.world)
+    sick = sandbox.world.connections()[0]["id"]
+    sandbox.faults = Faults(status_500=0.6, max_consecutive=1000, connections=(sick,), seed=5)
+    report = reconcile(settings_for(sandbox, page_size=5), warehouse)
+    assert report.exit_code == 3
+    failed = {outcome.object for outcome in report.failed}
+    assert failed
+    for table in failed:
+        assert not any(connection_id == sick for connection_id, _ in deleted_rows(warehouse, table))
+
+
+def test_a_connection_that_is_gone_takes_none_of_its_records_along(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_reconcile: RunSync
+) -> None:
+    run_sync()
+    before = {table: stored_rows(warehouse, table) for table in OBJECTS}
+    doomed = sandbox.world.connections()[1]["id"]
+    report = reconcile(settings_for(sandbox, connection_ids=[doomed]), warehouse)
+    sandbox.world.remove_connection(doomed)
+    report = reconcile(settings_for(sandbox, connection_ids=[doomed]), warehouse)
+    assert report.exit_code == 1
+    assert {table: stored_rows(warehouse, table) for table in OBJECTS} == before
+
+
+def test_records_that_only_the_list_hides_are_not_taken_for_gone(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    run_sync()
+    asks = [
+        connection["id"] for connection in sandbox.world.connections() if connection["integration_type"] != "groove"
+    ]
+    sandbox.world.live(hours=3)
+    sandbox.faults = Faults(visible_after_seconds=10_000_000)
+    report = reconcile(settings_for(sandbox, connection_ids=asks), warehouse, largest_deletion=1.0)
+    assert report.exit_code == 0
+    for table in OBJECTS:
+        assert not any(connection_id in asks for connection_id, _ in deleted_rows(warehouse, table))
+
+
+def test_a_get_that_knows_nothing_proves_nothing(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that answers every get with a 404, its support table notwithstanding: then only its list counts."""
+    run_sync()
+    delete_some(sandbox.world)
+
+    def refuse(*_: object) -> None:
+        raise UnknownId("404")
+
+    monkeypatch.setattr(UnifiedClient, "get_record", refuse)
+    assert reconcile(settings_for(sandbox), warehouse).exit_code == 0
+    reasons = query(
+        warehouse, "select distinct _deletion_reason from raw_unified.customers where _deleted_at is not null"
+    )
+    assert reasons == [{"_deletion_reason": "absent"}]
+    assert_same(sandbox.world, warehouse)
+
+
+def test_a_404_for_the_notes_of_a_ticket_is_looked_into(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    """Without any reconcile: the daily look at an open ticket finds that it is gone."""
+    world = sandbox.world
+    run_sync()
+    [kustomer] = [item["id"] for item in world.connections() if item["integration_type"] == "kustomer"]
+    ticket = next(ticket for ticket in world.records(kustomer, "ticket") if ticket["status"] == "ACTIVE")
+    world.delete(kustomer, "ticket", ticket["id"])
+    world.advance(timedelta(hours=25))
+    run_sync()
+    deleted = deleted_rows(warehouse, "tickets")
+    assert deleted.keys() == {(kustomer, ticket["id"])}
+    assert deleted[kustomer, ticket["id"]]["_deletion_reason"] == "not_found"
+    assert_same(world, warehouse)
+
+
+def test_a_reconcile_costs_pages_of_ids_and_tells_what_it_did(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_reconcile: RunSync
+) -> None:
+    run_sync()
+    delete_some(sandbox.world)
+    sync(settings_for(sandbox), warehouse)
+    run_reconcile()
+    [rows] = query(
+        warehouse,
+        "select count(*) as objects, sum(rows_deleted) as deleted, min(cast(is_complete as integer)) as well "
+        "from raw_unified.sync_runs where command = 'reconcile'",
+    )
+    assert rows["objects"] == 4 * len(HELPDESKS)
+    assert rows["deleted"] == sum(len(deleted_rows(warehouse, table)) for table in OBJECTS)
+    assert rows["well"] == 1

@@ -1,0 +1,278 @@
+"""Each kind of support table, and each lie that one can tell: read by the plan that is safe for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from pipelines.check import check
+from pipelines.sandbox import Faults, Sandbox
+from pipelines.settings import WarehouseSettings
+from pipelines.status import cursors_in
+from pipelines.sync import SyncReport, sync
+from pipelines.ticketing import ticket_notes
+from tests.flow.conftest import on_both, settings_for
+from tests.flow.test_nothing_is_lost import LIES
+from tests.flow.truth import assert_same, deleted_rows, query, stored_rows
+
+RunSync = Callable[..., SyncReport]
+
+PLANS = {
+    "zendesk": ("by_anchor", "by_anchor"),
+    "gorgias": ("newest_first", "newest_first"),
+    "hubspot": ("changed_list", "changed_list"),
+    "front": ("whole_list", "whole_list"),
+    "helpscout": ("by_anchor", "per_ticket"),
+    "zohodesk": ("by_anchor", "not_offered"),
+}
+"""Of tickets and of notes."""
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seed=7, tickets=30, helpdesks=tuple(PLANS)) as running:
+        yield running
+
+
+@pytest.fixture
+def per_ticket() -> Iterator[Sandbox]:
+    with Sandbox(seed=7, tickets=12, helpdesks=("helpscout",)) as running:
+        yield running
+
+
+def helpdesk_of(sandbox: Sandbox, connection_id: str) -> str:
+    return sandbox.world.helpdesk_of(connection_id).type
+
+
+def test_each_support_table_gets_its_plan_and_check_says_which(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    shown = {
+        (connection.id, item.table): item.plan.strategy.value
+        for connection in check(settings_for(sandbox), cursors_in(warehouse)).connections
+        for item in connection.objects
+    }
+    report = run_sync()
+    assert report.exit_code == 0
+    used = {(outcome.connection_id, outcome.object): outcome.plan for outcome in report.outcomes}
+    assert used == shown
+    for connection in sandbox.world.connections():
+        assert (used[connection["id"], "tickets"], used[connection["id"], "notes"]) == PLANS[
+            connection["integration_type"]
+        ]
+
+
+@pytest.mark.parametrize("helpdesk", ["gorgias", "hubspot"])
+def test_what_did_not_change_is_not_read_again_though_the_list_cannot_be_sorted_or_filtered(
+    warehouse: WarehouseSettings, helpdesk: str
+) -> None:
+    with Sandbox(seed=7, tickets=60, helpdesks=(helpdesk,)) as sandbox:
+        settings = settings_for(sandbox, page_size=10, reread_pages=0)
+        first = sync(settings, warehouse)
+        sandbox.world.live(hours=1)
+        second = sync(settings, warehouse)
+        assert_same(sandbox.world, warehouse)
+    cost = {outcome.object: outcome.calls.requests for outcome in first.outcomes}
+    for outcome in second.outcomes:
+        if outcome.object in ("tickets", "notes"):
+            assert outcome.calls.requests < cost[outcome.object] / 2
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_support_table_that_lies_or_is_missing_loses_nothing(warehouse: WarehouseSettings, lie: str) -> None:
+    with Sandbox(seed=3, tickets=60, helpdesks=("front",)) as sandbox:
+        told = LIES[lie]
+        sandbox.world.register_integration(
+            "front", told.truth, published=told.published, is_listed=told.published is not None
+        )
+        settings = settings_for(sandbox, page_size=10)
+        for _ in range(2):
+            report = sync(settings, warehouse)
+            assert report.failed == []
+            assert_same(sandbox.world, warehouse)
+            sandbox.world.live(hours=26)
+    plans = {outcome.object: outcome.plan for outcome in report.outcomes}
+    if "claims to" in lie:
+        changed = "notes" if lie == "claims to list notes" else "tickets"
+        assert "contradicts its support table" in plans[changed]
+    if "per ticket" in lie:
+        assert plans["notes"].startswith("per_ticket")
+
+
+def test_a_server_that_refuses_what_its_support_table_offers_is_read_whole(warehouse: WarehouseSettings) -> None:
+    with Sandbox(seed=3, tickets=30, helpdesks=("front",)) as sandbox:
+        lie = LIES["claims to sort and filter"]
+        sandbox.world.register_integration("front", lie.truth, published=lie.published)
+        sandbox.world.refuse_unsupported = True
+        report = sync(settings_for(sandbox, page_size=10), warehouse)
+        assert report.failed == []
+        assert_same(sandbox.world, warehouse)
+    assert all(outcome.plan.startswith("whole_list, the server contradicts") for outcome in report.outcomes)
+
+
+def test_a_quiet_ticket_costs_no_request_for_its_notes(per_ticket: Sandbox, warehouse: WarehouseSettings) -> None:
+    settings = settings_for(per_ticket)
+    sync(settings, warehouse)
+    assert_same(per_ticket.world, warehouse)
+    [connection] = per_ticket.world.connections()
+    changed = per_ticket.world.records(connection["id"], "ticket")[0]["id"]
+    per_ticket.world.create(connection["id"], "note", {"ticket_id": changed, "description": "new"})
+    per_ticket.world.touch(connection["id"], "ticket", changed)
+    report = sync(settings, warehouse)
+    [notes] = [outcome for outcome in report.outcomes if outcome.object == "notes"]
+    assert notes.calls.requests <= 2
+    assert_same(per_ticket.world, warehouse)
+
+
+@on_both
+def test_notes_of_open_tickets_are_looked_at_once_a_day_though_nothing_says_that_they_changed(
+    per_ticket: Sandbox, warehouse: WarehouseSettings
+) -> None:
+    world = per_ticket.world
+    [connection] = world.connections()
+    settings = settings_for(per_ticket)
+    sync(settings, warehouse)
+    opened = [row for row in world.records(connection["id"], "ticket") if row["status"] == "ACTIVE"]
+    with_notes = next(
+        row["id"]
+        for row in opened
+        if any(note["ticket_id"] == row["id"] for note in world.records(connection["id"], "note"))
+    )
+    gone = next(note["id"] for note in world.records(connection["id"], "note") if note["ticket_id"] == with_notes)
+    world.delete(connection["id"], "note", gone)
+    late = world.create(connection["id"], "note", {"ticket_id": with_notes, "description": "late"})["id"]
+    sync(settings, warehouse)
+    assert (connection["id"], late) not in stored_rows(warehouse, "notes")
+    world.advance(timedelta(hours=25))
+    report = sync(settings, warehouse)
+    assert_same(world, warehouse)
+    assert deleted_rows(warehouse, "notes").keys() == {(connection["id"], gone)}
+    [notes] = [outcome for outcome in report.outcomes if outcome.object == "notes"]
+    assert len(opened) <= notes.calls.requests <= len(opened) + 8
+    assert [outcome.calls.requests for outcome in sync(settings, warehouse).outcomes if outcome.object == "notes"] == [
+        0
+    ]
+
+
+def test_the_daily_look_keeps_to_its_budget_and_takes_the_longest_unseen_first(
+    per_ticket: Sandbox, warehouse: WarehouseSettings
+) -> None:
+    world = per_ticket.world
+    [connection] = world.connections()
+    for ticket in world.records(connection["id"], "ticket")[:6]:
+        world.patch(connection["id"], "ticket", ticket["id"], {"status": "ACTIVE"})
+    sync(settings_for(per_ticket), warehouse)
+    world.advance(timedelta(hours=25))
+    settings = settings_for(per_ticket, note_sweep_calls=2)
+    seen: list[str] = []
+    for _ in range(2):
+        sync(settings, warehouse)
+        world.advance(timedelta(minutes=1))
+        newest = query(
+            warehouse,
+            "select ticket_id from raw_unified.note_sweeps "
+            "where swept_at = (select max(swept_at) from raw_unified.note_sweeps)",
+        )
+        seen += [row["ticket_id"] for row in newest]
+    assert len(seen) == len(set(seen)) == 4
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_ticket_whose_notes_cannot_be_read_stops_no_other_and_is_tried_again(
+    per_ticket: Sandbox, warehouse: WarehouseSettings
+) -> None:
+    world = per_ticket.world
+    [connection] = world.connections()
+    note = world.records(connection["id"], "note")[0]
+    world.mangle(connection["id"], "note", note["id"], b'{"cut": ')
+    settings = settings_for(per_ticket)
+    [failed] = sync(settings, warehouse).failed
+    assert failed.object == "notes"
+    assert "1 tickets could not be read" in str(failed.error)
+    missing = {row["id"] for row in world.records(connection["id"], "note") if row["ticket_id"] == note["ticket_id"]}
+    everything = {row["id"] for row in world.records(connection["id"], "note")}
+    assert {record_id for _, record_id in stored_rows(warehouse, "notes")} == everything - missing
+    world.mangle(connection["id"], "note", note["id"], None)
+    assert sync(settings, warehouse).failed == []
+    assert_same(world, warehouse)
+
+
+def test_a_paused_connection_with_notes_per_ticket_is_skipped_like_any_other(
+    sandbox: Sandbox, run_sync: RunSync
+) -> None:
+    [helpscout] = [row["id"] for row in sandbox.world.connections() if row["integration_type"] == "helpscout"]
+    sandbox.world.change_connection(helpscout, is_paused=True)
+    report = run_sync()
+    assert report.exit_code == 0
+    assert {outcome.plan for outcome in report.skipped if outcome.connection_id == helpscout} == {"skipped, paused"}
+
+
+def test_a_backfill_ticket_by_ticket_is_loaded_in_bounded_pieces(
+    per_ticket: Sandbox, warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ticket_notes, "TICKETS_A_LOAD", 5)
+    report = sync(settings_for(per_ticket), warehouse)
+    assert report.exit_code == 0
+    assert_same(per_ticket.world, warehouse)
+    loads = query(warehouse, "select count(distinct _dlt_load_id) as n from raw_unified.note_sweeps")
+    assert loads == [{"n": 3}]
+
+
+def test_an_own_note_list_that_mixes_tickets_is_refused(per_ticket: Sandbox, warehouse: WarehouseSettings) -> None:
+    world = per_ticket.world
+    [connection] = world.connections()
+    note = world.records(connection["id"], "note")[0]
+    world.mangle(connection["id"], "note", note["id"], b'{"id": "x", "ticket_id": "another"}')
+    [failed] = sync(settings_for(per_ticket), warehouse).failed
+    assert "only the notes of ticket" in str(failed.error)
+
+
+def test_content_that_changes_without_a_new_time_is_found_by_the_slow_second_look(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    run_sync()
+    for connection in sandbox.world.connections():
+        for record in sandbox.world.records(connection["id"], "customer"):
+            sandbox.world.patch(connection["id"], "customer", record["id"], {"name": "quietly renamed"}, quiet=True)
+    for _ in range(4):
+        run_sync(settings={"page_size": 4, "reread_pages": 2})
+    names = query(warehouse, "select name, _observed_via from raw_unified.customers")
+    assert {row["name"] for row in names} == {"quietly renamed"}
+    assert {row["_observed_via"] for row in names} <= {"poll", "reread"}
+    assert "reread" in {row["_observed_via"] for row in names}
+
+
+def test_the_slow_second_look_keeps_to_its_pages_and_is_off_at_none(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    run_sync()
+    costs = []
+    for pages in (0, 1, 2):
+        report = run_sync(settings={"page_size": 4, "reread_pages": pages})
+        [zendesk] = [
+            outcome
+            for outcome in report.outcomes
+            if outcome.object == "customers" and outcome.integration_type == "zendesk"
+        ]
+        costs.append(zendesk.calls.requests)
+    assert costs[1] == costs[0] + 1
+    assert costs[2] == costs[0] + 2
+
+
+def test_what_becomes_visible_late_is_covered_by_the_lookback(sandbox: Sandbox, warehouse: WarehouseSettings) -> None:
+    world = sandbox.world
+    offered = [row["id"] for row in world.connections() if row["integration_type"] not in ("helpscout", "zohodesk")]
+    settings = settings_for(sandbox, connection_ids=offered, lookback_seconds=300, reread_pages=0)
+    sandbox.faults = Faults(visible_after_seconds=300)
+    world.advance(timedelta(hours=1))
+    for _ in range(4):
+        sync(settings, warehouse)
+        world.live(hours=0.5)
+    world.advance(timedelta(minutes=5))
+    sync(settings, warehouse)
+    stored = stored_rows(warehouse, "tickets")
+    for connection_id in offered:
+        for ticket in world.records(connection_id, "ticket"):
+            assert stored[connection_id, ticket["id"]]["subject"] == ticket["subject"]

@@ -1,0 +1,109 @@
+"""The warehouse that the configuration chooses, and what is said of a configuration that chooses none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import FixConfiguration
+from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, load_warehouse_settings
+
+URL = "DESTINATION__POSTGRES__CREDENTIALS"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TICKETING_DESTINATION", raising=False)
+
+
+def loaded_postgres() -> PostgresWarehouse:
+    warehouse = load_warehouse_settings("postgres")
+    assert isinstance(warehouse, PostgresWarehouse)
+    return warehouse
+
+
+def test_without_a_word_it_is_a_duckdb_file() -> None:
+    warehouse = load_warehouse_settings()
+    assert warehouse == DuckdbWarehouse(Path("data/warehouse.duckdb"), Path("data/warehouse.duckdb.state"))
+    assert warehouse.name == "data/warehouse.duckdb"
+
+
+@pytest.mark.parametrize("path", ["elsewhere/x.duckdb", "duckdb:///elsewhere/x.duckdb"])
+def test_the_duckdb_file_may_be_another(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", path)
+    assert load_warehouse_settings() == DuckdbWarehouse(Path("elsewhere/x.duckdb"), Path("elsewhere/x.duckdb.state"))
+
+
+def test_the_state_folder_may_be_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__UNIFIED__STATE_DIR", "kept")
+    monkeypatch.setenv(URL, "postgresql://me:secret@db/support")
+    assert load_warehouse_settings().state_dir == loaded_postgres().state_dir == Path("kept")
+
+
+def test_a_postgres_url_is_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICKETING_DESTINATION", "postgres")
+    monkeypatch.setenv(URL, "postgres://me:se%40cr%2Fet@db.example.org:6432/support?sslmode=require")
+    warehouse = load_warehouse_settings()
+    assert isinstance(warehouse, PostgresWarehouse)
+    assert (warehouse.host, warehouse.port, warehouse.database) == ("db.example.org", 6432, "support")
+    assert (warehouse.username, warehouse.password) == ("me", "se@cr/et")
+    assert warehouse.options["sslmode"] == "require"
+    assert warehouse.name == "support on db.example.org:6432"
+    assert warehouse.state_dir == Path("data/postgres-db.example.org-6432-support.state")
+    assert "se@cr" not in repr(warehouse) + str(warehouse)
+
+
+def test_a_postgres_may_be_given_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"host": "::1", "database": "a/b c", "username": "me", "password": "secret"}.items():
+        monkeypatch.setenv(f"{URL}__{name.upper()}", value)
+    warehouse = loaded_postgres()
+    assert (warehouse.port, warehouse.password) == (5432, "secret")
+    assert warehouse.state_dir == Path("data/postgres--1-a-b-c.state")
+
+
+def test_a_postgres_may_want_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(URL, "postgresql://me@db/support")
+    assert loaded_postgres().password == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (None, "got no database, username, host"),
+        ("", "a URL"),
+        ("me:secret@db/support", "a URL"),
+        ("postgresql://me:secret@db:many/support", "a URL"),
+        ("host=db dbname=support password=secret", "a URL"),
+        ("mysql://me:secret@db/support", "'mysql'"),
+        ("postgresql://me:secret@db", "got no database"),
+        ("postgresql://me:secret@db/", "got no database"),
+        ("postgresql://:secret@db/support", "got no username"),
+    ],
+)
+def test_what_is_wrong_with_a_postgres_setting_is_said_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, url: str | None, expected: str
+) -> None:
+    if url is not None:
+        monkeypatch.setenv(URL, url)
+    with pytest.raises(FixConfiguration) as raised:
+        load_warehouse_settings("postgres")
+    message = str(raised.value)
+    assert expected in message
+    assert "secret@" not in message
+    assert "=secret" not in message
+    for word in ("destination.postgres.credentials", f"{URL}=postgresql://", ".dlt/secrets.toml"):
+        assert word in message
+
+
+@pytest.mark.parametrize("destination", ["oracle", "DuckDB"])
+def test_another_destination_is_refused(destination: str) -> None:
+    with pytest.raises(FixConfiguration, match="duckdb or postgres"):
+        load_warehouse_settings(destination)
+
+
+def test_a_warehouse_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", ":memory:")
+    with pytest.raises(FixConfiguration, match="must be a file"):
+        load_warehouse_settings()
