@@ -46,6 +46,33 @@ def test_one_resource_alone_loads_and_goes_on_from_its_cursor(
     assert pipeline.dataset().tickets.df()["_dlt_load_id"].nunique() == 1
 
 
+@on_both
+def test_notes_that_are_listed_per_ticket_are_read_for_the_tickets_that_are_stored(
+    warehouse: WarehouseSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in destination_environment(warehouse).items():
+        monkeypatch.setenv(name, value)
+    pipeline = dlt.pipeline(
+        "support",
+        pipelines_dir=str(tmp_path / "dlt"),
+        destination=warehouse.destination,
+        dataset_name="helpdesks",
+    )
+    with Sandbox(seed=7, tickets=20, helpdesks=("helpscout",)) as sandbox:
+
+        def load(*tables: str) -> None:
+            pipeline.run(unified(api_key=sandbox.api_key, base_url=sandbox.base_url, select=tables))
+
+        load("notes")
+        assert len(pipeline.dataset().notes.df()) == 0
+        load("tickets")
+        load("notes")
+        (connection,) = sandbox.world.connections()
+        there = {note["id"] for note in sandbox.world.records(connection["id"], "note")}
+        assert there
+        assert set(pipeline.dataset().notes.df()["id"]) == there
+
+
 def test_settings_come_the_dlt_way(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__UNIFIED__API_KEY", sandbox.api_key)
     monkeypatch.setenv("SOURCES__UNIFIED__BASE_URL", sandbox.base_url)

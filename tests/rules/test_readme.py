@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import dlt
+import pytest
 import yaml
 
 from pipelines.cli import main
 from pipelines.settings import UnifiedSettings
-from transforms.schemas import DATASET, RECORD_TABLES
+from pipelines.ticketing.plans import Strategy
+from transforms.schemas import DATASET, RAW_TABLES, RECORD_TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -20,17 +22,30 @@ def test_every_command_is_in_the_readme_and_every_command_there_exists() -> None
     assert set(re.findall(r"`ticketing (\w+)`", README)) == set(main.commands)
 
 
-def test_every_option_of_sync_that_the_readme_names_exists() -> None:
-    row = next(line for line in README.splitlines() if line.startswith("| `ticketing sync`"))
-    options = {option for parameter in main.commands["sync"].params for option in parameter.opts}
-    assert set(re.findall(r"--[\w-]+", row)) <= options
+@pytest.mark.parametrize("command", ["sync", "reconcile"])
+def test_every_option_that_the_readme_names_exists(command: str) -> None:
+    row = next(line for line in README.splitlines() if line.startswith(f"| `ticketing {command}`"))
+    options = {option for parameter in main.commands[command].params for option in parameter.opts}
+    named = set(re.findall(r"--[\w-]+", row))
+    assert named
+    assert named <= options
+
+
+def test_every_plan_is_in_the_readme() -> None:
+    table = README.split("\n## Plans\n")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE) == [strategy.value for strategy in Strategy]
+
+
+def test_every_raw_table_is_in_the_readme() -> None:
+    for table in RAW_TABLES:
+        assert re.search(rf"(\b|`){table}(\b|`)", README), table
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
     settings = UnifiedSettings()
     rows = dict(re.findall(r"^\| `(\w+)` \| `SOURCES__UNIFIED__\w+[^|]*\| (.*) \|$", README, flags=re.MULTILINE))
     assert rows.keys() == {*UnifiedSettings.get_resolvable_fields(), "state_dir"}
-    for name in ("base_url", "lookback_seconds", "page_size", "include_raw"):
+    for name in ("base_url", "lookback_seconds", "page_size", "include_raw", "reread_pages", "note_sweep_calls"):
         default = settings[name]
         assert rows[name].startswith(f"`{str(default).lower() if isinstance(default, bool) else default}`"), name
 
@@ -53,8 +68,13 @@ def test_dbt_reads_exactly_the_raw_tables_and_their_columns() -> None:
 
 
 def test_every_folder_and_file_that_the_readme_names_exists() -> None:
-    for name in re.findall(r"\]\(([\w/.]+)\)|^\| `([\w/]+)` \| (?!`SOURCES|an? )", README, flags=re.MULTILINE):
-        assert (ROOT / (name[0] or name[1])).exists(), name
+    table = README.split("\n## Where is what\n")[1]
+    named = re.findall(r"^\| `([\w/]+)` \|", table, flags=re.MULTILINE)
+    linked = re.findall(r"\]\(([\w/.]+)\)", README)
+    assert named
+    assert linked
+    for name in named + linked:
+        assert (ROOT / name).exists(), name
 
 
 def test_the_own_script_of_the_readme_is_python_that_imports() -> None:
