@@ -246,10 +246,20 @@ def reread(list_page: ListPage, place: Place, page_size: int, *, sort: bool, anc
     newest = _newest(page.records)
     if not page.records:
         return page, None
-    if anchor and newest is not None and (place.anchor is None or newest > place.anchor):
+    if anchor and newest is not None and _is_worth_an_anchor(newest, place, page):
         # The last record comes once more: it tells the next page that the list has not ended there.
         return page, Place(newest, 0) if len(page.records) > 1 else Place(newest, 1)
     return page, Place(place.anchor, place.offset + len(page.records))
+
+
+def _is_worth_an_anchor(newest: datetime, place: Place, page: Page) -> bool:
+    """Whether a page that begins at `newest` would be a new one. Behind an offset the server may cut times, down to a
+    day at worst, and begin that day again."""
+    if place.anchor is None:
+        return True
+    is_exact = place.offset == 0 and min(_times(page.records)) >= place.anchor
+    coarseness = timedelta(0) if is_exact else _GRANULARITIES[-1]
+    return _floor(newest, coarseness) > _floor(place.anchor, coarseness)
 
 
 def _one_pass(list_page: ListPage, asked: Parameters, page_size: int) -> Iterator[Page]:

@@ -26,7 +26,9 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-on_both = pytest.mark.parametrize("warehouse", ["duckdb", "postgres"], indirect=True)
+on_both = pytest.mark.parametrize(
+    "warehouse", ["duckdb", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True
+)
 """For the tests that are about the warehouse; the others run on DuckDB."""
 
 on_postgres = pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import pickle
 import random
-import signal
 import stat
 import subprocess
 import sys
@@ -24,27 +22,19 @@ from dlt.load import Load
 from pipelines.build import build
 from pipelines.errors import LoadFailed, WarehouseBusy
 from pipelines.sandbox import Sandbox
-from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, UnifiedSettings, WarehouseSettings
+from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
 from pipelines.status import PATIENCE, cursors_in, status
-from pipelines.sync import SyncReport, sync
+from pipelines.sync import SyncReport
 from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.warehouse.load import Pending
 from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.quarantine import quarantine
-from tests.flow.conftest import backup, on_both, on_postgres
+from tests.flow.children import start_sync, sync_and_be_killed
+from tests.flow.conftest import backup, on_both, on_postgres, settings_for
 from tests.flow.truth import assert_same, change, query
 
 RunSync = Callable[..., SyncReport]
 KILLS = int(os.environ.get("TICKETING_TEST_KILLS", "8"))
-
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["pipelines.sync"])
-
-
-def sync_in_a_child(base_url: str, api_key: str, warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> None:
-    settings = UnifiedSettings()
-    settings.update({"api_key": api_key, "base_url": base_url, "page_size": 10})
-    sync(settings, warehouse, wait_seconds=wait_seconds)
 
 
 @on_both
@@ -53,16 +43,9 @@ def test_a_sync_killed_at_random_points_ends_in_the_same_warehouse(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
     chance = random.Random(11)
-    arguments = (sandbox.base_url, sandbox.api_key, warehouse)
     killed = 0
     for _ in range(KILLS):
-        child = _FORKS.Process(target=sync_in_a_child, args=arguments)
-        child.start()
-        child.join(chance.uniform(0.05, 2.0))
-        if child.is_alive():
-            os.kill(child.pid or 0, signal.SIGKILL)
-            killed += 1
-        child.join()
+        killed += sync_and_be_killed(settings_for(sandbox, page_size=10), warehouse, chance.uniform(0.05, 2.0))
         sandbox.world.live(hours=1)
     assert killed > KILLS / 3, "too few runs were caught alive to prove anything"
     assert run_sync().exit_code == 0
@@ -320,12 +303,7 @@ def test_two_machines_that_sync_at_once_leave_one_right_warehouse(
 def _sync_at_once(sandbox: Sandbox, warehouses: list[WarehouseSettings]) -> None:
     for hours in (0, 5):
         sandbox.world.live(hours=hours)
-        children = [
-            _FORKS.Process(target=sync_in_a_child, args=(sandbox.base_url, sandbox.api_key, warehouse, 120.0))
-            for warehouse in warehouses
-        ]
-        for child in children:
-            child.start()
+        children = [start_sync(settings_for(sandbox), warehouse, wait_seconds=120.0) for warehouse in warehouses]
         for child in children:
             child.join()
         assert [child.exitcode for child in children] == [0, 0]

@@ -9,6 +9,7 @@ import os
 import tempfile
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,13 @@ from pipelines.sandbox import Faults, Poisoned, Sandbox, World, poison_records
 from pipelines.sandbox.support import Support, support_table
 from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport, reconcile, sync
+from tests.flow.children import sync_and_be_killed
 from tests.flow.conftest import postgres_warehouse, settings_for, warehouse_in
-from tests.flow.killing import sync_and_be_killed
 from tests.flow.truth import OBJECTS, query, stored_rows, true_rows
 
 WORLDS = int(os.environ.get("TICKETING_TEST_WORLDS", "5"))
+SHARE = 20
+"""So many worlds a test at most, so that they can be run side by side."""
 
 HELPDESKS = ("zendesk", "servicenow", "gorgias", "hubspot", "front", "helpscout", "kustomer", "groove")
 """Sorting and filtering, without `updated_gte`, without sort, without both, notes per ticket (an unknown ticket has
@@ -105,16 +108,19 @@ stories = st.builds(
 )
 
 
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(60 * SHARE)
 @pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+@pytest.mark.parametrize("share", range(ceil(WORLDS / SHARE)))
+@pytest.mark.parametrize("kind", ["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
 @settings(
-    max_examples=WORLDS,
+    max_examples=min(WORLDS, SHARE),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes seconds: too long to shrink
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(story=stories)
-def test_the_warehouse_comes_to_be_what_the_source_is(kind: str, request: pytest.FixtureRequest, story: Story) -> None:
+def test_the_warehouse_comes_to_be_what_the_source_is(
+    kind: str, share: int, request: pytest.FixtureRequest, story: Story
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if kind == "postgres":
             url = request.getfixturevalue("postgres_server").new_database()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import ContradictsSupportTable
@@ -249,6 +249,7 @@ def test_most_short_lists_cost_one_request() -> None:
     anchor=st.booleans(),
     cut=st.sampled_from([timedelta(0), timedelta(seconds=1), timedelta(minutes=1)]),
 )
+@example(offsets=[0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 5], page_size=2, anchor=True, cut=timedelta(minutes=1))
 def test_looking_again_comes_round_the_whole_list_a_page_at_a_time(
     offsets: list[int], page_size: int, anchor: bool, cut: timedelta
 ) -> None:
