@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -110,32 +110,33 @@ def _under_the_lock(warehouse: WarehouseSettings, wait_seconds: float, begin: Ca
 
 
 def _load(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> list[Path]:
-    """Load a run in one package; if the warehouse will never take that, each object of each connection in its own, so
-    that one poisoned object stops no other. Returns where lies what was not taken."""
+    """Load a run in one package; if the warehouse will never take that, table by table, and what it still refuses
+    connection by connection, so that one poisoned object stops no other. Returns where lies what was not taken."""
     try:
         load(pipeline, source_of(run), warehouse)
     except LoadFailed as failure:
         if not failure.is_final:
             raise
-        pipeline.drop()
-    else:
-        return []
-    places = []
-    for part in _objects(run):
-        try:
-            load(pipeline, source_of(part), warehouse)
-        except LoadFailed as failure:
-            places.append(set_aside(pipeline, warehouse, str(failure)))
-            part.fail(f"{failure} It lies in {places[-1]}.")
-            load(pipeline, account_of(part), warehouse)
-    return places
+        parts = _parts(run)
+        if not parts:
+            return [_refused(pipeline, run, warehouse, failure)]
+        run.forget()
+        return [place for part in parts for place in _load(pipeline, part, warehouse)]
+    return []
 
 
-def _objects(run: Run) -> Iterator[Run]:
-    """Each object of each connection as a part of its own, as if it had not been read yet."""
-    for table in ENDPOINTS:
-        if table in run.tables:
-            for target in run.targets:
-                part = run.part([table], [target.id])
-                part.forget()
-                yield part
+def _parts(run: Run) -> list[Run]:
+    """A run in smaller ones: its tables, or the connections of its only table; none if there is only one of each."""
+    if len(run.tables) > 1:
+        return [run.part([table], run.connections) for table in ENDPOINTS if table in run.tables]
+    if len(run.targets) > 1:
+        return [run.part(run.tables, [target.id]) for target in run.targets]
+    return []
+
+
+def _refused(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings, failure: LoadFailed) -> Path:
+    """Set aside what a run has read, and load only the account of that. Returns where it lies."""
+    place = set_aside(pipeline, warehouse, str(failure))
+    run.fail(f"{failure} It lies in {place}.")
+    load(pipeline, account_of(run), warehouse)
+    return place

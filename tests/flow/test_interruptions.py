@@ -34,7 +34,7 @@ from tests.flow.conftest import backup, on_both, on_postgres, settings_for
 from tests.flow.truth import assert_same, change, query
 
 RunSync = Callable[..., SyncReport]
-KILLS = int(os.environ.get("TICKETING_TEST_KILLS", "8"))
+KILLS = int(os.environ.get("TICKETING_TEST_KILLS", "6"))
 
 
 @on_both
@@ -136,6 +136,7 @@ def test_a_load_that_fails_again_is_put_aside_and_read_again(
     assert run_sync().pending.outcome is Pending.NOTHING
 
 
+@pytest.mark.slow
 @on_postgres
 def test_what_postgres_will_never_take_is_said_in_one_line_without_the_row(
     sandbox: Sandbox, warehouse: PostgresWarehouse, run_sync: RunSync
@@ -293,6 +294,7 @@ def test_two_syncs_at_once_leave_one_right_warehouse(sandbox: Sandbox, warehouse
     _sync_at_once(sandbox, [warehouse, warehouse])
 
 
+@pytest.mark.slow
 @on_postgres
 def test_two_machines_that_sync_at_once_leave_one_right_warehouse(
     sandbox: Sandbox, warehouse: PostgresWarehouse, tmp_path: Path

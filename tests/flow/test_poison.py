@@ -3,7 +3,7 @@ warehouse refuses stops the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,6 +14,12 @@ from tests.flow.conftest import on_both, settings_for
 from tests.flow.truth import OBJECTS, change, deleted_rows, query, stored_rows
 
 RunSync = Callable[..., SyncReport]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seed=7, tickets=20, helpdesks=("zendesk", "front")) as running:
+        yield running
 
 
 @on_both

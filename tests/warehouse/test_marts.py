@@ -76,7 +76,11 @@ def warehouse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.mark.parametrize(
-    "make", [pytest.param(_duckdb, id="duckdb"), pytest.param(_postgres_of("--locale=C"), id="postgres")]
+    "make",
+    [
+        pytest.param(_duckdb, id="duckdb"),
+        pytest.param(_postgres_of("--locale=C"), id="postgres", marks=pytest.mark.slow),
+    ],
 )
 def test_an_account_without_any_data_builds_and_dbts_unit_tests_pass(
     make: MakeWarehouse, request: pytest.FixtureRequest, tmp_path: Path
