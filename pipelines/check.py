@@ -15,11 +15,15 @@ from pipelines.ticketing.object_api import all_fields
 from pipelines.ticketing.plans import Plan, Strategy
 from pipelines.ticketing.workspace import Target, Workspace
 from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
-from pipelines.unified_api.endpoints import ENDPOINTS, TICKETS, Endpoint
-from pipelines.unified_api.records import Page
+from pipelines.unified_api.endpoints import ENDPOINTS, NOTES, TICKETS, Endpoint
+from pipelines.unified_api.records import Page, Record
 
 Cursors = Mapping[tuple[str, str], Cursor]
 """How far the warehouse has read each (connection id, table)."""
+
+DueTickets = Callable[[datetime], Mapping[str, set[str]]]
+"""By connection, the tickets whose notes a sync would read at a time of the server's, as far as the warehouse knows;
+no connection whose notes it has never read ticket by ticket."""
 
 ATTEMPTS = 3
 """A check is asked by a person who waits: it gives up sooner than a sync."""
@@ -83,19 +87,26 @@ class CheckReport:
         return 3 if readable else 1
 
 
-def check(settings: UnifiedSettings, cursors: Cursors, told: Callable[[str], None] = lambda line: None) -> CheckReport:
+def check(
+    settings: UnifiedSettings,
+    cursors: Cursors,
+    told: Callable[[str], None] = lambda line: None,
+    due_tickets: DueTickets = lambda now: {},
+) -> CheckReport:
     """Look at everything a sync would read, without reading it. Raises a `TicketingError` if nobody can be asked."""
     with UnifiedClient(settings.base_url, settings.api_key, attempts=ATTEMPTS) as client:
         workspace = Workspace(client, settings.connection_ids or [], settings.page_size)
+        is_per_ticket = any(target.plan(NOTES).strategy is Strategy.PER_TICKET for target in workspace.targets)
+        due = due_tickets(workspace.observed_at) if is_per_ticket else {}
         checks = []
         for target in workspace.targets:
             told(f"looking at {target.id}")
-            checks.append(_check_connection(target, client, settings, cursors))
+            checks.append(_check_connection(target, client, settings, cursors, due.get(target.id)))
         return CheckReport(settings.base_url, checks)
 
 
 def _check_connection(
-    target: Target, client: UnifiedClient, settings: UnifiedSettings, cursors: Cursors
+    target: Target, client: UnifiedClient, settings: UnifiedSettings, cursors: Cursors, due: set[str] | None
 ) -> ConnectionCheck:
     found = ConnectionCheck(target.id, target.connection.integration_type, target.problem, target.skipped)
     if target.problem is None and target.skipped is None:
@@ -103,19 +114,31 @@ def _check_connection(
             _check_object(target, endpoint, client, settings, cursors.get((target.id, endpoint.table)))
             for endpoint in ENDPOINTS.values()
         ]
-        _forecast_per_ticket(found)
+        tickets, notes = (
+            next(item for item in found.objects if item.table == endpoint.table) for endpoint in (TICKETS, NOTES)
+        )
+        if notes.plan.strategy is Strategy.PER_TICKET and tickets.records_forecast is not None:
+            object_list = _ObjectList(client, TICKETS.list_path(target.id), settings.page_size)
+            _forecast_per_ticket(notes, tickets, object_list, cursors.get((target.id, TICKETS.table)), due)
     return found
 
 
-def _forecast_per_ticket(found: ConnectionCheck) -> None:
-    """A request for each ticket that a sync will read, where notes are listed ticket by ticket."""
-    tickets = next((item for item in found.objects if item.table == TICKETS.table), None)
-    for item in found.objects:
-        if item.plan.strategy is Strategy.PER_TICKET and tickets is not None and tickets.records_forecast is not None:
-            item.calls_forecast = tickets.records_forecast
-            if tickets.seconds_forecast is not None and tickets.calls_forecast:
-                seconds_a_call = tickets.seconds_forecast / tickets.calls_forecast
-                item.seconds_forecast = item.calls_forecast * seconds_a_call
+def _forecast_per_ticket(
+    notes: ObjectCheck, tickets: ObjectCheck, ticket_list: _ObjectList, cursor: Cursor | None, due: set[str] | None
+) -> None:
+    """A request for each ticket whose notes a sync will read: those that are due, and those that have changed."""
+    records = tickets.records_forecast or 0
+    if due is None or cursor is None or cursor.through is None:
+        notes.calls_forecast = records
+    else:
+        try:
+            changed, are_all = ticket_list.changed_since(cursor.through, tickets.plan)
+        except TicketingError as error:
+            notes.problem = str(error)
+            return
+        notes.calls_forecast = len(due | changed) if are_all else len(due - changed) + records
+    if tickets.seconds_forecast is not None and tickets.calls_forecast:
+        notes.seconds_forecast = notes.calls_forecast * tickets.seconds_forecast / tickets.calls_forecast
 
 
 def _check_object(
@@ -141,7 +164,9 @@ def _check_object(
         return found
     if records is not None:
         found.records_forecast = records
+        looks_again = cursor is not None and plan.is_incremental and plan.pages_by_offset
         found.calls_forecast = _calls(records, plan, settings.page_size)
+        found.calls_forecast += settings.reread_pages if looks_again else 0
         found.seconds_forecast = found.calls_forecast * object_list.seconds_per_call
     return found
 
@@ -178,6 +203,18 @@ class _ObjectList:
             middle = (held + beyond) // 2
             held, beyond = (middle, beyond) if self._reaches(middle, start, plan) else (held, middle)
         return beyond
+
+    def changed_since(self, moment: datetime, plan: Plan) -> tuple[set[str], bool]:
+        """The ids of what one page shows to have changed since, and whether there is no more of it. None of a plan
+        that neither sorts nor filters: what changed there, only reading all of it shows."""
+        if not plan.is_incremental:
+            return set(), True
+        parameters: dict[str, str | int] = {"limit": self._page_size}
+        parameters |= {"updated_gte": as_text(moment)} if plan.filters else {"sort": "updated_at", "order": "desc"}
+        page = self.page(parameters)
+        records = [record for record in page.records if isinstance(record, Record)]
+        changed = {record.id for record in records if record.updated_at is not None and record.updated_at > moment}
+        return changed, len(page.records) < self._page_size or (not plan.filters and len(changed) < len(records))
 
     def _reaches(self, offset: int, start: datetime | None, plan: Plan) -> bool:
         parameters: dict[str, str | int] = {"limit": 1, "offset": offset}

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from pipelines import console
 from pipelines.build import BuildReport, build, require_project
 from pipelines.check import CheckReport, check, total_forecast
-from pipelines.errors import FixConfiguration, TicketingError
+from pipelines.errors import FixConfiguration, ModelsFailed, TicketingError
 from pipelines.settings import (
     UnifiedSettings,
     WarehouseSettings,
@@ -22,7 +23,7 @@ from pipelines.settings import (
     load_warehouse_settings,
     parse_moment,
 )
-from pipelines.status import Status, cursors_in, status
+from pipelines.status import Status, cursors_in, due_tickets_in, status
 from pipelines.sync import SyncReport, reconcile, sync
 from pipelines.ticketing.progress import Outcome
 from pipelines.warehouse.load import Pending
@@ -33,20 +34,29 @@ Command = Callable[..., int]
 def command(name: str, example: str) -> Callable[[Command], click.Command]:
     """A subcommand whose return value is the exit code and whose `TicketingError`s end it with a plain message."""
 
+    def end(exit_code: int, error: str, *, as_json: bool = False, **_: Any) -> NoReturn:
+        if as_json:
+            console.show_json({"exit_code": exit_code, "error": error})
+        sys.exit(exit_code)
+
     def register(function: Command) -> click.Command:
         @wraps(function)
         def run(**options: Any) -> None:
             try:
                 sys.exit(function(**options))
+            except (FixConfiguration, ModelsFailed) as error:
+                console.explain(str(error))
+                end(error.exit_code, str(error), **options)
             except TicketingError as error:
                 console.complain(str(error))
-                sys.exit(error.exit_code)
+                end(error.exit_code, str(error), **options)
             except BrokenPipeError:
                 sys.stdout = None  # whoever read this has gone away; the work itself was done
                 sys.exit(0)
             except OSError as error:
-                console.complain(f"{error.strerror}: {error.filename}" if error.filename else str(error))
-                sys.exit(1)
+                said = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+                console.complain(said)
+                end(1, said, **options)
             except KeyboardInterrupt:
                 console.complain("Stopped. What was not loaded yet is read again by the next run.")
                 sys.exit(130)
@@ -54,6 +64,16 @@ def command(name: str, example: str) -> Callable[[Command], click.Command]:
         return main.command(name, epilog=f"Example:  {example}")(run)
 
     return register
+
+
+class Number(click.FloatRange):
+    """A number of a range, which `nan` is not: it is neither below nor above."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
+        return number
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,7 +93,7 @@ destination_option = click.option(
 wait_option = click.option(
     "--wait",
     "wait_seconds",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=5.0,
     show_default=True,
     metavar="SECONDS",
@@ -86,9 +106,7 @@ as_of_option = click.option(
 connection_option = click.option(
     "--connection", "connections", multiple=True, metavar="ID", help="Only this connection. Repeatable."
 )
-select_option = click.option(
-    "--select", metavar="TABLES", default="", help="Only these tables: tickets,customers,notes,…"
-)
+select_option = click.option("--select", metavar="TABLES", help="Only these tables: tickets,customers,notes,…")
 tickets_option = click.option(
     "--tickets",
     type=click.IntRange(min=1),
@@ -121,9 +139,11 @@ def sync_options(function: Command) -> Command:
 def check_command(destination: str | None, as_json: bool) -> int:
     """Configuration, key, connections, the plan for each object, and what the next sync will cost."""
     settings = load_unified_settings()
-    cursors = cursors_in(load_warehouse_settings(destination))
+    warehouse = load_warehouse_settings(destination)
     with console.Progress() as progress:
-        report = check(settings, cursors, progress.tick)
+        report = check(
+            settings, cursors_in(warehouse), progress.tick, lambda now: due_tickets_in(warehouse, settings, now)
+        )
     _show_check(report, as_json)
     return report.exit_code
 
@@ -147,7 +167,7 @@ def sync_command(as_json: bool, wait_seconds: float, **reading: Any) -> int:
 @click.option(
     "--brake",
     "largest_deletion",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=0.1,
     show_default=True,
     metavar="SHARE",
@@ -159,7 +179,7 @@ def sync_command(as_json: bool, wait_seconds: float, **reading: Any) -> int:
 def reconcile_command(
     as_json: bool,
     wait_seconds: float,
-    select: str,
+    select: str | None,
     connections: tuple[str, ...],
     largest_deletion: float,
     destination: str | None,
@@ -188,7 +208,7 @@ def reconcile_command(
 @wait_option
 def build_command(as_of: str | None, destination: str | None, wait_seconds: float) -> int:
     """Build the dbt models over the raw tables."""
-    report = _build(load_warehouse_settings(destination), parse_moment(as_of) if as_of else None, wait_seconds)
+    report = _build(load_warehouse_settings(destination), _moment(as_of), wait_seconds)
     _show_warnings(report)
     console.say(f"Done: {_built(report)}. Next: query the schema marts, or ticketing status")
     return 0
@@ -200,7 +220,7 @@ def build_command(as_of: str | None, destination: str | None, wait_seconds: floa
 def run_command(as_json: bool, as_of: str | None, wait_seconds: float, **reading: Any) -> int:
     """Sync, then build: what a scheduler calls. Builds nothing where nothing could be read or loaded."""
     require_project()
-    moment = parse_moment(as_of) if as_of else None
+    moment = _moment(as_of)
     report, warehouse = _sync(wait_seconds, **reading)
     if as_json:
         result = _sync_result(report) | {"build": None}
@@ -265,13 +285,13 @@ def demo_command(seed: int, tickets: int) -> int:
 
 def _sync(
     wait_seconds: float,
-    select: str,
+    select: str | None,
     connections: tuple[str, ...],
     since: str | None,
     full_refresh: bool,
     destination: str | None,
 ) -> tuple[SyncReport, WarehouseSettings]:
-    if since and full_refresh:
+    if since is not None and full_refresh:
         raise FixConfiguration(
             "Expected --since or --full-refresh, got both: the one reads from a time, the other all."
         )
@@ -282,7 +302,7 @@ def _sync(
             settings,
             warehouse,
             select=_names(select),
-            since=parse_moment(since) if since else None,
+            since=_moment(since),
             full_refresh=full_refresh,
             wait_seconds=wait_seconds,
             watcher=progress,
@@ -297,8 +317,18 @@ def _settings(connections: tuple[str, ...]) -> UnifiedSettings:
     return settings
 
 
-def _names(select: str) -> list[str]:
-    return [name.strip() for name in select.split(",")] if select else []
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else parse_moment(text)
+
+
+def _names(select: str | None) -> list[str]:
+    """The tables that were named, none where the option was not given."""
+    if select is None:
+        return []
+    names = [name.strip() for name in select.split(",") if name.strip()]
+    if not names:
+        raise FixConfiguration(f"Expected --select to name tables, got {select!r}. Example: --select tickets,notes")
+    return names
 
 
 def _build(warehouse: WarehouseSettings, as_of: datetime | None, wait_seconds: float) -> BuildReport:
@@ -315,6 +345,7 @@ def _sync_result(report: SyncReport) -> dict[str, Any]:
     return {
         "exit_code": report.exit_code,
         "pending": report.pending.outcome,
+        "pending_lies_in": str(report.pending.lies_in) if report.pending.lies_in else None,
         "quarantined": [str(place) for place in report.quarantined],
         "objects": [outcome.row() for outcome in report.outcomes],
     }
@@ -368,7 +399,7 @@ def _reconcile_closing(report: SyncReport) -> str:
 
 
 def _sync_closing(report: SyncReport, next_step: str) -> str:
-    rows = sum(outcome.rows_received for outcome in report.outcomes)
+    rows = sum(outcome.rows_received for outcome in report.outcomes if not outcome.has_failed)
     skipped = f" {console.count(len(report.skipped), 'object')} skipped." if report.skipped else ""
     rejected = sum(outcome.rows_rejected for outcome in report.outcomes)
     if rejected:
@@ -381,14 +412,15 @@ def _sync_closing(report: SyncReport, next_step: str) -> str:
     if report.exit_code == 1:
         return f"Nothing worked: {of}.{skipped} Mend what stands above and run this again."
     return (
-        f"Partly done: {of} and kept their cursors; {console.count(rows, 'row')} received and loaded.{skipped} "
+        f"Partly done: {of} and kept their cursors; of the others {console.count(rows, 'row')} received and loaded."
+        f"{skipped} "
         "Mend the errors above and run this again."
     )
 
 
 def _show_warnings(report: BuildReport) -> None:
     for warning in report.warnings:
-        console.say(f"warning: {warning}")
+        console.say(console.one_line(f"warning: {warning}"))
 
 
 def _built(report: BuildReport) -> str:

@@ -1,7 +1,8 @@
 """How the command speaks: results on standard output, progress and errors on standard error.
 
-Ticket text and server messages are hostile wherever they are shown: nothing reaches the terminal but printable
-characters, and rich's markup is off.
+Ticket text, ids and server messages are hostile wherever they are shown: nothing reaches the terminal but printable
+characters, rich's markup is off, and whatever holds a word of others stands on one line, for what begins a line of its
+own would pass for ours. Only `say` and `explain` keep line ends: what they are given is the project's own.
 """
 
 from __future__ import annotations
@@ -30,20 +31,32 @@ _SECONDS_BETWEEN_LINES = 5.0
 """Without a terminal a long read says so this often."""
 
 
-def printable(text: object) -> str:
-    """The text without control characters, on as many lines as it had."""
-    lines = str(text).splitlines() or [""]
-    return "\n".join("".join(c for c in line if c.isprintable()) for line in lines)
+def one_line(text: object) -> str:
+    """The text on a single line, a blank for whatever cannot be printed."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
 
 
 def say(text: str = "") -> None:
-    """One line of result."""
-    OUT.print(printable(text))
+    """A result in the project's own words, on as many lines as it has."""
+    OUT.print(_own_lines(text))
 
 
 def complain(text: str) -> None:
-    """An error, for standard error."""
-    ERR.print(Text("error: ", style="bold red") + Text(printable(text)))
+    """An error on one line of standard error."""
+    _err(one_line(text))
+
+
+def explain(text: str) -> None:
+    """An error in the project's own words, on as many lines of standard error as it has."""
+    _err(_own_lines(text))
+
+
+def _err(text: str) -> None:
+    ERR.print(Text("error: ", style="bold red") + Text(text))
+
+
+def _own_lines(text: str) -> str:
+    return "\n".join("".join(c for c in line if c.isprintable()) for line in text.split("\n"))
 
 
 def show_json(value: Any) -> None:
@@ -54,7 +67,7 @@ def show_json(value: Any) -> None:
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
     """The result for a person; numbers stand to the right. Never wraps into a column of its own."""
     if title:
-        say(f"\n{title}")
+        say(f"\n{one_line(title)}")
     shown = [list(row) for row in rows]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for index, heading in enumerate(headings):
@@ -111,7 +124,7 @@ class Progress(Watcher):
         self._rows_before += outcome.rows_received
         ending = "failed" if outcome.has_failed else "done" if outcome.is_complete else outcome.plan
         ERR.print(
-            printable(
+            one_line(
                 f"{outcome.connection_id} {outcome.object}: {outcome.rows_received:,} rows, "
                 f"{count(outcome.calls.requests, 'request')}, {ending}"
             )
@@ -119,17 +132,17 @@ class Progress(Watcher):
 
     def tell(self, line: str) -> None:
         """Something has begun."""
-        ERR.print(printable(line))
+        ERR.print(one_line(line))
         if self._status:
             self._status.update("")
 
     def tick(self, line: str) -> None:
         """Something has come a bit further: shown at once on a terminal, now and then elsewhere."""
         if self._status:
-            self._status.update(Text(printable(line)))
+            self._status.update(Text(one_line(line)))
         elif time.monotonic() - self._spoke >= _SECONDS_BETWEEN_LINES:
             self._spoke = time.monotonic()
-            ERR.print(printable(line))
+            ERR.print(one_line(line))
 
 
 def _cell(value: object) -> str:
@@ -141,7 +154,7 @@ def _cell(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.1f}"
-    return printable(value)
+    return one_line(value)
 
 
 def _is_prose(rows: list[list[object]], index: int) -> bool:

@@ -25,7 +25,7 @@ class GrantPermission(TicketingError):
 
 
 class UnknownId(TicketingError):
-    """404: no such connection, record or path."""
+    """404 or 410: no such connection, record or path."""
 
 
 class RequestRefused(TicketingError):

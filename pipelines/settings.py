@@ -31,6 +31,48 @@ POSTGRES_PORT = 5432
 STATE_DIRS = Path("data")
 """Where the project keeps its own state of a warehouse that is no file."""
 
+LIBPQ_VARIABLES = {
+    "application_name": "PGAPPNAME",
+    "channel_binding": "PGCHANNELBINDING",
+    "client_encoding": "PGCLIENTENCODING",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "gssdelegation": "PGGSSDELEGATION",
+    "gssencmode": "PGGSSENCMODE",
+    "gsslib": "PGGSSLIB",
+    "hostaddr": "PGHOSTADDR",
+    "krbsrvname": "PGKRBSRVNAME",
+    "load_balance_hosts": "PGLOADBALANCEHOSTS",
+    "options": "PGOPTIONS",
+    "passfile": "PGPASSFILE",
+    "require_auth": "PGREQUIREAUTH",
+    "requirepeer": "PGREQUIREPEER",
+    "service": "PGSERVICE",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "sslcert": "PGSSLCERT",
+    "sslcertmode": "PGSSLCERTMODE",
+    "sslcompression": "PGSSLCOMPRESSION",
+    "sslcrl": "PGSSLCRL",
+    "sslcrldir": "PGSSLCRLDIR",
+    "sslkey": "PGSSLKEY",
+    "sslmode": "PGSSLMODE",
+    "sslnegotiation": "PGSSLNEGOTIATION",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslsni": "PGSSLSNI",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+}
+"""The options that a connection to Postgres may have, and where libpq finds each: dbt's profile cannot name them, so
+that dbt would connect without any other one in silence."""
+
+_PARTS_IN_OPTIONS = {
+    "host": "host",
+    "port": "port",
+    "dbname": "database",
+    "user": "username",
+    "password": "password",
+}
+"""Parts of a connection as libpq lets them stand among the options of its URL, and as they are called here."""
+
 LARGEST_PAGE = 100
 LONGEST_LOOKBACK = 366 * 24 * 3600
 SMALLEST_PAGE = 2
@@ -136,9 +178,25 @@ WarehouseSettings: TypeAlias = DuckdbWarehouse | PostgresWarehouse
 
 @configspec(init=False)
 class _PostgresCredentials(PostgresCredentials):
-    """dlt's own, except that a server may ask for no password."""
+    """dlt's own, except that a server may ask for no password, and that a URL may be any of libpq's."""
 
     password: dlt.TSecretStrValue = ""
+
+    def parse_native_representation(self, native_value: object) -> None:
+        """Take a URL apart. Raises `FixConfiguration` where a piece of its password would pass for another part."""
+        if isinstance(native_value, str) and native_value.count("@") > 1:
+            raise FixConfiguration(_wrong_postgres("a URL with one @, got more (not shown here)"))
+        super().parse_native_representation(native_value)
+        options = self.query or {}
+        for option, part in _PARTS_IN_OPTIONS.items():
+            if option in options:
+                value = str(options.pop(option))
+                setattr(self, part, int(value) if part == "port" else value)
+
+
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_NOT_IN_A_DATABASE = re.compile(r"[@%?]")
+"""Where one of these stands in the place of a host or a database, a piece of a password may."""
 
 
 def load_unified_settings() -> UnifiedSettings:
@@ -162,7 +220,8 @@ def _refuse_unknown(section: object) -> None:
     unknown = sorted(set(section) - known) if isinstance(section, dict) else []
     if unknown:
         raise FixConfiguration(
-            f"Expected known settings under [sources.unified] in .dlt/config.toml, got {', '.join(unknown)}. "
+            "Expected known settings under [sources.unified] in .dlt/config.toml and .dlt/secrets.toml, got "
+            f"{', '.join(unknown)}. "
             f"Known are: {', '.join(sorted(known))}."
         )
 
@@ -172,7 +231,7 @@ def load_warehouse_settings(destination: str | None = None) -> WarehouseSettings
 
     Raises `FixConfiguration`, which names the setting and how it is written.
     """
-    chosen = destination or os.environ.get("TICKETING_DESTINATION") or DEFAULT_DESTINATION
+    chosen = destination if destination is not None else os.environ.get("TICKETING_DESTINATION") or DEFAULT_DESTINATION
     if chosen == DuckdbWarehouse.destination:
         return _duckdb_warehouse()
     if chosen == PostgresWarehouse.destination:
@@ -199,6 +258,16 @@ def _postgres_warehouse() -> PostgresWarehouse:
         raise FixConfiguration(_wrong_postgres(f"that of a Postgres database, got one of {credentials.drivername!r}"))
     if empty := [name for name in ("host", "username", "database") if not getattr(credentials, name)]:
         raise FixConfiguration(_wrong_postgres(f"complete, got no {' and no '.join(empty)}"))
+    if "," in credentials.host:
+        raise FixConfiguration(_wrong_postgres("that of one host, got a list of them"))
+    if not _HOST.fullmatch(credentials.host):
+        raise FixConfiguration(_wrong_postgres("one with the name or address of a host, got another (not shown here)"))
+    if _NOT_IN_A_DATABASE.search(credentials.database):
+        raise FixConfiguration(_wrong_postgres("one with the name of a database, got another (not shown here)"))
+    options = {name: str(value) for name, value in credentials.get_query().items()}
+    if unknown := sorted(options.keys() - LIBPQ_VARIABLES.keys()):
+        known = ", ".join(LIBPQ_VARIABLES)
+        raise FixConfiguration(_wrong_postgres(f"one with options of {known}; got {', '.join(unknown)}"))
     server = credentials.host if credentials.port == POSTGRES_PORT else f"{credentials.host}-{credentials.port}"
     folder = re.sub(r"[^A-Za-z0-9._-]+", "-", f"postgres-{server}-{credentials.database}.state")
     return PostgresWarehouse(
@@ -207,7 +276,7 @@ def _postgres_warehouse() -> PostgresWarehouse:
         database=credentials.database,
         username=credentials.username,
         password=credentials.password,
-        options={name: str(value) for name, value in credentials.get_query().items()},
+        options=options,
         state_dir=_configured_state_dir() or STATE_DIRS / folder,
     )
 

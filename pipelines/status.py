@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from pipelines.settings import WarehouseSettings
+from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.ticketing.cursor import Cursor
 from pipelines.ticketing.source import unified
+from pipelines.ticketing.ticket_notes import SWEEP_EVERY
 from pipelines.warehouse.load import has_pending, reading
-from pipelines.warehouse.runs import ObjectStatus, read_status
+from pipelines.warehouse.runs import ObjectStatus, read_status, swept_connections
+from pipelines.warehouse.stored import Stored
 
 PATIENCE = 5.0
 """Seconds that a look at the warehouse waits for a writer to end: a DuckDB file cannot be read beside one."""
+
+
+_ALL = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -43,3 +49,17 @@ def cursors_in(warehouse: WarehouseSettings) -> dict[tuple[str, str], Cursor]:
             for connection_id, kept in state.get("cursors", {}).items()
             if (cursor := Cursor.from_state(kept)) is not None
         }
+
+
+def due_tickets_in(warehouse: WarehouseSettings, settings: UnifiedSettings, now: datetime) -> dict[str, set[str]]:
+    """By connection that lists notes per ticket, the tickets whose notes a sync would read at a time of the server's,
+    even if nothing changes until then; nothing is made."""
+    with reading(warehouse, PATIENCE) as pipeline:
+        connections = swept_connections(pipeline) if pipeline else []
+        due = {}
+        for connection_id in connections:
+            stored = Stored(connection_id)
+            tickets = stored.changed_tickets(settings.lookback, _ALL)
+            tickets += stored.unswept_tickets(now - SWEEP_EVERY, settings.note_sweep_calls)
+            due[connection_id] = {ticket.id for ticket in tickets}
+        return due

@@ -11,6 +11,7 @@ import dlt
 
 from pipelines.errors import FixConfiguration, LoadFailed
 from pipelines.settings import UnifiedSettings, WarehouseSettings
+from pipelines.ticketing.plans import Strategy
 from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.source import account_of, source_of
@@ -37,10 +38,12 @@ class SyncReport:
 
     @property
     def exit_code(self) -> int:
-        """0 all well, 1 nothing was read, 3 some of it failed."""
-        if not any(outcome.is_complete for outcome in self.outcomes):
-            return 1
-        return 3 if self.failed else 0
+        """0 all well, 1 nothing was read though there may be something, 3 some of it failed."""
+        is_any_complete = any(outcome.is_complete for outcome in self.outcomes)
+        if self.failed:
+            return 3 if is_any_complete else 1
+        is_any_not_offered = any(outcome.plan.startswith(Strategy.NOT_OFFERED.value) for outcome in self.outcomes)
+        return 0 if is_any_complete or is_any_not_offered else 1
 
 
 def sync(

@@ -266,7 +266,8 @@ NOTE_SWEEPS = TableSchema(
         "_schema_version": Kind.INTEGER,
     },
 )
-"""Where notes are listed per ticket: when all notes of a ticket were last read, and in which state the ticket was."""
+"""Where notes are listed per ticket: when all notes of a ticket were last read, and in which state the ticket was;
+null where they could not be read."""
 
 RECORD_TABLES: dict[str, TableSchema] = {table.name: table for table in (TICKETS, CUSTOMERS, NOTES, CATEGORIES)}
 

@@ -32,6 +32,7 @@ from transforms.values import (
     Undecodable,
     Unholdable,
     are_holdable,
+    as_id,
     canonical,
     cast,
     decode_strictly,
@@ -227,7 +228,8 @@ def _scalar(value: Any) -> str | None:
 
 def _fits(columns: Columns) -> dict[str, Fit]:
     """How the value of each of the API's columns is made."""
-    return {name: FITS[kind] for name, kind in columns.items() if name != "connection_id" and name not in BOOKKEEPING}
+    own = {name: kind for name, kind in columns.items() if name != "connection_id" and name not in BOOKKEEPING}
+    return {name: as_id if name == "id" or name.endswith("_id") else FITS[kind] for name, kind in own.items()}
 
 
 def _record_row(connection_id: str, observation: Observation, shaped: _ShapedFields, observed_via: str) -> Row:

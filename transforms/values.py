@@ -25,6 +25,9 @@ _MILLISECONDS_FROM = 10_000_000_000
 MAX_DEPTH = 200
 """So many levels of JSON every warehouse reads, and Python at any depth of its own stack."""
 
+LONGEST_ID = 1_000
+"""Bytes of UTF-8. A warehouse finds rows by their ids, and Postgres indexes no value of some thousand bytes."""
+
 _TRUTH = {"true": True, "1": True, 1: True, "yes": True, "false": False, "0": False, 0: False, "no": False}
 
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -134,6 +137,8 @@ def identity(json: Json) -> str:
     text = _as_text(value)
     if not text.strip():
         raise Misfit("its id is blank")
+    if _is_too_long(text):
+        raise Misfit(f"its id is longer than {LONGEST_ID:,} bytes")
     return text
 
 
@@ -181,6 +186,18 @@ def _as_text(value: Any) -> str:
     if "\0" in value:
         raise Unholdable("it holds NUL")
     return value
+
+
+def as_id(value: Any) -> str:
+    """A decoded value as that of a column that holds ids; raises `Misfit` and `Unholdable`."""
+    text = _as_text(value)
+    if _is_too_long(text):
+        raise Misfit(f"expected an id of at most {LONGEST_ID:,} bytes")
+    return text
+
+
+def _is_too_long(id: str) -> bool:
+    return len(id.encode()) > LONGEST_ID
 
 
 def _as_time(value: Any) -> int | None:

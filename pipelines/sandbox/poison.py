@@ -38,7 +38,12 @@ _HOSTILE_RAW = {
     "deep-list": b'{"a":' + b"[" * 2_000 + b"]" * 2_000 + b"}",
 }
 _SHAPELESS = {"null": b"null", "number": b"5", "flag": b"true", "text": b'"text"', "list": b"[]", "empty": b"{}"}
-_ID_SENT = {"no-id": {}, "null-id": {"id": b"null"}, "empty-id": {"id": b'""'}}
+_ID_SENT = {
+    "no-id": {},
+    "null-id": {"id": b"null"},
+    "empty-id": {"id": b'""'},
+    "endless-id": {"id": b'"' + b"x" * 9_000 + b'"'},
+}
 
 
 class Poisoned(NamedTuple):
@@ -47,7 +52,7 @@ class Poisoned(NamedTuple):
     arriving: list[str]
     """What is sent for them is a record with this id, if a strange one."""
     rejected: list[str]
-    """What is sent for them has no id or is no record at all."""
+    """What is sent for them has no id, or one that none is, or is no record at all."""
 
 
 def poison_records(world: Store, connection_id: str, object_name: str = "ticket") -> Poisoned:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 from pipelines.errors import ParameterRefused
+from pipelines.ticketing.cursor import as_text
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
 from pipelines.unified_api.endpoints import Endpoint
-from pipelines.unified_api.records import Listed, Page
+from pipelines.unified_api.records import Listed, Page, Record
+from transforms.values import EPOCH
 
 ID_FIELDS = ("id", "updated_at")
+
+_NO_PATHS = frozenset({".", ".."})
+
+Answer = TypeVar("Answer")
 
 
 def all_fields(target: Target, endpoint: Endpoint, *, include_raw: bool) -> tuple[str, ...]:
@@ -41,27 +49,37 @@ class ObjectApi:
         return support is None or support.offers_get
 
     def list(self, parameters: Parameters) -> Page:
-        """One page. Where the API refuses, twice, fields that its list does not document, one without them."""
+        """One page."""
+        return self._naming_fields(lambda fields: self._list(parameters, fields))
+
+    def get(self, record_id: str) -> tuple[Listed, datetime]:
+        """One record and the server's clock. Raises `UnknownId` where the API does not know it."""
+        if record_id in _NO_PATHS:
+            raise ParameterRefused(f"The id {record_id!r} cannot be asked for: in an address it means another one.")
+        path = self.endpoint.record_path(self.target.id, record_id)
+        return self._naming_fields(
+            lambda fields: self._client.get_record(path, {"fields": fields} if fields else {}, self._calls)
+        )
+
+    def shown_id(self) -> str | None:
+        """An id that the list shows at this moment; None if it shows nothing. Raises where the connection does not
+        answer: a 404 may mean that the whole connection is gone."""
+        page = self._list({"limit": 1}, ())
+        return next((record.id for record in page.records if isinstance(record, Record)), None)
+
+    def _naming_fields(self, ask: Callable[[tuple[str, ...]], Answer]) -> Answer:
+        """An answer; where the API refuses, twice, fields that its list does not document, one without them."""
         for _ in range(2):
             try:
-                return self._list(parameters, self.fields)
+                return ask(self.fields)
             except ParameterRefused:
                 fewer = tuple(name for name in self.fields if name not in self._dispensable)
                 if fewer == self.fields:
                     raise
-        page = self._list(parameters, fewer)
+        answer = ask(fewer)
         self.unnamed = tuple(name for name in self.fields if name not in fewer)
         self.fields = fewer
-        return page
-
-    def get(self, record_id: str) -> tuple[Listed, datetime]:
-        """One record and the server's clock. Raises `UnknownId` where the API does not know it."""
-        path = self.endpoint.record_path(self.target.id, record_id)
-        return self._client.get_record(path, {"fields": self.fields} if self.fields else {}, self._calls)
-
-    def prove_answering(self) -> None:
-        """Raises unless the connection still lists this object: a 404 may mean that the whole connection is gone."""
-        self._list({"limit": 1}, ())
+        return answer
 
     @property
     def _dispensable(self) -> tuple[str, ...]:
@@ -69,4 +87,7 @@ class ObjectApi:
 
     def _list(self, parameters: Parameters, fields: tuple[str, ...]) -> Page:
         asked: Parameters = {**parameters, "fields": fields} if fields else parameters
+        support = self.target.support(self.endpoint)
+        if support is not None and support.requires_updated_gte:
+            asked = {"updated_gte": as_text(EPOCH), **asked}
         return self._client.list(self.endpoint.list_path(self.target.id), asked, self._calls)

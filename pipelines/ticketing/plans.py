@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum
 
 from pipelines.errors import CallNotOffered
-from pipelines.ticketing.walk import ListPage, Walk, walk_by_anchor, walk_newest_first, walk_whole_list
+from pipelines.ticketing.walk import NEEDS_OFFSET, ListPage, Walk, walk_by_anchor, walk_newest_first, walk_whole_list
 from pipelines.unified_api.capabilities import ObjectSupport
 
 
@@ -47,7 +47,7 @@ class Plan:
         """Read the list by this plan; see `walk` for what each way promises. Raises `CallNotOffered`."""
         match self.strategy:
             case Strategy.BY_ANCHOR:
-                return walk_by_anchor(list_page, start, page_size)
+                return walk_by_anchor(list_page, start, page_size, pages_by_offset=self.pages_by_offset)
             case Strategy.NEWEST_FIRST:
                 return walk_newest_first(list_page, start, page_size)
             case Strategy.CHANGED_LIST:
@@ -65,12 +65,14 @@ def choose_plan(support: ObjectSupport | None) -> Plan:
         return Plan(Strategy.NOT_OFFERED, "the integration does not list this object")
     if support.lists_only_per_ticket:
         return Plan(Strategy.PER_TICKET, "the integration lists it one ticket at a time", support.pages_by_offset)
-    match support.filters_by_update, support.sorts_by_update and support.pages_by_offset:
-        case True, True:
+    match support.filters_by_update, support.sorts_by_update, support.pages_by_offset:
+        case True, True, True:
             return Plan(Strategy.BY_ANCHOR, "sorts and filters by updated_at")
-        case False, True:
+        case True, True, False:
+            return Plan(Strategy.BY_ANCHOR, _without(support), pages_by_offset=False)
+        case False, True, True:
             return Plan(Strategy.NEWEST_FIRST, "without updated_gte")
-        case True, False:
+        case True, False, _:
             return Plan(Strategy.CHANGED_LIST, _without(support), support.pages_by_offset)
     return Plan(Strategy.WHOLE_LIST, f"{_without(support)} and updated_gte", support.pages_by_offset)
 
@@ -87,8 +89,8 @@ def safer_plan(plan: Plan, contradiction: str, *, is_of_tickets: bool) -> Plan |
     `is_of_tickets`: the object's records belong to a ticket each, so that they can be listed by it.
     """
     reason = f"the server contradicts its support table: {contradiction}"
-    if plan.is_incremental:
+    if plan.is_incremental and contradiction != NEEDS_OFFSET:
         return Plan(Strategy.WHOLE_LIST, reason, plan.pages_by_offset)
-    if plan.strategy is Strategy.WHOLE_LIST and is_of_tickets:
+    if plan.strategy is not Strategy.PER_TICKET and is_of_tickets:
         return Plan(Strategy.PER_TICKET, reason, plan.pages_by_offset)
     return None

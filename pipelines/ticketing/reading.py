@@ -9,10 +9,16 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
-from pipelines.errors import ContradictsSupportTable, ParameterRefused, RequestRefused, TicketingError
+from pipelines.errors import (
+    CallNotOffered,
+    ContradictsSupportTable,
+    ParameterRefused,
+    RequestRefused,
+    TicketingError,
+)
 from pipelines.ticketing.cursor import Cursor, advanced
 from pipelines.ticketing.object_api import ObjectApi, all_fields
-from pipelines.ticketing.plans import Strategy, safer_plan
+from pipelines.ticketing.plans import Plan, Strategy, safer_plan
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.walk import Place, Walk, reread
 from pipelines.ticketing.workspace import Target
@@ -52,6 +58,11 @@ class Reader(ABC):
                 self.outcome.plan = f"skipped, {self.target.skipped}"
             elif self.plan.strategy is not Strategy.NOT_OFFERED:
                 yield from self._tables()
+        except CallNotOffered as refusal:
+            if self._was_ever_offered:
+                self.outcome.error = str(refusal)
+            else:
+                self.run.leave_out(self.outcome)
         except TicketingError as error:
             self.outcome.error = str(error)
         self.outcome.ended_at = datetime.now(UTC)
@@ -60,21 +71,34 @@ class Reader(ABC):
     def _tables(self) -> Iterator[Staged]:
         """What `tables` yields where the object can be read at all."""
 
+    @property
+    def _was_ever_offered(self) -> bool:
+        """Whether the support table says that the object can be read, or the server has shown it."""
+        return self.target.support(self.endpoint) is not None or self.outcome.pages > 0
+
     def _pages(self, start: datetime | None) -> Walk:
         """The walk of the plan; where the server contradicts its support table, that of a safer one after it.
 
         It ends early where only reading ticket by ticket is left.
         """
+        is_of_tickets = self.endpoint.table == "notes"
         while self.plan.strategy is not Strategy.PER_TICKET:
             try:
                 return (yield from self.plan.walk(self.api.list, start, self.run.settings.page_size))
             except (ContradictsSupportTable, ParameterRefused) as contradiction:
-                safer = safer_plan(self.plan, str(contradiction), is_of_tickets=self.endpoint.table == "notes")
+                safer = safer_plan(self.plan, str(contradiction), is_of_tickets=is_of_tickets)
                 if safer is None:
                     raise
-                self.plan = safer
-                self.outcome.plan = f"{safer.strategy.value}, {safer.reason}"
+                self._change_plan(safer)
+            except CallNotOffered as refusal:
+                if not is_of_tickets:
+                    raise
+                self._change_plan(Plan(Strategy.PER_TICKET, str(refusal), self.plan.pages_by_offset))
         return False
+
+    def _change_plan(self, plan: Plan) -> None:
+        self.plan = plan
+        self.outcome.plan = f"{plan.strategy.value}, {plan.reason}"
 
     def _count(self, page: Page) -> None:
         self.outcome.pages += 1
@@ -155,26 +179,33 @@ class ListReader(Reader):
             yield page
 
     def _take_note(self, page: Page) -> None:
+        """Of a time in the future nothing: it does not tell how far the helpdesk's clock has come."""
         self._began_at = self._began_at or page.served_at
-        times = [record.updated_at for record in page.records if record.updated_at is not None]
+        times = [
+            record.updated_at
+            for record in page.records
+            if record.updated_at is not None and record.updated_at <= page.served_at
+        ]
         self._newest = max(times if self._newest is None else [*times, self._newest], default=None)
 
     def _may_look_again(self) -> bool:
-        return self.cursor is not None and self.run.since is None and self.plan.is_incremental and self._pages_again > 0
-
-    @property
-    def _pages_again(self) -> int:
-        return self.run.settings.reread_pages if self.plan.pages_by_offset else 0
+        is_wanted = self.run.since is None and self.run.settings.reread_pages > 0
+        return self.cursor is not None and is_wanted and self.plan.is_incremental
 
     def _look_again(self) -> Iterator[Page]:
         """The next few pages of a slow reading of all that the walk left out, for what changed without saying so."""
         by_anchor = self.plan.strategy is Strategy.BY_ANCHOR
         place = self.place or Place(self.run.settings.earliest() if by_anchor else None)
-        for _ in range(self._pages_again):
+        for _ in range(self.run.settings.reread_pages):
             page, behind = reread(
-                self.api.list, place, self.run.settings.page_size, sort=self.plan.sorts, anchor=by_anchor
+                self.api.list,
+                place,
+                self.run.settings.page_size,
+                sort=self.plan.sorts,
+                anchor=by_anchor,
+                pages_by_offset=self.plan.pages_by_offset,
             )
-            yield Page([record for record in page.records if not self._was_walked(record)], page.served_at)
+            yield Page([record for record in page.records if self._is_left_out(record)], page.served_at)
             if behind is None or self._has_met_the_walk(behind):
                 self.place = None
                 return
@@ -184,8 +215,13 @@ class ListReader(Reader):
     def _has_met_the_walk(self, place: Place) -> bool:
         return self._start is not None and place.anchor is not None and place.anchor >= self._start
 
-    def _was_walked(self, record: Listed) -> bool:
-        return self._start is not None and record.updated_at is not None and record.updated_at >= self._start
+    def _is_left_out(self, record: Listed) -> bool:
+        """Whether the walk did not show a record that is to be read: older than its start, not than the start date."""
+        if record.updated_at is None:
+            return True
+        earliest = self.run.settings.earliest()
+        was_walked = self._start is not None and record.updated_at >= self._start
+        return not was_walked and (earliest is None or record.updated_at >= earliest)
 
     def _batched(self, pages: Iterable[Page], observed_via: str) -> Iterator[Staged]:
         waiting: list[tuple[Listed, Observation]] = []

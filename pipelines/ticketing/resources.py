@@ -12,7 +12,7 @@ from dlt.extract import DltResource
 
 from pipelines.ticketing.cursor import Cursor, CursorState
 from pipelines.ticketing.plans import Strategy
-from pipelines.ticketing.reading import ListReader, Reader, Staged
+from pipelines.ticketing.reading import ListReader, Staged
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.sweeping import Sweep
 from pipelines.ticketing.ticket_notes import TicketNotes
@@ -91,21 +91,25 @@ def account_resource(run: Run) -> DltResource:
 
 
 def _read(endpoint: Endpoint, run: Run, target: Target) -> Iterator[Staged]:
-    """One object of one connection, in the way that the run and its plan ask for."""
-    plan = run.plan(target, endpoint)
-    reader: Reader
-    if plan.strategy is Strategy.PER_TICKET and target.is_readable:
-        if run.reads_tickets_first(plan):
+    """One object of one connection, in the way that the run and its plan ask for.
+
+    Reading it as a list may end in a plan that goes by ticket.
+    """
+    if not _goes_by_ticket(endpoint, run, target):
+        if run.command == "reconcile":
+            yield from Sweep(run, target, endpoint).tables()
+        else:
+            yield from _read_list(endpoint, run, target)
+    if _goes_by_ticket(endpoint, run, target):
+        if run.reads_tickets_first:
             run.outcome(target, endpoint)
-            run.put_off(target, plan)
-            return
-        reader = TicketNotes(run, target)
-    elif run.command == "reconcile":
-        reader = Sweep(run, target, endpoint)
-    else:
-        yield from _read_list(endpoint, run, target)
-        return
-    yield from reader.tables()
+            run.put_off(target, run.plan(target, endpoint))
+        else:
+            yield from TicketNotes(run, target).tables()
+
+
+def _goes_by_ticket(endpoint: Endpoint, run: Run, target: Target) -> bool:
+    return target.is_readable and run.plan(target, endpoint).strategy is Strategy.PER_TICKET
 
 
 def _read_list(endpoint: Endpoint, run: Run, target: Target) -> Iterator[Staged]:

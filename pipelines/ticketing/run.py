@@ -40,6 +40,8 @@ class Run:
     outcomes: Outcomes = field(default_factory=dict)
     per_ticket: dict[str, Plan] = field(default_factory=dict)
     """The connections whose notes are read one ticket at a time, after the tickets."""
+    swept: dict[str, set[str]] = field(default_factory=dict)
+    """Of each of these connections the tickets whose notes were read, or could not be."""
 
     @classmethod
     def begin(
@@ -126,6 +128,12 @@ class Run:
         """Leave a connection's notes until its tickets are in the warehouse."""
         self.per_ticket[target.id] = plan
 
+    def leave_out(self, outcome: Outcome) -> None:
+        """Give up an object that no support table names and the server does not offer."""
+        outcome.plan = f"{Strategy.NOT_OFFERED.value}, the server says so"
+        if outcome.object == "notes":
+            self.per_ticket.pop(outcome.connection_id, None)
+
     def notes_left(self) -> list[str]:
         """The connections whose notes are still to be read, ticket by ticket."""
         return [
@@ -139,6 +147,7 @@ class Run:
         known = self.per_ticket.get(target.id) if endpoint.table == "notes" else None
         return known or target.plan(endpoint)
 
-    def reads_tickets_first(self, plan: Plan) -> bool:
-        """Whether an object of this plan has to wait for the tickets that are read beside it."""
-        return plan.strategy is Strategy.PER_TICKET and "tickets" in self.tables
+    @property
+    def reads_tickets_first(self) -> bool:
+        """Whether notes that are read ticket by ticket have to wait for the tickets that are read beside them."""
+        return "tickets" in self.tables

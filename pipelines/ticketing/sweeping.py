@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from pipelines.ticketing.absences import ask_for_each, brake
+from pipelines.ticketing.absences import ask_for_each, brake, raise_refusals
 from pipelines.ticketing.object_api import ID_FIELDS, ObjectApi, all_fields
 from pipelines.ticketing.plans import Strategy
 from pipelines.ticketing.reading import Reader, Staged, observation
@@ -40,8 +40,8 @@ class Sweep(Reader):
         if self.plan.strategy is Strategy.PER_TICKET:
             self.run.put_off(self.target, self.plan)
             return
-        yield from self._settle_absent(saw_the_end=saw_the_end)
         yield from self._settle_returned()
+        yield from self._settle_absent(saw_the_end=saw_the_end)
         self.outcome.is_complete = True
 
     def _list_ids(self) -> bool:
@@ -67,12 +67,13 @@ class Sweep(Reader):
         table = self.endpoint.table
         known = self.stored.living_ids(table)
         absent = sorted(known - self._listed)
-        brake(absent, len(known), self.run.largest_deletion, table)
+        brake(self.api, len(absent), len(known), self.run.largest_deletion)
         asked = ask_for_each(self._records, absent, next(iter(self._listed), None), self._records, self._tick)
         yield from self._found(asked.found)
         yield from self._tombstones(table, asked.not_found, self._served_at, "not_found")
         if saw_the_end:
             yield from self._tombstones(table, asked.cannot_be_asked, self._served_at, "absent")
+        raise_refusals(asked.refusals, table)
 
     def _settle_returned(self) -> Iterator[Staged]:
         table = self.endpoint.table

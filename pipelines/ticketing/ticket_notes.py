@@ -3,14 +3,15 @@ once a day."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from math import inf
 
 import msgspec
 
-from pipelines.errors import ContradictsSupportTable, RequestRefused, TryAgainLater, UnknownId
-from pipelines.ticketing.absences import ask_for_each, brake
+from pipelines.errors import ContradictsSupportTable, GrantPermission, RequestRefused, TryAgainLater, UnknownId
+from pipelines.ticketing.absences import Absences, ask_for_each, brake, raise_refusals
 from pipelines.ticketing.object_api import ObjectApi, all_fields
 from pipelines.ticketing.reading import Reader, Staged, observation
 from pipelines.ticketing.run import Run
@@ -23,15 +24,16 @@ from transforms.schemas import NOTE_SWEEPS
 from transforms.shaping import Observation, Row, note_sweeps_table
 from transforms.values import Misfit, identity
 
-SWEEP_EVERY = timedelta(hours=24)
-"""Many helpdesks add a note without touching its ticket, so an open ticket is looked at even if it did not change."""
+SWEEP_EVERY = timedelta(hours=23)
+"""Many helpdesks add a note without touching its ticket, so an open ticket is looked at once a day even if it did not
+change; an hour less, for a daily run never begins quite a day after the last one read."""
 
 TICKETS_A_LOAD = 2_000
 """A load of its own, so that a run which is killed loses no more than these requests."""
 
 _TICKETS_AT_A_TIME = 100
 _FAILURES_IN_A_ROW = 3
-"""So many tickets that cannot be read, one after the other, and it is not the tickets."""
+"""So many tickets that cannot be read, one after the other, and it may not be the tickets."""
 
 
 class TicketNotes(Reader):
@@ -39,7 +41,8 @@ class TicketNotes(Reader):
 
     Which tickets are due is read from the warehouse: those not read in their present state, then open ones that
     nobody looked at for a day. A `reconcile` or a full refresh reads them all. A note that its ticket no longer shows
-    is asked for by its id and, if it is gone, gets a tombstone.
+    is asked for by its id and, if it is gone, gets a tombstone; where it cannot be asked for, only a `reconcile` that
+    has read every ticket may say so, for it may belong to another ticket now.
     """
 
     def __init__(self, run: Run, target: Target) -> None:
@@ -48,67 +51,85 @@ class TicketNotes(Reader):
         fields = all_fields(target, TICKETS, include_raw=run.settings.include_raw)
         self._tickets = ObjectApi(run.workspace.client, target, TICKETS, fields, self.outcome.calls)
         self._lists = TicketLists(run.settings.page_size, pages_by_offset=self.plan.pages_by_offset)
+        self._swept = run.swept.setdefault(target.id, set())
         self._seen: set[str] = set()
         self._settled: set[str] = set()
         self._served_at = run.workspace.observed_at
-        self._failures: list[str] = []
+        self._failures: dict[str, str] = {}
         self._failures_in_a_row = 0
+        self._refusals: list[str] = []
 
     def _tables(self) -> Iterator[Staged]:
-        due, is_all = self._due()
-        for start in range(0, len(due), _TICKETS_AT_A_TIME):
-            yield from self._read(due[start : start + _TICKETS_AT_A_TIME])
-            if self._has_lost_hope:
-                break
-        if self._failures:
-            raise TryAgainLater(
-                f"The notes of {len(self._failures)} tickets could not be read, those of the others are in. The first: "
-                f"{self._failures[0]}"
-            )
+        if self._reads_all:
+            yield from self._read_all(self._all_tickets())
+            is_all = True
+        else:
+            changed = self._changed_tickets()
+            yield from self._read_all(changed)
+            is_all = len(changed) < TICKETS_A_LOAD
+            if is_all:
+                budget = self.run.settings.note_sweep_calls
+                yield from self._read_all(self._unswept_tickets(budget), self.outcome.calls.requests + budget)
         if self.run.command == "reconcile":
-            yield from self._settle_notes(self.stored.living_ids(NOTES.table))
+            yield from self._settle_all_notes()
+        self._raise_failures()
         self.outcome.is_complete = is_all
+
+    @property
+    def _reads_all(self) -> bool:
+        return self.run.command == "reconcile" or self.run.full_refresh or self.run.since is not None
 
     @property
     def _has_lost_hope(self) -> bool:
         return self._failures_in_a_row >= _FAILURES_IN_A_ROW
 
-    def _due(self) -> tuple[list[StoredTicket], bool]:
-        """The tickets to read in this load, and whether they are all that are due in this run."""
-        if self.run.command == "reconcile" or self.run.full_refresh:
-            return self.stored.living_tickets(), True
-        if self.run.since is not None:
-            return self.stored.living_tickets(self.run.since), True
-        changed = self.stored.changed_tickets(TICKETS_A_LOAD)
-        if len(changed) == TICKETS_A_LOAD:
-            return changed, False
-        swept_before = self.run.workspace.observed_at - SWEEP_EVERY
-        return changed + self.stored.unswept_tickets(swept_before, self.run.settings.note_sweep_calls), True
+    def _all_tickets(self) -> list[StoredTicket]:
+        return self.stored.living_tickets(None if self.run.command == "reconcile" else self.run.since)
 
-    def _read(self, tickets: Sequence[StoredTicket]) -> Iterator[Staged]:
+    def _changed_tickets(self) -> list[StoredTicket]:
+        found = self.stored.changed_tickets(self.run.settings.lookback, TICKETS_A_LOAD + len(self._swept))
+        return [ticket for ticket in found if ticket.id not in self._swept][:TICKETS_A_LOAD]
+
+    def _unswept_tickets(self, limit: int) -> list[StoredTicket]:
+        return self.stored.unswept_tickets(self.run.workspace.observed_at - SWEEP_EVERY, limit)
+
+    def _read_all(self, tickets: Sequence[StoredTicket], calls_until: float = inf) -> Iterator[Staged]:
+        """The notes of tickets, until they or the calls are used up or nothing can be read any more."""
+        for start in range(0, len(tickets), _TICKETS_AT_A_TIME):
+            yield from self._read(tickets[start : start + _TICKETS_AT_A_TIME], calls_until)
+
+    def _read(self, tickets: Sequence[StoredTicket], calls_until: float) -> Iterator[Staged]:
         """The notes of some tickets, the tombstones of those that they no longer have, and that they were read."""
         found: list[tuple[Listed, Observation]] = []
         counts: dict[str, int] = {}
-        unknown: list[str] = []
+        unknown: dict[str, str] = {}
         for ticket in tickets:
-            if self._has_lost_hope:
+            if self._has_lost_hope or self.outcome.calls.requests >= calls_until:
                 break
+            self._swept.add(ticket.id)
             try:
                 notes = list(self._notes_of(ticket.id))
-            except UnknownId:
-                unknown.append(ticket.id)
-                counts[ticket.id] = 0
-            except (RequestRefused, TryAgainLater) as error:
-                self._failures.append(str(error))
+            except UnknownId as error:
+                unknown[ticket.id] = str(error)
+            except (ContradictsSupportTable, GrantPermission, RequestRefused, TryAgainLater) as error:
+                self._failures[ticket.id] = str(error)
                 self._failures_in_a_row += 1
             else:
                 self._failures_in_a_row = 0
                 found += notes
                 counts[ticket.id] = len(notes)
         yield from self._staged(found, self.observed_via)
-        yield from self._settle_tickets(unknown)
-        yield from self._settle_notes(self.stored.notes_of([*counts]))
-        rows = [self._sweep(ticket, counts[ticket.id]) for ticket in tickets if ticket.id in counts]
+        gone = self._gone_tickets(unknown)
+        yield from self._tombstones(TICKETS.table, gone, self._served_at, "not_found")
+        counts |= dict.fromkeys(gone, 0)
+        if self.run.command != "reconcile":
+            asked = self._ask_for_absent(self.stored.notes_of([*counts]))
+            yield from self._settle(asked)
+        rows = [
+            self._sweep(ticket, counts.get(ticket.id))
+            for ticket in tickets
+            if ticket.id in counts or ticket.id in self._failures
+        ]
         yield NOTE_SWEEPS, note_sweeps_table(rows)
 
     def _notes_of(self, ticket_id: str) -> Iterator[tuple[Listed, Observation]]:
@@ -122,27 +143,50 @@ class TicketNotes(Reader):
                     self._seen.add(owned.id)
                 yield owned, observation(owned, page.served_at, ordinal)
 
-    def _settle_tickets(self, ids: Sequence[str]) -> Iterator[Staged]:
-        """Tombstones of tickets whose notes the API does not know, if it does not know the tickets either."""
-        asked = ask_for_each(self._tickets, ids, None, self._tickets, self._tick)
-        yield from self._tombstones(TICKETS.table, asked.not_found, self._served_at, "not_found")
+    def _gone_tickets(self, unknown: Mapping[str, str]) -> list[str]:
+        """Those tickets of which the API does not know the notes and not the ticket either; the others have failed."""
+        shown = self._tickets.shown_id() if unknown else None
+        asked = ask_for_each(self._tickets, [*unknown] if shown else [], shown, self._tickets, self._tick)
+        gone = set(asked.not_found)
+        self._failures |= {ticket_id: said for ticket_id, said in unknown.items() if ticket_id not in gone}
+        return [ticket_id for ticket_id in unknown if ticket_id in gone]
 
-    def _settle_notes(self, known: set[str]) -> Iterator[Staged]:
-        """What became of stored notes that no ticket has shown in this load."""
+    def _settle_all_notes(self) -> Iterator[Staged]:
+        """What became of every stored note that no ticket has shown, those of unread tickets left out."""
+        known = self.stored.living_ids(NOTES.table) - self.stored.notes_of([*self._failures])
+        brake(self.api, len(known - self._seen), len(known), self.run.largest_deletion)
+        asked = self._ask_for_absent(known)
+        yield from self._settle(asked)
+        if not self._failures:
+            yield from self._tombstones(NOTES.table, asked.cannot_be_asked, self._served_at, "absent")
+
+    def _ask_for_absent(self, known: set[str]) -> Absences:
         absent = sorted(known - self._seen - self._settled)
-        brake(absent, len(known), self.run.largest_deletion, NOTES.table)
-        asked = ask_for_each(self.api, absent, next(iter(self._seen), None), self._tickets, self._tick)
         self._settled.update(absent)
+        asked = ask_for_each(self.api, absent, next(iter(self._seen), None), self._tickets, self._tick)
+        self._refusals += asked.refusals
+        return asked
+
+    def _settle(self, asked: Absences) -> Iterator[Staged]:
+        """The notes that were found after all, as those of another ticket may be, and the tombstones of the others."""
         moved = [(note, observation(note, served_at, 1)) for note, served_at in asked.found]
         yield from self._staged(moved, self.observed_via)
         yield from self._tombstones(NOTES.table, asked.not_found, self._served_at, "not_found")
-        yield from self._tombstones(NOTES.table, asked.cannot_be_asked, self._served_at, "absent")
 
-    def _sweep(self, ticket: StoredTicket, notes_found: int) -> Row:
+    def _raise_failures(self) -> None:
+        if self._failures:
+            others = "the rest was left for the next run" if self._has_lost_hope else "those of the others are in"
+            raise TryAgainLater(
+                f"The notes of {len(self._failures)} tickets could not be read, {others}. The first: "
+                f"{next(iter(self._failures.values()))}"
+            )
+        raise_refusals(self._refusals, NOTES.table)
+
+    def _sweep(self, ticket: StoredTicket, notes_found: int | None) -> Row:
         return {
             "connection_id": self.target.id,
             "ticket_id": ticket.id,
-            "ticket_row_hash": ticket.row_hash,
+            "ticket_row_hash": None if notes_found is None else ticket.row_hash,
             "notes_found": notes_found,
             "swept_at": self._served_at,
         }

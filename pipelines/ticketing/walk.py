@@ -6,10 +6,11 @@ They take a function from parameters to a page and know nothing of HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
+from itertools import count, pairwise
+from math import inf
 from typing import Self, TypeAlias, TypedDict
 
 from pipelines.errors import ContradictsSupportTable
@@ -29,128 +30,236 @@ _PASSES = 5
 _REPEATS = 3
 """So many times the same page, and the server ignores the offset."""
 
+NEEDS_OFFSET = "expected a list without offset to show the records of one updated_at in one page, but it has more"
 _MAY_BE_MORE = "a full page came and there may be more"
 _GRANULARITIES = tuple(timedelta(seconds=seconds) for seconds in (1, 60, 3600, 86400))
-_UNSTEADY = "expected the records of one updated_at in a steady order, but at {} it changed between two answers"
-_STEPS_BACK = 200
-"""So many steps back in a row without anything new, and the order of the list cannot be trusted."""
+_RESTLESS = "expected to come to the end of the list, but it moves as fast as it is read"
+_PATIENCE = 200
+"""So many requests in a row without anything new, and the list cannot be read by its offset."""
+
+_FAR_AHEAD = timedelta(days=1)
+_BELOW = timedelta(milliseconds=1)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
-def walk_by_anchor(list_page: ListPage, start: datetime | None, page_size: int) -> Walk:
+def walk_by_anchor(
+    list_page: ListPage, start: datetime | None, page_size: int, *, pages_by_offset: bool = True
+) -> Walk:
     """Read a list sorted by `updated_at`, anchoring each request at the last time seen.
 
     An offset is used only where an anchor cannot help: inside a tie longer than a page, or where the server cuts
-    `updated_gte` down to a coarser time. There each page must begin with a record already seen; if it does not,
-    records in front of it have moved away, and the walk steps back until it does. So nothing slips between pages.
-
-    How long a page can be is learned from the pages that come, for a server may serve fewer than it is asked for.
+    `updated_gte` down to a coarser time. Without offset, such a tie cannot be read. Where a server leaves out the time
+    that it is asked from, the anchors go a little below it.
 
     A list that is changed as fast as it is read has no end: once what comes is later than the server's clock when the
     walk began, the walk goes on for a few requests only. What is later still is the next run's.
 
     Raises `ContradictsSupportTable` when the server does not sort and filter as it must for this.
     """
-    anchor, offset = start, 0
-    longest_page = requests_past_the_start = repeats = 0
-    began_at: datetime | None = None
-    previous: list[State] = []
-    granularity = timedelta(0)
-    seen: set[State] = set()
-    steps_back = 0
+    anchor, margin, granularity = start, timedelta(0), timedelta(0)
+    requests_past_the_start = 0
+    window = _Window()
     while True:
-        page = list_page(_sorted_from(anchor, offset, page_size))
-        records = page.records
-        began_at = began_at or page.served_at
-        states = [record.state for record in records]
-        repeats = repeats + 1 if offset > 0 and states == previous else 0
-        if repeats == _REPEATS and len(records) > 1:
-            raise ContradictsSupportTable("expected offset to move through the list, but the same page came again")
-        previous = states
-        if offset > 0 and (not records or records[0].state not in seen):
-            steps_back += 1
-            if steps_back > _STEPS_BACK:
-                raise ContradictsSupportTable(_UNSTEADY.format(anchor))
-            offset = max(0, offset - max(1, longest_page - 1))
+        asked_from = None if anchor is None else _lowered(anchor, margin)
+        page = list_page(_sorted_from(asked_from, window.offset if pages_by_offset else None, page_size))
+        records, newest = page.records, _newest(page.records)
+        if anchor is not None and anchor != start and window.offset == 0 and not margin:
+            margin = timedelta(0) if any(moment <= anchor for moment in _times(records)) else _BELOW
+            if margin:
+                continue
+        fresh = window.take(page)
+        if fresh is None:
             continue
-        if not records:
-            return True
-        longest_page = max(longest_page, len(records))
-        _refuse_disorder(records, seen)
-        if anchor is not None and offset == 0:
-            granularity = max(granularity, _granularity(anchor, records))
-        fresh = [record for record in records if record.state not in seen]
-        seen.update(record.state for record in fresh)
+        if asked_from is not None and window.offset == 0:
+            granularity = max(granularity, _granularity(asked_from, records))
         if fresh:
-            steps_back = 0
             yield Page(fresh, page.served_at)
-        elif len(records) < longest_page or len(records) == 1:
+        is_end = window.ends_with(records, fresh)
+        if window.goes_back(records, fresh, is_end=is_end):
+            continue
+        if is_end:
             return True
-        newest = _newest(records)
-        if newest is not None and newest > began_at:
+        if newest is not None and window.came_since(newest, page.served_at):
             requests_past_the_start += 1
             if requests_past_the_start > _REQUESTS_PAST_THE_START:
                 return False
         if newest is not None and (anchor is None or _floor(newest, granularity) > _floor(anchor, granularity)):
-            anchor, offset = newest, 0
-            kept_from = _floor(newest, max(granularity, _GRANULARITIES[0]))
-            seen = {state for state in seen if state[1] is None or state[1] >= kept_from}
+            anchor = newest
+            window.begin_again(_floor(_lowered(newest, _BELOW), max(granularity, _GRANULARITIES[0])))
+        elif pages_by_offset:
+            window.move_on(records)
+        elif len(records) >= page_size or window.is_cut_after(records):
+            raise ContradictsSupportTable(NEEDS_OFFSET)
         else:
-            offset += max(1, len(records) - 1)
+            return False
 
 
 def walk_newest_first(list_page: ListPage, start: datetime | None, page_size: int) -> Walk:
     """Read a list that is sorted by `updated_at` but cannot be filtered by it: newest first, until what comes is older
     than `start`.
 
-    What changes meanwhile jumps to the front, and is the next run's; what is deleted makes the rest move up. So each
-    page must begin with a record already seen, or the walk steps back until it does.
+    What changes meanwhile jumps to the front, and is the next run's; what is deleted makes the rest move up.
 
-    Raises `ContradictsSupportTable` when the server does not sort as it must for this.
+    Raises `ContradictsSupportTable` when the server does not sort as it must for this, or when the list grows at its
+    front as fast as it is read: to end there would leave out what lies behind.
     """
-    offset = longest_page = steps_back = repeats = 0
-    previous: list[State] = []
-    seen: set[State] = set()
+    window = _Window(newest_first=True)
+    is_first = True
+    requests_past_the_start = 0
     while True:
-        page = list_page({"limit": page_size, "offset": offset, "sort": "updated_at", "order": "desc"})
+        page = list_page({"limit": page_size, "offset": window.offset, "sort": "updated_at", "order": "desc"})
         records = page.records
-        states = [record.state for record in records]
-        if offset > 0 and (not records or states[0] not in seen):
-            steps_back += 1
-            if steps_back > _STEPS_BACK:
-                raise ContradictsSupportTable(_UNSTEADY.format("some moment"))
-            offset = max(0, offset - max(1, longest_page - 1))
+        fresh = window.take(page)
+        if fresh is None:
             continue
-        if not records:
-            return True
-        repeats = repeats + 1 if offset > 0 and states == previous else 0
-        if repeats == _REPEATS and len(records) > 1:
-            raise ContradictsSupportTable("expected offset to move through the list, but the same page came again")
-        previous = states
-        longest_page = max(longest_page, len(records))
-        _refuse_disorder(records[::-1], set())
         newest, oldest = _newest(records), min(_times(records), default=None)
-        if not seen and start is not None and (newest is None or newest < start):
+        if is_first and records and start is not None and (newest is None or newest < start):
             raise ContradictsSupportTable(f"expected the newest records first, but all are older than {start}")
-        fresh = [record for record in records if record.state not in seen]
-        seen.update(states)
+        is_first = False
         if fresh:
-            steps_back = 0
-            yield Page(fresh, page.served_at)
-        elif len(records) < longest_page or len(records) == 1:
+            yield Page([record for record in fresh if not _is_older(record, start)], page.served_at)
+            requests_past_the_start += all(window.came_since(record.updated_at, page.served_at) for record in fresh)
+        if requests_past_the_start > _REQUESTS_PAST_THE_START:
+            raise ContradictsSupportTable(_RESTLESS)
+        is_end = window.ends_with(records, fresh) or (start is not None and oldest is not None and oldest < start)
+        if window.goes_back(records, fresh, is_end=is_end):
+            continue
+        if is_end:
             return True
-        if start is not None and oldest is not None and oldest < start:
+        window.move_on(records)
+
+
+class _Window:
+    """A sorted list, or what of it lies behind an anchor, read by offset while it moves.
+
+    Each page begins with the tie in which the one before it ended, so its first record was seen; if it was not,
+    records in front of it have moved away, and the window steps back until it was. A tie longer than a page is read
+    again until a whole pass over it brings nothing new. So nothing slips between pages.
+
+    How long a page can be is learned from the pages that come, for a server may serve fewer than it is asked for.
+    """
+
+    def __init__(self, *, newest_first: bool = False) -> None:
+        self.offset = 0
+        self._newest_first = newest_first
+        self._began_at: datetime | None = None
+        self._longest_page = self._steps_back = self._repeats = 0
+        self._patience = _PATIENCE
+        self._previous: list[State] = []
+        self._is_cut = False
+        self._seen: dict[State, int] = {}
+        self._places = count()
+        self._tie_from: int | None = None
+        self._tie_is_new = False
+
+    def take(self, page: Page) -> list[Listed] | None:
+        """What of a page was not seen before; None where the page does not join, and the window has stepped back."""
+        records, states = page.records, [record.state for record in page.records]
+        self._began_at = self._began_at or page.served_at
+        self._patience -= 1
+        if self._patience < 0:
+            raise ContradictsSupportTable(_RESTLESS)
+        before, self._previous = self._previous, states
+        if not self._joins(states, before):
+            self._step_back()
+            return None
+        self._repeats = self._repeats + 1 if self.offset > 0 and states == before else 0
+        if self._repeats == _REPEATS and len(records) > 1:
+            raise ContradictsSupportTable("expected offset to move through the list, but the same page came again")
+        self._longest_page = max(self._longest_page, len(records))
+        self._refuse_disorder(page)
+        fresh = [record for record in records if record.state not in self._seen]
+        self._is_cut = self._is_cut or (bool(fresh) and len(before) == self._longest_page)
+        self._seen.update((record.state, next(self._places)) for record in fresh)
+        if not all(self.came_since(record.updated_at, page.served_at) for record in fresh):
+            self._patience = _PATIENCE + len(self._seen) // max(1, self._longest_page - 1)
+        return fresh
+
+    def came_since(self, moment: datetime | None, served_at: datetime) -> bool:
+        """Whether something was updated since the window's first page."""
+        return self._began_at is not None and _came_between(self._began_at, moment, served_at)
+
+    def ends_with(self, records: list[Listed], fresh: list[Listed]) -> bool:
+        """Whether a page shows that nothing lies behind it."""
+        is_single = self.offset > 0 and len(records) == 1
+        return not fresh and (is_single or not records or len(records) < self._longest_page)
+
+    def is_cut_after(self, records: list[Listed]) -> bool:
+        """Whether a page is as long as those that were shown not to be all there was."""
+        return self._is_cut and len(records) == self._longest_page
+
+    def goes_back(self, records: list[Listed], fresh: list[Listed], *, is_end: bool) -> bool:
+        """Whether a tie longer than a page ends here and has to be read again: then the window is where it began."""
+        is_inside = not is_end and len(records) > 1 and _last_tie(records) == 0
+        if is_inside and self._tie_from is None:
+            self._tie_from, self._tie_is_new = self.offset, False
+        self._tie_is_new = self._tie_is_new or bool(fresh)
+        if is_inside or self._tie_from is None:
+            return False
+        if not self._tie_is_new:
+            self._tie_from = None
+            return False
+        self.offset, self._tie_is_new = self._tie_from, False
+        return True
+
+    def move_on(self, records: list[Listed]) -> None:
+        """Go on behind a page."""
+        self.offset += max(1, _last_tie(records) or len(records) - 1)
+
+    def begin_again(self, kept_from: datetime) -> None:
+        """Go on at a new anchor, behind which nothing comes that is older than `kept_from`."""
+        self.offset, self._tie_from = 0, None
+        self._seen = {state: place for state, place in self._seen.items() if state[1] is None or state[1] >= kept_from}
+
+    def _joins(self, states: list[State], before: list[State]) -> bool:
+        """Whether a page overlaps with what was seen. Pages of one record cannot: of those only the list's end is
+        believed, or that the server ignores the offset."""
+        if self.offset == 0:
             return True
-        offset += max(1, len(records) - 1)
+        if self._longest_page == 1:
+            return not states or (states == before and not self._newest_first)
+        return bool(states) and states[0] in self._seen
+
+    def _step_back(self) -> None:
+        self._steps_back += 1
+        if self._longest_page == 1 and self._steps_back > _REPEATS:
+            raise ContradictsSupportTable("expected pages of more than one record, for only such can be joined")
+        self.offset = max(0, self.offset - max(1, self._longest_page - 1))
+
+    def _refuse_disorder(self, page: Page) -> None:
+        """Times must not go the wrong way; inside one time, what was seen must come as it came, and then what is new.
+
+        Where the time is later than the walk's begin, anything may come between.
+        """
+        timed = [
+            (record.updated_at, self._seen.get(record.state, inf))
+            for record in page.records
+            if record.updated_at is not None
+        ]
+        for (former, place), (latter, next_place) in pairwise(timed):
+            if (latter > former) if self._newest_first else (latter < former):
+                raise ContradictsSupportTable(
+                    f"expected records sorted by updated_at, but {latter} came after {former}"
+                )
+            if former == latter and next_place < place and not self.came_since(former, page.served_at):
+                raise ContradictsSupportTable(
+                    f"expected the records of one updated_at in a steady order, but at {former} it changed between "
+                    "two answers"
+                )
 
 
 def walk_whole_list(
     list_page: ListPage, page_size: int, *, pages_by_offset: bool, start: datetime | None = None
 ) -> Walk:
     """Read a list that cannot be sorted by `updated_at`, from end to end, again and again, until a whole pass shows no
-    record that was not known; what fits one page came in one moment, and once. With `start`, only what the server says
-    was updated from then on.
+    record that was not known, or several such passes where each shows another order; what fits one page came in one
+    moment, and once. With `start`, only what the server says was updated from then on.
 
-    Raises `ContradictsSupportTable` where the list is longer than a page and cannot be paged.
+    Where there is no offset, a page shorter than was asked for is all that can be had; that the server has not cut it
+    is not known.
+
+    Raises `ContradictsSupportTable` where the list is longer than a page and cannot be paged, or grows in front of
+    what was read as fast as it is read.
     """
     asked: Parameters = {"limit": page_size} | ({} if start is None else {"updated_gte": as_text(start)})
     if not pages_by_offset:
@@ -158,19 +267,19 @@ def walk_whole_list(
         if len(page.records) >= page_size:
             raise ContradictsSupportTable(f"expected a list without offset to fit a page, but {_MAY_BE_MORE}")
         yield page
-        return True
-    seen: set[State] = set()
+        return False
+    passes = _Passes(list_page, asked, page_size)
     known: set[str] = set()
-    for _ in range(_PASSES):
-        known_before, pages = len(known), 0
-        for page in _one_pass(list_page, asked, page_size):
-            fresh = [record for record in page.records if record.state not in seen]
-            seen.update(record.state for record in fresh)
-            known.update(record.id for record in fresh)
-            if fresh:
-                pages += 1
-                yield Page(fresh, page.served_at)
-        if len(known) == known_before or (pages == 1 and not known_before):
+    made = quiet = 0
+    while made < (_PASSES if passes.are_alike else 2 * _PASSES):
+        known_before = len(known)
+        pages = yield from passes.next_one()
+        made += 1
+        if pages is None:
+            return False
+        known = {identity for identity, _ in passes.known}
+        quiet = quiet + 1 if len(known) == known_before else 0
+        if quiet >= (1 if passes.are_alike else _PASSES) or (pages == 1 and not known_before):
             return True
     return False
 
@@ -232,12 +341,17 @@ class Place:
         return {"anchor": self.anchor.isoformat() if self.anchor else None, "offset": self.offset}
 
 
-def reread(list_page: ListPage, place: Place, page_size: int, *, sort: bool, anchor: bool) -> tuple[Page, Place | None]:
+def reread(
+    list_page: ListPage, place: Place, page_size: int, *, sort: bool, anchor: bool, pages_by_offset: bool = True
+) -> tuple[Page, Place | None]:
     """The page of a list at a place, and the place behind it; None when the list has ended there.
 
     Made for looking again at what has long been read, a page a run: it may miss what moves, for it comes round again.
+    Without offset it comes as far as its anchors move.
     """
-    parameters: dict[str, str | int] = {"limit": page_size, "offset": place.offset}
+    parameters: dict[str, str | int] = {"limit": page_size}
+    if pages_by_offset:
+        parameters["offset"] = place.offset
     if sort:
         parameters |= {"sort": "updated_at", "order": "asc"}
     if anchor and place.anchor is not None:
@@ -246,6 +360,9 @@ def reread(list_page: ListPage, place: Place, page_size: int, *, sort: bool, anc
     newest = _newest(page.records)
     if not page.records:
         return page, None
+    if not pages_by_offset:
+        has_moved = anchor and newest is not None and (place.anchor is None or newest > place.anchor)
+        return page, Place(newest) if has_moved else None
     if anchor and newest is not None and _is_worth_an_anchor(newest, place, page):
         # The last record comes once more: it tells the next page that the list has not ended there.
         return page, Place(newest, 0) if len(page.records) > 1 else Place(newest, 1)
@@ -262,55 +379,95 @@ def _is_worth_an_anchor(newest: datetime, place: Place, page: Page) -> bool:
     return _floor(newest, coarseness) > _floor(place.anchor, coarseness)
 
 
-def _one_pass(list_page: ListPage, asked: Parameters, page_size: int) -> Iterator[Page]:
-    """From the first page to where nothing new of this pass comes. Pages overlap by one record, as in a tie."""
-    offset = longest_page = steps_back = repeats = 0
-    seen: set[State] = set()
-    previous: list[State] = []
-    while True:
-        page = list_page({**asked, "offset": offset})
-        states = [record.state for record in page.records]
-        joins = offset == 0 or longest_page == 1 or (bool(states) and states[0] in seen)
-        if not joins and steps_back < _STEPS_BACK:
-            steps_back += 1
-            offset = max(0, offset - (longest_page - 1))
-            continue
-        if not states:
-            return
-        repeats = repeats + 1 if states == previous else 0
-        if repeats == _REPEATS:
-            if len(states) >= page_size:
-                raise ContradictsSupportTable(f"expected offset to move through the list, but {_MAY_BE_MORE}")
-            return
-        previous = states
-        longest_page = max(longest_page, len(states))
-        yield page
-        if seen.issuperset(states) and len(states) < longest_page:
-            return
-        seen.update(states)
-        offset += max(1, len(states) - 1)
+class _Passes:
+    """Passes over a whole list, from the first page to where nothing new of that pass comes."""
+
+    def __init__(self, list_page: ListPage, asked: Parameters, page_size: int) -> None:
+        self.known: set[State] = set()
+        self.are_alike = True
+        """Whether the order was the same in each."""
+        self._places: dict[State, int] = {}
+        self._list_page = list_page
+        self._asked = asked
+        self._page_size = page_size
+        self._began_at: datetime | None = None
+
+    def next_one(self) -> Generator[Page, None, int | None]:
+        """Yield what is not yet `known`, and make it so. Pages overlap by one record.
+
+        Returns how many pages showed more than an overlap; None where the end was not seen, for the server ignores the
+        offset, or the list grows at its end as fast as it is read.
+        """
+        offset = longest_page = repeats = pages = requests_past_the_start = 0
+        patience = _PATIENCE
+        before, seen = self._places, dict[State, int]()
+        self._places = seen
+        previous: list[State] = []
+        while True:
+            page = self._list_page({**self._asked, "offset": offset})
+            self._began_at = self._began_at or page.served_at
+            states = [record.state for record in page.records]
+            patience -= 1
+            if patience < 0:
+                raise ContradictsSupportTable(_RESTLESS)
+            joins = offset == 0 or longest_page == 1 or (bool(states) and states[0] in seen)
+            if not joins:
+                offset = max(0, offset - (longest_page - 1))
+                continue
+            if not states:
+                return pages
+            repeats = repeats + 1 if states == previous else 0
+            if repeats == _REPEATS:
+                if len(states) >= self._page_size:
+                    raise ContradictsSupportTable(f"expected offset to move through the list, but {_MAY_BE_MORE}")
+                return None
+            previous = states
+            longest_page = max(longest_page, len(states))
+            fresh = [record for record in page.records if record.state not in self.known]
+            is_late = all(_came_between(self._began_at, record.updated_at, page.served_at) for record in fresh)
+            pages += bool(fresh) or len(states) > 1
+            if fresh:
+                self.known.update(states)
+                yield Page(fresh, page.served_at)
+            if fresh and is_late and offset > 0:
+                requests_past_the_start += 1
+                if requests_past_the_start > _REQUESTS_PAST_THE_START:
+                    return None
+            is_all_seen = seen.keys() >= set(states)
+            if is_all_seen and len(states) < longest_page:
+                return pages
+            if not is_all_seen and (offset > 0 or not is_late):
+                patience = _PATIENCE
+            places = [before[state] for state in states if state in before]
+            self.are_alike = self.are_alike and places == sorted(places)
+            for state in states:
+                seen.setdefault(state, len(seen))
+            offset += max(1, len(states) - 1)
 
 
-def _sorted_from(anchor: datetime | None, offset: int, page_size: int) -> Parameters:
-    parameters: dict[str, str | int] = {
-        "limit": page_size,
-        "offset": offset,
-        "sort": "updated_at",
-        "order": "asc",
-    }
+def _sorted_from(anchor: datetime | None, offset: int | None, page_size: int) -> Parameters:
+    parameters: dict[str, str | int] = {"limit": page_size, "sort": "updated_at", "order": "asc"}
+    if offset is not None:
+        parameters["offset"] = offset
     if anchor is not None:
         parameters["updated_gte"] = as_text(anchor)
     return parameters
 
 
-def _refuse_disorder(records: list[Listed], seen: set[State]) -> None:
-    """Times must not fall, and inside one time what is new must not stand before what was seen."""
-    timed = [(record.updated_at, record.state in seen) for record in records if record.updated_at is not None]
-    for (earlier, earlier_was_seen), (later, later_was_seen) in pairwise(timed):
-        if later < earlier:
-            raise ContradictsSupportTable(f"expected records sorted by updated_at, but {later} came after {earlier}")
-        if later == earlier and later_was_seen and not earlier_was_seen:
-            raise ContradictsSupportTable(_UNSTEADY.format(later))
+def _came_between(began_at: datetime, moment: datetime | None, served_at: datetime) -> bool:
+    """Whether something was updated since a walk began. What lies far in the future is not: it is only misdated."""
+    return moment is not None and began_at <= moment <= served_at + _FAR_AHEAD
+
+
+def _is_older(record: Listed, start: datetime | None) -> bool:
+    return start is not None and record.updated_at is not None and record.updated_at < start
+
+
+def _last_tie(records: list[Listed]) -> int:
+    """Where those records begin that share the last one's time."""
+    return next(
+        (at for at in range(len(records) - 1, 0, -1) if records[at - 1].updated_at != records[-1].updated_at), 0
+    )
 
 
 def _granularity(anchor: datetime, records: list[Listed]) -> timedelta:
@@ -331,6 +488,10 @@ def _times(records: Iterable[Listed]) -> list[datetime]:
 
 def _newest(records: list[Listed]) -> datetime | None:
     return max(_times(records), default=None)
+
+
+def _lowered(moment: datetime, by: timedelta) -> datetime:
+    return moment - min(by, moment - _EARLIEST)
 
 
 def _floor(moment: datetime, granularity: timedelta) -> datetime:

@@ -38,6 +38,10 @@ class ObjectSupport(msgspec.Struct, frozen=True):
         return self.list_updated_gte in _OFFERED
 
     @property
+    def requires_updated_gte(self) -> bool:
+        return self.list_updated_gte == "supported-required"
+
+    @property
     def sorts_by_update(self) -> bool:
         return self.list_sort_by_updated_at in _OFFERED and self.list_order in _OFFERED
 

@@ -138,6 +138,11 @@ class UnifiedClient:
                 "The request could not even be made. Check sources.unified.api_key and sources.unified.base_url for "
                 "characters that do not belong there."
             ) from error
+        except httpx.InvalidURL as error:
+            raise RequestRefused(
+                f"Expected an id that a URL can hold, got one that it cannot ({error}). It begins: GET {path[:100]}. "
+                "Nothing can be asked of it."
+            ) from error
         except httpx.RequestError as error:
             raise _PassingFault(f"{type(error).__name__}: {error}") from error
         if answer.status_code in _PASSING_STATUS:
@@ -160,7 +165,7 @@ class UnifiedClient:
                 )
             case 403:
                 error = GrantPermission(f"{said} Grant the permission to the connection in the Unified.to console.")
-            case 404:
+            case 404 | 410:
                 error = UnknownId(f"{said} The API does not know this path or id.")
             case 501:
                 error = CallNotOffered(f"{said} This integration does not offer the call.")

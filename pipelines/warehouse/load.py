@@ -23,6 +23,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from pipelines.errors import FixConfiguration, LoadFailed, TicketingError, TryAgainLater
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.destinations import destination_of
+from pipelines.warehouse.destinations.destination import causes
 from pipelines.warehouse.lock import has_writer, one_writer
 from pipelines.warehouse.quarantine import KEPT, quarantine, unfinished_packages
 from pipelines.warehouse.runs import newest_load, refuse_newer_schema
@@ -88,7 +89,8 @@ def open_pipeline(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> dl
 def reading(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> Iterator[dlt.Pipeline | None]:
     """A dlt pipeline to look at the warehouse with, None before the first load. Leaves what is pending alone.
 
-    Raises `WarehouseBusy` if the warehouse cannot be read beside the process that still writes to it after the wait.
+    Raises `WarehouseBusy` if the warehouse cannot be read beside the process that still writes to it after the wait,
+    and the `TicketingError` that says so if it cannot be read at all.
     """
     destination = destination_of(warehouse)
     if not destination.exists():
@@ -100,8 +102,9 @@ def reading(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> Iterator
             destination.prove_writable(time.monotonic() + wait_seconds)
         pipeline = _pipeline(warehouse, Path(held.enter_context(tempfile.TemporaryDirectory())))
         try:
-            refuse_newer_schema(pipeline, warehouse.name)
-            yield pipeline
+            with destination.naming_faults():
+                refuse_newer_schema(pipeline, warehouse.name)
+                yield pipeline
         except (DatabaseException, PipelineStepFailed) as error:
             raise FixConfiguration(
                 f"Expected to read the schema {DATASET} of {warehouse.name}, but: {_reason(error)}. Let this user read "
@@ -151,7 +154,10 @@ def load(pipeline: dlt.Pipeline, source: DltSource, warehouse: WarehouseSettings
         pipeline.drop().sync_destination()
         pipeline.extract(source)
     except PipelineStepFailed as error:
-        raise _named(error) from error
+        named = _named(error)
+        if named is error:
+            raise
+        raise named from error
     destination_of(warehouse).prove_exclusive()
     try:
         _normalize_and_load(pipeline)
@@ -196,8 +202,8 @@ def _pipeline(warehouse: WarehouseSettings, pipelines_dir: Path) -> dlt.Pipeline
         destination=destination_of(warehouse).for_dlt(),
         dataset_name=DATASET,
     )
-    # dlt warns of every JSON column, whose Arrow type is text.
-    logging.getLogger("dlt").setLevel(os.environ.get("RUNTIME__LOG_LEVEL", "ERROR"))
+    # dlt's errors quote the rows that were refused; our own say what happened without them.
+    logging.getLogger("dlt").setLevel(os.environ.get("RUNTIME__LOG_LEVEL", "CRITICAL"))
     return pipeline
 
 
@@ -218,7 +224,7 @@ def _read_base(warehouse: WarehouseSettings) -> str | None:
 
 def _named(error: PipelineStepFailed) -> BaseException:
     """What really happened: dlt wraps whatever ends a step, Ctrl-C too. A bug in extracting stays as it is."""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, TicketingError | KeyboardInterrupt):
             return cause
     if error.step == "sync":
@@ -232,16 +238,8 @@ def _named(error: PipelineStepFailed) -> BaseException:
 def _is_final(error: BaseException) -> bool:
     """Whether another try would end the same way: dlt calls it terminal, and it is no fault of disk or network."""
     return isinstance(error, TerminalException | NormalizeJobFailed) and not any(
-        isinstance(cause, OSError | MemoryError) for cause in _causes(error)
+        isinstance(cause, OSError | MemoryError) for cause in causes(error)
     )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it, the latest first."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
 
 
 def _not_taken(what: str, error: Exception) -> str:

@@ -18,6 +18,7 @@ import msgspec
 from pipelines.errors import WarehouseBusy
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.destinations import destination_of
+from pipelines.warehouse.destinations.destination import HOW_TO_WAIT
 
 
 class Holder(msgspec.Struct):
@@ -43,14 +44,15 @@ def one_writer(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> Itera
         lock.acquire(timeout=wait_seconds)
     except filelock.Timeout:
         raise WarehouseBusy(
-            f"Another process is writing to this warehouse: {_described(card)}. Wait for it to end and run "
-            "this again (sync, build and run take --wait SECONDS to queue behind it)."
+            f"Another process is writing to this warehouse: {_described(card)}. {HOW_TO_WAIT}"
         ) from None
     try:
         with destination_of(warehouse).exclusively(deadline):
             card.write_bytes(msgspec.json.encode(_this_process()))
-            yield
-            card.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                card.unlink(missing_ok=True)
     finally:
         lock.release()
 

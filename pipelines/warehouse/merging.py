@@ -1,5 +1,5 @@
-"""How staged rows meet stored ones: unchanged rows are left alone, an older state never replaces a newer one, and what
-is history is written once."""
+"""How staged rows meet stored ones: unchanged rows are left alone, an older state does not replace a newer one that was
+seen about the same time or later, and what is history is written once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from pipelines.errors import FixConfiguration
 from transforms.schemas import REJECTED_RECORDS, TICKET_VERSIONS, TableSchema
 
 _WRITTEN_ONCE = frozenset({TICKET_VERSIONS.name, REJECTED_RECORDS.name})
+
+_LONGEST_LAG = "interval '1 hour'"
+"""For so long a server may go on showing a state that has passed; what it shows later is so, whatever its time."""
 
 
 class Merging:
@@ -73,10 +76,12 @@ def _merge(schema: TableSchema, stored_table: str) -> TDeleteInsertStrategyDict:
     elif "_deleted_at" in schema.columns:
         unchanged = "stored_row_hash = _row_hash"
         # What a list shows is there, however old: only among living rows does the newer one stay.
-        newer = "(stored_updated_at > updated_at and stored_deleted_at is null)"
-        disposition["source_filter"] = _not_stored(
-            schema, stored_table, ("_row_hash", "updated_at", "_deleted_at"), f"({unchanged} or {newer})"
+        newer = (
+            "(stored_updated_at > updated_at and stored_deleted_at is null "
+            f"and stored_observed_at > _observed_at - {_LONGEST_LAG})"
         )
+        compared = ("_row_hash", "updated_at", "_deleted_at", "_observed_at")
+        disposition["source_filter"] = _not_stored(schema, stored_table, compared, f"({unchanged} or {newer})")
     elif "_row_hash" in schema.columns:
         disposition["source_filter"] = _not_stored(schema, stored_table, ("_row_hash",), "stored_row_hash = _row_hash")
     return disposition

@@ -11,7 +11,7 @@ import dlt
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from pipelines.errors import FixConfiguration
-from transforms.schemas import DATASET, RECORD_TABLES, SCHEMA_VERSION, SYNC_RUNS
+from transforms.schemas import DATASET, NOTE_SWEEPS, RECORD_TABLES, SCHEMA_VERSION, SYNC_RUNS
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,12 @@ def newest_load(pipeline: dlt.Pipeline) -> str:
     """The id of the last load that the warehouse has; empty before the first."""
     rows = _rows(pipeline, "select max(load_id) from {loads} where status = 0", loads="_dlt_loads")
     return (rows[0][0] if rows else None) or ""
+
+
+def swept_connections(pipeline: dlt.Pipeline) -> list[str]:
+    """The connections whose notes have ever been read ticket by ticket."""
+    rows = _rows(pipeline, "select distinct connection_id from {note_sweeps} order by 1", note_sweeps=NOTE_SWEEPS.name)
+    return [connection_id for (connection_id,) in rows]
 
 
 def read_status(pipeline: dlt.Pipeline) -> list[ObjectStatus]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dlt
@@ -19,8 +19,13 @@ select tickets.id, tickets._row_hash
 from {tickets} as tickets
 left join {note_sweeps} as sweeps on sweeps.connection_id = tickets.connection_id and sweeps.ticket_id = tickets.id
 where tickets.connection_id = %s and tickets._deleted_at is null
-    and (sweeps.ticket_row_hash is null or sweeps.ticket_row_hash <> tickets._row_hash)
-order by tickets.updated_at desc, tickets.id
+    and (
+        sweeps.ticket_row_hash is null
+        or sweeps.ticket_row_hash <> tickets._row_hash
+        or sweeps.swept_at < tickets._observed_at
+        or sweeps.swept_at < least(tickets.updated_at, tickets._observed_at) + {lookback}
+    )
+order by sweeps.ticket_id is not null and sweeps.ticket_row_hash is null, tickets.updated_at desc, tickets.id
 limit %s
 """
 
@@ -49,9 +54,11 @@ class Stored:
     def __init__(self, connection_id: str) -> None:
         self._connection_id = connection_id
 
-    def changed_tickets(self, limit: int) -> list[StoredTicket]:
-        """Living tickets whose notes were never read since they got into their present state, newest first."""
-        return [StoredTicket(*row) for row in self._rows(_CHANGED, self._connection_id, limit)]
+    def changed_tickets(self, lookback: timedelta, limit: int) -> list[StoredTicket]:
+        """Living tickets whose notes were not read since a lookback after they got into their present state, for a
+        note may become visible late; newest first, those at the end whose notes could not be read the last time."""
+        query = _CHANGED.replace("{lookback}", f"interval '{int(lookback.total_seconds())} seconds'")
+        return [StoredTicket(*row) for row in self._rows(query, self._connection_id, limit)]
 
     def unswept_tickets(self, swept_before: datetime, limit: int) -> list[StoredTicket]:
         """Open, unchanged tickets whose notes were last read before a time, longest unread first."""

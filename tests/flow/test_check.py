@@ -3,31 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
 
 from pipelines.check import CheckReport, check, total_forecast
 from pipelines.sandbox import Faults, Sandbox
 from pipelines.settings import WarehouseSettings
-from pipelines.status import cursors_in
-from pipelines.sync import SyncReport
+from pipelines.status import cursors_in, due_tickets_in
+from pipelines.sync import SyncReport, sync
 from pipelines.ticketing.plans import Strategy
 from tests.flow.conftest import settings_for
 
 RunSync = Callable[..., SyncReport]
 
 
-def checked(sandbox: Sandbox, warehouse: WarehouseSettings, **settings: object) -> CheckReport:
-    return check(settings_for(sandbox, **settings), cursors_in(warehouse))
+def checked(sandbox: Sandbox, warehouse: WarehouseSettings, **changed: object) -> CheckReport:
+    settings = settings_for(sandbox, **changed)
+    return check(settings, cursors_in(warehouse), due_tickets=lambda now: due_tickets_in(warehouse, settings, now))
 
 
+@pytest.mark.parametrize("helpdesk", ["zendesk", "helpscout"])
+@pytest.mark.parametrize("page_size", [10, 100])
 def test_the_forecast_of_calls_is_near_what_the_sync_then_makes(
+    warehouse: WarehouseSettings, helpdesk: str, page_size: int
+) -> None:
+    with Sandbox(seed=7, tickets=100, helpdesks=(helpdesk,)) as sandbox:
+        for hours_since in (0, 0, 1, 25, 0):
+            sandbox.world.live(hours=hours_since)
+            forecast, seconds = total_forecast(checked(sandbox, warehouse, page_size=page_size).connections)
+            report = sync(settings_for(sandbox, page_size=page_size), warehouse)
+            made = sum(outcome.calls.requests for outcome in report.outcomes)
+            assert abs(forecast - made) <= 0.25 * made + 2, (hours_since, forecast, made)
+            assert seconds > 0
+
+
+def test_the_forecast_knows_the_pages_of_a_second_look(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
-    for _ in range(2):
-        forecast, seconds = total_forecast(checked(sandbox, warehouse, page_size=10).connections)
-        report = run_sync(settings={"page_size": 10})
-        made = sum(outcome.calls.requests for outcome in report.outcomes)
-        assert 0.6 * made <= forecast <= 1.5 * made + 16
-        assert seconds > 0
+    def forecast(reread_pages: int) -> int:
+        return total_forecast(checked(sandbox, warehouse, reread_pages=reread_pages).connections)[0]
+
+    assert forecast(5) == forecast(0)
+    run_sync()
+    incremental = [outcome for outcome in run_sync().outcomes if outcome.plan == Strategy.BY_ANCHOR.value]
+    assert forecast(5) == forecast(0) + 5 * len(incremental)
+
+
+def test_the_forecast_of_notes_by_ticket_is_of_the_tickets_that_are_due(warehouse: WarehouseSettings) -> None:
+    def forecast(**settings: object) -> int | None:
+        (connection,) = checked(sandbox, warehouse, **settings).connections
+        return next(item.calls_forecast for item in connection.objects if item.table == "notes")
+
+    with Sandbox(seed=7, tickets=40, helpdesks=("helpscout",)) as sandbox:
+        (connection,) = sandbox.world.connections()
+        assert 40 <= (forecast() or 0) <= 50
+        for _ in range(2):
+            sync(settings_for(sandbox), warehouse)
+            sandbox.world.advance(timedelta(hours=1))
+        assert forecast() == 0
+        tickets = sandbox.world.records(connection["id"], "ticket")
+        closed, open_ticket = (
+            next(ticket["id"] for ticket in tickets if (ticket["status"] == "CLOSED") == is_closed)
+            for is_closed in (True, False)
+        )
+        sandbox.world.patch(connection["id"], "ticket", closed, {"subject": "changed"})
+        sandbox.world.patch(connection["id"], "ticket", open_ticket, {"subject": "changed"})
+        assert forecast() == 2
+        sandbox.world.advance(timedelta(days=1))
+        open_tickets = sum(ticket["status"] != "CLOSED" for ticket in tickets)
+        assert forecast() == open_tickets + 1
+        assert forecast(note_sweep_calls=0) == 2
 
 
 def test_the_plan_that_is_shown_is_the_plan_that_is_used(

@@ -105,13 +105,18 @@ def test_a_wrong_setting_names_itself_and_what_was_expected(
 
 
 @pytest.mark.parametrize(
-    ("content", "expected"), [("[sources.unified]\npagesize = 5\n", "pagesize"), ("x = [", "cannot be read")]
+    ("file", "content", "expected"),
+    [
+        ("config.toml", "[sources.unified]\npagesize = 5\n", ".dlt/config.toml and .dlt/secrets.toml, got pagesize."),
+        ("secrets.toml", '[sources.unified]\napikey = ""\n', ".dlt/config.toml and .dlt/secrets.toml, got apikey."),
+        ("config.toml", "x = [", "cannot be read"),
+    ],
 )
 def test_a_configuration_file_with_a_mistake_is_named(
-    command_environment: dict[str, str], tmp_path: Path, content: str, expected: str
+    command_environment: dict[str, str], tmp_path: Path, file: str, content: str, expected: str
 ) -> None:
     (tmp_path / ".dlt").mkdir()
-    (tmp_path / ".dlt" / "config.toml").write_text(content)
+    (tmp_path / ".dlt" / file).write_text(content)
     for command in ("check", "sync", "status"):
         ended = ticketing(command, env=command_environment, cwd=tmp_path)
         if command != "status" or expected == "cannot be read":
@@ -197,7 +202,7 @@ def test_postgres_is_checked_synced_built_and_looked_at(
         (lambda url: url.replace("127.0.0.1", "no-such-host.invalid"), 2, "no-such-host.invalid"),
         (lambda url: re.sub(r":\d+/", ":1/", url), 1, "Connection refused"),
         (lambda url: f"{url}?sslmode=nonsense", 2, "sslmode"),
-        (lambda url: f"{url}?nonsense=1", 2, "nonsense"),
+        (lambda url: f"{url}?nonsense=1", 2, "got nonsense"),
     ],
     ids=["password", "database", "host", "port", "value of an option", "name of an option"],
 )
@@ -230,6 +235,35 @@ def test_a_postgres_may_be_configured_in_a_table_of_secrets(
     ended = ticketing("sync", "--select", "tickets", env=command_environment, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert query(warehouse, "select * from raw_unified.tickets")
+
+
+@on_postgres
+def test_a_postgres_is_found_by_a_url_with_its_parts_among_the_options(
+    warehouse: PostgresWarehouse, command_environment: dict[str, str]
+) -> None:
+    name = "DESTINATION__POSTGRES__CREDENTIALS"
+    url = f"postgresql://{warehouse.username}@/{warehouse.database}?password={warehouse.password}&host=127.0.0.1"
+    ended = ticketing("sync", "--select", "tickets", env=command_environment | {name: f"{url}&port={warehouse.port}"})
+    assert ended.returncode == 0, ended.stderr
+    assert query(warehouse, "select * from raw_unified.tickets")
+
+
+@on_postgres
+def test_no_row_that_postgres_refuses_is_shown(
+    sandbox: Sandbox, warehouse: PostgresWarehouse, command_environment: dict[str, str]
+) -> None:
+    connection_id = sandbox.world.connections()[0]["id"]
+    command = ("sync", "--select", "tickets", "--connection", connection_id)
+    assert ticketing(*command, env=command_environment).returncode == 0
+    change(warehouse, "alter table raw_unified.tickets add constraint polite check (subject not like '%SECRET%')")
+    sandbox.world.create(connection_id, "ticket", {"subject": "\x1b[2J\x1b[31mSECRET\x1b]0;pwned\x07"})
+    ended = ticketing(*command, env=command_environment)
+    assert ended.returncode == 1
+    assert 'violates check constraint "polite"' in ended.stderr
+    assert "SECRET" not in ended.stdout + ended.stderr
+    assert "\x1b" not in ended.stdout + ended.stderr
+    wordy = ticketing(*command, env=command_environment | {"RUNTIME__LOG_LEVEL": "ERROR"})
+    assert "SECRET" in wordy.stderr
 
 
 @on_postgres

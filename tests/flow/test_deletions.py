@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from pipelines.errors import UnknownId
 from pipelines.sandbox import Faults, Sandbox, World
+from pipelines.sandbox.answers import Api, Refusal
+from pipelines.sandbox.support import support_table
 from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport, reconcile, sync
 from pipelines.unified_api.client import UnifiedClient
+from pipelines.unified_api.records import Page
 from tests.flow.conftest import on_both, settings_for
 from tests.flow.truth import OBJECTS, assert_same, deleted_rows, query, stored_rows
 
@@ -206,6 +211,110 @@ def test_a_get_that_knows_nothing_proves_nothing(
     )
     assert reasons == [{"_deletion_reason": "absent"}]
     assert_same(sandbox.world, warehouse)
+
+
+def test_a_server_that_refuses_undocumented_fields_can_still_be_asked_for_one_record(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    [zendesk] = [item["id"] for item in sandbox.world.connections() if item["integration_type"] == "zendesk"]
+    sandbox.faults = Faults(fields_strict=True)
+    run_sync()
+    gone = sandbox.world.records(zendesk, "customer")[-1]["id"]
+    sandbox.world.delete(zendesk, "customer", gone)
+    for customer in sandbox.world.records(zendesk, "customer"):
+        sandbox.world.touch(zendesk, "customer", customer["id"])
+    sandbox.faults = Faults(fields_strict=True, visible_after_seconds=10_000_000)
+    report = reconcile(settings_for(sandbox, connection_ids=[zendesk]), warehouse, largest_deletion=1.0)
+    assert report.failed == []
+    [(key, row)] = deleted_rows(warehouse, "customers").items()
+    assert (key, row["_deletion_reason"]) == ((zendesk, gone), "not_found")
+
+
+@pytest.mark.parametrize("status", [400, 403, 410, 414])
+def test_an_id_that_is_refused_leaves_the_others_to_be_asked_for(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    world = sandbox.world
+    [front] = [item["id"] for item in world.connections() if item["integration_type"] == "front"]
+    run_sync()
+    refused, gone, *_ = sorted(record["id"] for record in world.records(front, "customer"))
+    honest = Api._must_exist
+
+    def answer(self: Api, where: Any, record_id: str) -> Any:
+        if record_id == refused:
+            raise Refusal(status, "not this one")
+        return honest(self, where, record_id)
+
+    monkeypatch.setattr(Api, "_must_exist", answer)
+    for customer in world.records(front, "customer"):
+        world.touch(front, "customer", customer["id"])
+    world.delete(front, "customer", gone)
+    sandbox.faults = Faults(visible_after_seconds=300)
+    settings = settings_for(sandbox, connection_ids=[front])
+    report = reconcile(settings, warehouse, select=["customers"], largest_deletion=1.0)
+    expected = {gone, refused} if status == 410 else {gone}
+    assert {record_id for _, record_id in deleted_rows(warehouse, "customers")} == expected
+    assert bool(report.failed) is (status != 410)
+    assert status == 410 or "asking for them by their ids was refused" in str(report.failed[0].error)
+
+
+def test_a_record_that_answers_to_another_id_is_gone(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_reconcile: RunSync
+) -> None:
+    """As two customers do who were merged: the old id leads to the one that is left."""
+    world = sandbox.world
+    run_sync()
+    [front] = [item["id"] for item in world.connections() if item["integration_type"] == "front"]
+    merged = world.records(front, "customer")[0]["id"]
+    world.mangle(front, "customer", merged, b'{"id": "survivor"}')
+    assert run_reconcile(select=["customers"]).exit_code == 0
+    assert deleted_rows(warehouse, "customers").keys() == {(front, merged)}
+
+
+@pytest.mark.parametrize("record_id", [".", "..", "a/b", "ü?#%", "x y"])
+def test_an_odd_id_is_asked_for_as_it_is_or_not_at_all(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, record_id: str
+) -> None:
+    [front] = [item["id"] for item in sandbox.world.connections() if item["integration_type"] == "front"]
+    sandbox.world.create(front, "customer", {"id": record_id, "name": "Odd"})
+    run_sync()
+    sandbox.world.touch(front, "customer", record_id)
+    sandbox.faults = Faults(visible_after_seconds=300)
+    reconcile(settings_for(sandbox, connection_ids=[front]), warehouse, select=["customers"])
+    assert deleted_rows(warehouse, "customers") == {}
+
+
+@pytest.mark.parametrize("table", ["tickets", "customers", "categories"])
+def test_a_list_that_shows_nothing_at_all_is_not_believed(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few there were, and where nothing can be asked for too."""
+    run_sync()
+    [groove] = [item["id"] for item in sandbox.world.connections() if item["integration_type"] == "groove"]
+    monkeypatch.setattr(UnifiedClient, "list", _listing_nothing(UnifiedClient.list))
+    report = reconcile(settings_for(sandbox, connection_ids=[groove]), warehouse, select=[table])
+    assert "Nothing was removed" in str(report.failed[0].error)
+    assert deleted_rows(warehouse, table) == {}
+
+
+def _listing_nothing(honest: Callable[..., Page]) -> Callable[..., Page]:
+    def answer(self: UnifiedClient, path: str, *arguments: Any) -> Page:
+        page = honest(self, path, *arguments)
+        return replace(page, records=[]) if path.startswith("/ticketing/") else page
+
+    return answer
+
+
+def test_an_updated_gte_that_is_required_is_always_sent(warehouse: WarehouseSettings) -> None:
+    world = World.seeded(seed=3, tickets=20, helpdesks=("front",))
+    table = support_table(raw=False)
+    for support in table.values():
+        support["list_updated_gte"] = "supported-required"
+    world.register_integration("front", table)
+    with Sandbox(world=world) as sandbox:
+        assert sync(settings_for(sandbox), warehouse).exit_code == 0
+        assert reconcile(settings_for(sandbox), warehouse).exit_code == 0
+        assert_same(world, warehouse)
 
 
 def test_a_404_for_the_notes_of_a_ticket_is_looked_into(

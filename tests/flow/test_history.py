@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.sandbox import Faults, Sandbox
 from pipelines.settings import WarehouseSettings
-from pipelines.sync import SyncReport, reconcile
+from pipelines.sync import SyncReport, reconcile, sync
 from tests.flow.conftest import backup, on_both, settings_for
 from tests.flow.truth import query
 
@@ -103,6 +103,35 @@ def test_a_ticket_that_is_new_tells_of_a_change_and_one_from_before_the_start_da
     assert by_id.pop(new) is False
     assert len(by_id) == 40
     assert all(by_id.values())
+
+
+def test_a_ticket_that_is_new_in_a_helpdesk_without_any_tells_of_a_change(warehouse: WarehouseSettings) -> None:
+    with Sandbox(seed=7, tickets=0, helpdesks=("zendesk",)) as sandbox:
+        [connection] = sandbox.world.connections()
+        sync(settings_for(sandbox), warehouse)
+        sandbox.world.advance(timedelta(hours=1))
+        sandbox.world.create(connection["id"], "ticket", {"subject": "new", "status": "ACTIVE"})
+        sync(settings_for(sandbox), warehouse)
+    assert [row["is_baseline"] for row in versions(warehouse)] == [False]
+
+
+def test_what_changes_in_a_list_without_any_time_tells_of_a_change(warehouse: WarehouseSettings) -> None:
+    with Sandbox(seed=7, tickets=5, helpdesks=("front",)) as sandbox:
+        world = sandbox.world
+        [connection] = world.connections()
+        timeless = {"updated_at": None}
+        ids = [ticket["id"] for ticket in world.records(connection["id"], "ticket")]
+        for ticket_id in ids:
+            world.patch(connection["id"], "ticket", ticket_id, {**timeless, "priority": "low"})
+        sync(settings_for(sandbox), warehouse)
+        world.advance(timedelta(hours=1))
+        world.patch(connection["id"], "ticket", ids[0], {**timeless, "priority": "urgent"})
+        sync(settings_for(sandbox), warehouse)
+    assert [(row["priority"], row["is_baseline"]) for row in versions(warehouse, ids[0])] == [
+        ("low", True),
+        ("urgent", False),
+    ]
+    assert len(versions(warehouse)) == len(ids) + 1
 
 
 @on_both

@@ -20,12 +20,13 @@ from dlt.common.schema import Schema
 from dlt.load import Load
 
 from pipelines.build import build
-from pipelines.errors import LoadFailed, WarehouseBusy
+from pipelines.errors import LoadFailed, TryAgainLater, WarehouseBusy
 from pipelines.sandbox import Sandbox
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
-from pipelines.status import PATIENCE, cursors_in, status
-from pipelines.sync import SyncReport
+from pipelines.status import PATIENCE, cursors_in, due_tickets_in, status
+from pipelines.sync import SyncReport, reconcile
 from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.warehouse.destinations.postgres_server import PostgresServer
 from pipelines.warehouse.load import Pending
 from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.quarantine import quarantine
@@ -256,7 +257,8 @@ with one_writer(pickle.loads(bytes.fromhex(sys.argv[1]))):
 
 @on_both
 def test_a_second_writer_is_told_who_holds_the_warehouse(run_sync: RunSync, warehouse: WarehouseSettings) -> None:
-    with _holding(warehouse) as holder, pytest.raises(WarehouseBusy, match=f"process {holder.pid} "):
+    queue = "sync, reconcile, build and run queue"
+    with _holding(warehouse) as holder, pytest.raises(WarehouseBusy, match=f"process {holder.pid} .*{queue}"):
         run_sync()
 
 
@@ -329,10 +331,57 @@ def test_a_run_that_lost_its_lock_loads_nothing(
     assert_same(sandbox.world, warehouse)
 
 
+@on_postgres
+@pytest.mark.parametrize("command", ["status", "check", "build", "sync"])
+def test_a_server_that_goes_away_between_two_calls_is_said_to_be_away(
+    warehouse: PostgresWarehouse, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    run_sync(select=["tickets"])
+    commands: dict[str, tuple[Callable[[], object], str]] = {
+        "status": (lambda: status(warehouse), "exists"),
+        "check": (lambda: cursors_in(warehouse), "exists"),
+        "build": (lambda: build(warehouse), "prove_writable"),
+        "sync": (run_sync, "prove_writable"),
+    }
+    run, first_call = commands[command]
+    reach = getattr(PostgresServer, first_call)
+
+    def reach_once(self: PostgresServer, *arguments: object) -> object:
+        answer = reach(self, *arguments)
+        server = replace(warehouse, database="postgres")
+        change(server, f"alter database {warehouse.database} allow_connections false")
+        return answer
+
+    monkeypatch.setattr(PostgresServer, first_call, reach_once)
+    with pytest.raises(TryAgainLater, match=r"not currently accepting connections.*run this again once it is up"):
+        run()
+
+
+@on_postgres
+def test_a_server_that_goes_away_while_it_is_read_from_is_said_to_be_away(
+    sandbox: Sandbox, warehouse: PostgresWarehouse, run_sync: RunSync
+) -> None:
+    class Saboteur(Watcher):
+        def page_read(self, outcome: Outcome) -> None:
+            server = replace(warehouse, database="postgres")
+            change(server, f"alter database {warehouse.database} allow_connections false")
+
+    run_sync(select=["tickets"])
+    with pytest.raises(TryAgainLater, match="not currently accepting connections"):
+        reconcile(settings_for(sandbox), warehouse, select=["tickets"], watcher=Saboteur())
+
+
+@on_postgres
+def test_a_server_that_cuts_a_connection_off_is_said_to_be_away(warehouse: PostgresWarehouse) -> None:
+    with pytest.raises(TryAgainLater, match="Expected Postgres to answer"), one_writer(warehouse):
+        change(warehouse, "select pg_terminate_backend(pg_backend_pid())")
+
+
 @on_both
 def test_the_lock_is_free_after_a_failure(warehouse: WarehouseSettings) -> None:
     with pytest.raises(ValueError, match="inside"), one_writer(warehouse):
         raise ValueError("inside")
+    assert not (warehouse.state_dir / "writer.json").exists()
     with one_writer(warehouse):
         card = json.loads((warehouse.state_dir / "writer.json").read_text())
         assert card["pid"] == os.getpid()
@@ -347,6 +396,7 @@ def test_status_of_postgres_waits_for_no_writer(
         started = time.monotonic()
         assert len(status(warehouse).objects) == 16
         assert len(cursors_in(warehouse)) >= 12
+        assert due_tickets_in(warehouse, settings_for(sandbox), sandbox.world.now) == {}
         assert time.monotonic() - started < PATIENCE
 
 

@@ -77,7 +77,9 @@ bad_days = st.builds(
     visible_after_seconds=st.sampled_from([0.0, 0.0, 30.0, 400.0]),
     cut_updated_gte=st.sampled_from([None, "seconds", "minutes"]),
     ignore_updated_gte=st.sampled_from([False, False, False, True]),
-    page_cap=st.sampled_from([None, 3, 9]),
+    unstable_ties=st.sampled_from([False, False, False, True]),
+    fields_strict=st.sampled_from([False, False, False, True]),
+    page_cap=st.sampled_from([None, None, None, 3, 3, 9, 9, 9, 1]),
 )
 
 

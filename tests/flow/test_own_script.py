@@ -7,7 +7,8 @@ from pathlib import Path
 import dlt
 import pytest
 
-from pipelines.sandbox import Sandbox
+from pipelines.sandbox import Sandbox, World
+from pipelines.sandbox.support import support_table
 from pipelines.settings import WarehouseSettings
 from pipelines.ticketing.source import unified
 from tests.flow.conftest import destination_environment, on_both
@@ -69,6 +70,29 @@ def test_notes_that_are_listed_per_ticket_are_read_for_the_tickets_that_are_stor
         load("notes")
         (connection,) = sandbox.world.connections()
         there = {note["id"] for note in sandbox.world.records(connection["id"], "note")}
+        assert there
+        assert set(pipeline.dataset().notes.df()["id"]) == there
+
+
+def test_notes_whose_list_is_given_up_are_read_ticket_by_ticket_in_the_same_run(
+    warehouse: WarehouseSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in destination_environment(warehouse).items():
+        monkeypatch.setenv(name, value)
+    pipeline = dlt.pipeline(
+        "support",
+        pipelines_dir=str(tmp_path / "dlt"),
+        destination=warehouse.destination,
+        dataset_name="helpdesks",
+    )
+    world = World.seeded(seed=3, tickets=15, helpdesks=("front",))
+    truth, told = support_table(notes_per_ticket=True, raw=False), support_table(raw=False)
+    world.register_integration("front", truth, published=told)
+    with Sandbox(world=world) as sandbox:
+        for tables in (["tickets", "notes"], ["notes"]):
+            pipeline.run(unified(api_key=sandbox.api_key, base_url=sandbox.base_url, select=tables))
+        (connection,) = world.connections()
+        there = {note["id"] for note in world.records(connection["id"], "note")}
         assert there
         assert set(pipeline.dataset().notes.df()["id"]) == there
 

@@ -8,14 +8,15 @@ from datetime import timedelta
 import pytest
 
 from pipelines.check import check
-from pipelines.sandbox import Faults, Sandbox
+from pipelines.sandbox import Faults, Sandbox, World
+from pipelines.sandbox.support import support_table
 from pipelines.settings import WarehouseSettings
 from pipelines.status import cursors_in
-from pipelines.sync import SyncReport, sync
+from pipelines.sync import SyncReport, reconcile, sync
 from pipelines.ticketing import ticket_notes
 from tests.flow.conftest import on_both, settings_for
 from tests.flow.test_nothing_is_lost import LIES
-from tests.flow.truth import assert_same, deleted_rows, query, stored_rows
+from tests.flow.truth import assert_same, deleted_rows, query, stored_rows, true_rows
 
 RunSync = Callable[..., SyncReport]
 
@@ -163,9 +164,10 @@ def test_the_daily_look_keeps_to_its_budget_and_takes_the_longest_unseen_first(
     [connection] = world.connections()
     for ticket in world.records(connection["id"], "ticket")[:6]:
         world.patch(connection["id"], "ticket", ticket["id"], {"status": "ACTIVE"})
+    world.advance(timedelta(minutes=10))
     sync(settings_for(per_ticket), warehouse)
     world.advance(timedelta(hours=25))
-    settings = settings_for(per_ticket, note_sweep_calls=2)
+    settings = settings_for(per_ticket, note_sweep_calls=3)
     seen: list[str] = []
     for _ in range(2):
         sync(settings, warehouse)
@@ -276,3 +278,128 @@ def test_what_becomes_visible_late_is_covered_by_the_lookback(sandbox: Sandbox, 
     for connection_id in offered:
         for ticket in world.records(connection_id, "ticket"):
             assert stored[connection_id, ticket["id"]]["subject"] == ticket["subject"]
+
+
+WITHOUT_OFFSET = {
+    "by_anchor": support_table(offset=False, raw=False),
+    "changed_list": support_table(offset=False, sort_by_updated_at=False, raw=False),
+    "whole_list": support_table(
+        offset=False, updated_gte=False, sort_by_updated_at=False, raw=False, methods=("list", "update", "remove")
+    ),
+}
+
+
+def without_offset(strategy: str, tickets: int = 25) -> Sandbox:
+    """A helpdesk whose lists know no offset, and are read by this plan."""
+    world = World.seeded(seed=3, tickets=tickets, helpdesks=("front",))
+    world.register_integration("front", WITHOUT_OFFSET[strategy])
+    world.advance(timedelta(hours=1))
+    return Sandbox(world=world)
+
+
+def test_a_list_without_offset_is_read_by_anchor_whatever_the_server_serves_at_a_time(
+    warehouse: WarehouseSettings,
+) -> None:
+    with without_offset("by_anchor") as sandbox:
+        sandbox.faults = Faults(page_cap=10)
+        sandbox.world.refuse_unsupported = True
+        for _ in range(2):
+            report = sync(settings_for(sandbox), warehouse)
+            assert report.failed == []
+            assert {outcome.plan for outcome in report.outcomes} == {"by_anchor"}
+            assert_same(sandbox.world, warehouse)
+            sandbox.world.live(hours=1)
+
+
+@pytest.mark.parametrize("page_size", [10, 100])
+def test_a_tie_longer_than_a_page_without_offset_is_told_rather_than_cut(
+    warehouse: WarehouseSettings, page_size: int
+) -> None:
+    with without_offset("by_anchor") as sandbox:
+        [connection] = sandbox.world.connections()
+        ids = [row["id"] for row in sandbox.world.records(connection["id"], "ticket")]
+        sandbox.world.bulk_edit(connection["id"], "ticket", ids[3:], {"priority": "LOW"})
+        sandbox.faults = Faults(page_cap=10)
+        [failed] = sync(settings_for(sandbox, page_size=page_size), warehouse).failed
+    assert failed.object == "tickets"
+    assert "without offset" in str(failed.error)
+
+
+def test_what_a_short_page_without_offset_leaves_out_is_not_taken_for_deleted(warehouse: WarehouseSettings) -> None:
+    with without_offset("whole_list") as sandbox:
+        sync(settings_for(sandbox), warehouse)
+        assert_same(sandbox.world, warehouse)
+        sandbox.faults = Faults(page_cap=20)
+        assert reconcile(settings_for(sandbox), warehouse, largest_deletion=1.0).exit_code == 0
+        assert_same(sandbox.world, warehouse)
+
+
+@pytest.mark.parametrize("strategy", ["by_anchor", "changed_list"])
+def test_the_slow_second_look_needs_no_offset(warehouse: WarehouseSettings, strategy: str) -> None:
+    with without_offset(strategy) as sandbox:
+        settings = settings_for(sandbox, page_size=100 if strategy == "changed_list" else 10, reread_pages=1)
+        sync(settings, warehouse)
+        [connection] = sandbox.world.connections()
+        for record in sandbox.world.records(connection["id"], "ticket"):
+            sandbox.world.patch(connection["id"], "ticket", record["id"], {"subject": "quiet"}, quiet=True)
+        for _ in range(4):
+            assert sync(settings, warehouse).failed == []
+        assert {row["subject"] for row in query(warehouse, "select subject from raw_unified.tickets")} == {"quiet"}
+
+
+@pytest.mark.parametrize("helpdesk", ["zendesk", "gorgias", "hubspot"])
+def test_nothing_is_brought_in_that_is_older_than_the_start_date(warehouse: WarehouseSettings, helpdesk: str) -> None:
+    with Sandbox(seed=7, tickets=60, helpdesks=(helpdesk,)) as sandbox:
+        [connection] = sandbox.world.connections()
+        start = sorted(row["updated_at"] for row in sandbox.world.records(connection["id"], "ticket"))[40]
+        settings = settings_for(sandbox, start_date=start, page_size=10, reread_pages=2)
+        for _ in range(5):
+            sync(settings, warehouse)
+            sandbox.world.advance(timedelta(hours=1))
+        assert query(warehouse, f"select id from raw_unified.tickets where updated_at < '{start}'") == []
+
+
+def test_what_is_dated_far_in_the_future_is_read_however_much_it_is(
+    warehouse: WarehouseSettings,
+) -> None:
+    with Sandbox(seed=7, tickets=60, helpdesks=("zendesk",)) as sandbox:
+        [connection] = sandbox.world.connections()
+        sandbox.world.advance(timedelta(hours=1))
+        for minute, row in enumerate(sandbox.world.records(connection["id"], "ticket")):
+            moment = f"2099-01-01T00:{minute:02}:00Z"
+            sandbox.world.patch(connection["id"], "ticket", row["id"], {"updated_at": moment})
+        assert sync(settings_for(sandbox, page_size=5), warehouse).failed == []
+        assert_same(sandbox.world, warehouse)
+
+
+@pytest.mark.parametrize("helpdesk", ["zendesk", "gorgias", "front"])
+def test_a_server_of_one_record_a_page_is_read_whole(warehouse: WarehouseSettings, helpdesk: str) -> None:
+    with Sandbox(seed=7, tickets=12, helpdesks=(helpdesk,), faults=Faults(page_cap=1)) as sandbox:
+        assert sync(settings_for(sandbox), warehouse).failed == []
+        assert_same(sandbox.world, warehouse)
+
+
+@pytest.mark.parametrize("helpdesk", ["zendesk", "gorgias", "hubspot", "front"])
+def test_ties_in_another_order_each_time_lose_nothing(warehouse: WarehouseSettings, helpdesk: str) -> None:
+    with Sandbox(seed=7, tickets=30, helpdesks=(helpdesk,)) as sandbox:
+        [connection] = sandbox.world.connections()
+        ids = [row["id"] for row in sandbox.world.records(connection["id"], "ticket")]
+        sandbox.world.bulk_edit(connection["id"], "ticket", ids[5:25], {"priority": "LOW"})
+        sandbox.world.advance(timedelta(hours=1))
+        sandbox.faults = Faults(unstable_ties=True)
+        assert sync(settings_for(sandbox, page_size=6), warehouse).failed == []
+        assert_same(sandbox.world, warehouse)
+
+
+@pytest.mark.parametrize("helpdesk", ["zendesk", "gorgias", "front"])
+def test_a_run_comes_to_an_end_though_records_come_faster_than_it_reads(
+    warehouse: WarehouseSettings, helpdesk: str
+) -> None:
+    with Sandbox(seed=7, tickets=30, helpdesks=(helpdesk,)) as sandbox:
+        sandbox.faults = Faults(inserts=6, inserts_until=6_000, moves_apart_seconds=1)
+        report = sync(settings_for(sandbox, page_size=5), warehouse, select=["customers"])
+        assert report.failed == []
+        assert sum(outcome.calls.requests for outcome in report.outcomes) < 300
+        sandbox.faults = Faults()
+        sync(settings_for(sandbox), warehouse)
+        assert stored_rows(warehouse, "customers") == true_rows(sandbox.world, "customers")

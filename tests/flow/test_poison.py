@@ -47,6 +47,7 @@ def test_poison_arrives_or_is_rejected_by_name_and_the_next_run_goes_on(
             assert {row["reason"] for row in rejected} == {
                 "it has no id",
                 "its id is blank",
+                "its id is longer than 1,000 bytes",
                 "it is not a JSON object",
             }
         world.live(hours=2)
@@ -81,6 +82,26 @@ def test_a_body_of_many_megabytes_arrives_whole(
     [row] = query(warehouse, f"select length(description) as n, raw from raw_unified.tickets where id = '{ticket}'")
     assert row["n"] == len(text)
     assert row["raw"] == {"body": text}
+
+
+@on_both
+def test_an_id_too_long_to_be_looked_up_stops_nothing(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    world = sandbox.world
+    connection_id = world.connections()[0]["id"]
+    too_long = "".join(chr(0x4E00 + step * step % 20_000) for step in range(3_000))  # of which nothing can be packed
+    world.create(connection_id, "ticket", {"id": too_long, "subject": "too long"})
+    note = world.create(connection_id, "note", {"ticket_id": too_long, "description": "of it"})["id"]
+    innocent = world.create(connection_id, "ticket", {"subject": "innocent"})["id"]
+    for _ in range(2):
+        assert run_sync().exit_code == 0
+        assert (connection_id, innocent) in stored_rows(warehouse, "tickets")
+    rejected = query(warehouse, "select object, reason, record from raw_unified.rejected_records")
+    assert [(row["object"], row["reason"]) for row in rejected] == [("tickets", "its id is longer than 1,000 bytes")]
+    assert too_long in str(rejected[0]["record"])
+    [row] = query(warehouse, f"select ticket_id, _extra from raw_unified.notes where id = '{note}'")
+    assert row == {"ticket_id": None, "_extra": {"ticket_id": too_long}}
 
 
 @on_both

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipelines.errors import ApiKeyRejected, FixConfiguration, GrantPermission, ParameterRefused
-from pipelines.sandbox import Faults, Sandbox
+from pipelines.errors import ApiKeyRejected, CallNotOffered, FixConfiguration, GrantPermission, ParameterRefused
+from pipelines.sandbox import Faults, Sandbox, World
+from pipelines.sandbox.support import Support, support_table
 from pipelines.settings import PostgresWarehouse, WarehouseSettings
-from pipelines.sync import SyncReport
+from pipelines.sync import SyncReport, reconcile, sync
+from pipelines.ticketing.cursor import as_text
 from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
 from pipelines.unified_api.records import Page
-from tests.flow.conftest import backup, lose, on_both
-from tests.flow.truth import OBJECTS, assert_same, change, load_ids, query, stored_rows
+from tests.flow.conftest import backup, lose, on_both, settings_for
+from tests.flow.truth import OBJECTS, assert_same, change, load_ids, query, stored_rows, true_rows
 from transforms.schemas import RAW_TABLES
 
 RunSync = Callable[..., SyncReport]
@@ -92,20 +95,49 @@ def test_every_run_connection_and_object_has_a_row_in_sync_runs(
 
 
 @on_both
-def test_an_older_state_never_replaces_a_newer_one(
+def test_an_older_state_replaces_no_newer_one_that_was_seen_less_than_an_hour_before_or_later(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
     run_sync()
     connection_id = sandbox.world.connections()[0]["id"]
     ticket = sandbox.world.records(connection_id, "ticket")[0]
-    change(
-        warehouse,
-        "update raw_unified.tickets set updated_at = now() + interval '1 year', subject = 'newer', _row_hash = 'newer' "
-        f"where connection_id = '{connection_id}' and id = '{ticket['id']}'",
-    )
-    run_sync(full_refresh=True)
-    stored = stored_rows(warehouse, "tickets")[connection_id, ticket["id"]]
-    assert stored["subject"] == "newer"
+    for seen_before, expected in ((-600, "newer"), (59, "newer"), (61, ticket["subject"])):
+        seen_at = sandbox.world.now - timedelta(minutes=seen_before)
+        change(
+            warehouse,
+            "update raw_unified.tickets set updated_at = now() + interval '1 year', subject = 'newer', "
+            f"_row_hash = 'newer', _observed_at = '{seen_at.isoformat()}' "
+            f"where connection_id = '{connection_id}' and id = '{ticket['id']}'",
+        )
+        run_sync(full_refresh=True)
+        stored = stored_rows(warehouse, "tickets")[connection_id, ticket["id"]]
+        assert stored["subject"] == expected, seen_before
+    assert_same(sandbox.world, warehouse)
+
+
+@pytest.mark.parametrize("way", [{"full_refresh": True}, {"settings": {"reread_pages": 100}}], ids=["all", "reread"])
+def test_a_record_whose_time_has_gone_back_is_believed_when_it_is_still_so_an_hour_later(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, way: dict[str, Any]
+) -> None:
+    world = sandbox.world
+    before = {connection["id"]: world.records(connection["id"], "ticket")[0] for connection in world.connections()}
+    for connection_id, ticket in before.items():
+        world.patch(connection_id, "ticket", ticket["id"], {"subject": "a mistake"})
+    run_sync()
+    for connection_id, ticket in before.items():
+        put_back = {"subject": "put back", "updated_at": ticket["updated_at"]}
+        world.patch(connection_id, "ticket", ticket["id"], put_back)
+
+    def subjects() -> set[str]:
+        stored = stored_rows(warehouse, "tickets")
+        return {stored[connection_id, ticket["id"]]["subject"] for connection_id, ticket in before.items()}
+
+    run_sync(**way)
+    assert subjects() == {"a mistake"}
+    world.advance(timedelta(minutes=61))
+    run_sync(**way)
+    assert subjects() == {"put back"}
+    assert_same(world, warehouse)
 
 
 @on_both
@@ -118,17 +150,24 @@ def test_a_change_that_does_not_move_updated_at_is_stored_when_it_is_read_again(
     assert_same(sandbox.world, warehouse)
 
 
-def test_a_date_in_the_future_does_not_hide_what_changes_before_it(
-    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+@pytest.mark.parametrize("lag", [timedelta(0), timedelta(minutes=20)])
+def test_a_date_in_the_future_does_not_hide_what_a_helpdesk_changes_before_it_by_a_clock_that_lags(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, lag: timedelta
 ) -> None:
     world = sandbox.world
     connection_id = world.connections()[0]["id"]
-    tickets = [record["id"] for record in world.records(connection_id, "ticket")]
-    world.bulk_edit(connection_id, "ticket", tickets[:1], {"subject": "from 2099"}, at=datetime(2099, 1, 1, tzinfo=UTC))
-    run_sync()
-    world.advance(timedelta(hours=2))
-    world.patch(connection_id, "ticket", tickets[1], {"subject": "changed later"})
-    run_sync()
+    ahead, earlier, later = [record["id"] for record in world.records(connection_id, "ticket")[:3]]
+
+    def edit(ticket: str, subject: str, at: datetime) -> None:
+        world.patch(connection_id, "ticket", ticket, {"subject": subject, "updated_at": as_text(at)})
+
+    edit(ahead, "from 2099", datetime(2099, 1, 1, tzinfo=UTC))
+    world.advance(timedelta(hours=1))
+    edit(earlier, "changed before", world.now - lag)
+    run_sync(settings={"reread_pages": 0})
+    world.advance(timedelta(minutes=10))
+    edit(later, "changed later", world.now - lag)
+    run_sync(settings={"reread_pages": 0})
     assert_same(world, warehouse)
 
 
@@ -211,6 +250,92 @@ def test_a_workspace_where_nothing_can_be_read_is_not_all_well(sandbox: Sandbox,
     for connection in sandbox.world.connections():
         sandbox.world.change_connection(connection["id"], is_paused=True)
     assert run_sync().exit_code == 1
+
+
+def test_an_object_that_no_connection_offers_is_no_failure(warehouse: WarehouseSettings) -> None:
+    with Sandbox(seed=7, tickets=10, helpdesks=("zohodesk",)) as sandbox:
+        [connection] = sandbox.world.connections()
+        report = sync(settings_for(sandbox), warehouse, select=["notes"])
+        assert [outcome.plan for outcome in report.skipped] == ["not_offered"]
+        assert report.exit_code == 0
+        beside_a_dead_one = settings_for(sandbox, connection_ids=[connection["id"], "dead"])
+        assert sync(beside_a_dead_one, warehouse, select=["notes"]).exit_code == 1
+
+
+def one_helpdesk(truth: Support, published: Support | None) -> World:
+    """A helpdesk with another support table than its own, or with none."""
+    world = World.seeded(seed=3, tickets=15, helpdesks=("front",))
+    world.register_integration("front", truth, published=published, is_listed=published is not None)
+    return world
+
+
+@pytest.mark.parametrize("published", [None, support_table(raw=False)], ids=["no table", "a table that names them"])
+def test_what_the_server_does_not_offer_is_left_out_unless_the_support_table_names_it(
+    warehouse: WarehouseSettings, published: Support | None
+) -> None:
+    world = one_helpdesk(support_table(objects=("ticket", "category"), raw=False), published)
+    with Sandbox(world=world) as sandbox:
+        for command in (sync, reconcile):
+            report = command(settings_for(sandbox), warehouse)
+            read = {outcome.object for outcome in report.outcomes if outcome.is_complete}
+            assert read == {"tickets", "categories"}
+            if published is None:
+                assert {outcome.plan for outcome in report.skipped} == {"not_offered, the server says so"}
+                assert report.exit_code == 0
+            else:
+                assert {outcome.object for outcome in report.failed} == {"customers", "notes"}
+                assert all("501" in str(outcome.error) for outcome in report.failed)
+                assert report.exit_code == 3
+    assert len(stored_rows(warehouse, "tickets")) == 15
+
+
+def test_what_the_server_has_shown_and_then_does_not_offer_is_a_failure(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_page = UnifiedClient.list
+    offers = iter([True])
+
+    def offered_once(client: UnifiedClient, path: str, parameters: Parameters, calls: Calls) -> Page:
+        if path.endswith("/customer") and not next(offers, False):
+            raise CallNotOffered("501: no more")
+        return list_page(client, path, parameters, calls)
+
+    monkeypatch.setattr(UnifiedClient, "list", offered_once)
+    with Sandbox(world=one_helpdesk(support_table(raw=False), None)) as sandbox:
+        [failed] = sync(settings_for(sandbox, page_size=5), warehouse).failed
+    assert (failed.object, failed.error) == ("customers", "501: no more")
+
+
+@pytest.mark.parametrize("published", [None, support_table(raw=False)], ids=["no table", "a table that names it"])
+def test_notes_whose_list_the_server_does_not_offer_are_read_ticket_by_ticket(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch, published: Support | None
+) -> None:
+    list_page = UnifiedClient.list
+
+    def offered_per_ticket(client: UnifiedClient, path: str, parameters: Parameters, calls: Calls) -> Page:
+        if path.endswith("/note") and "ticket_id" not in parameters:
+            raise CallNotOffered("501: not this one")
+        return list_page(client, path, parameters, calls)
+
+    monkeypatch.setattr(UnifiedClient, "list", offered_per_ticket)
+    with Sandbox(world=one_helpdesk(support_table(raw=False), published)) as sandbox:
+        for command in (sync, reconcile):
+            report = command(settings_for(sandbox), warehouse)
+            assert report.failed == []
+            assert_same(sandbox.world, warehouse)
+            [notes] = [outcome for outcome in report.outcomes if outcome.object == "notes"]
+            assert notes.plan == "per_ticket, 501: not this one"
+
+
+def test_notes_whose_list_is_given_up_are_read_once_in_the_run_that_gives_it_up(warehouse: WarehouseSettings) -> None:
+    world = one_helpdesk(support_table(notes_per_ticket=True, raw=False), support_table(raw=False))
+    with Sandbox(world=world) as sandbox:
+        sync(settings_for(sandbox), warehouse, select=["tickets"])
+        sandbox.reset_counters()
+        report = sync(settings_for(sandbox), warehouse, select=["notes"])
+        assert report.exit_code == 0
+        assert stored_rows(warehouse, "notes") == true_rows(world, "notes")
+        assert sandbox.requests["GET /ticketing/{connection_id}/note"] <= 15 + 5
 
 
 def test_one_dead_connection_is_told_and_the_others_load(

@@ -12,8 +12,8 @@ import pytest
 from pipelines.build import build
 from pipelines.errors import FixConfiguration
 from pipelines.sandbox import Sandbox, World
-from pipelines.settings import DuckdbWarehouse, WarehouseSettings
-from pipelines.status import cursors_in, status
+from pipelines.settings import DuckdbWarehouse, UnifiedSettings, WarehouseSettings
+from pipelines.status import cursors_in, due_tickets_in, status
 from pipelines.sync import SyncReport, sync
 from tests.flow.conftest import on_both, settings_for, warehouse_in
 from tests.flow.truth import assert_same, change, query
@@ -90,6 +90,7 @@ def test_an_old_warehouse_can_be_looked_at(old_warehouse: DuckdbWarehouse) -> No
     assert rows == {"tickets": 3, "customers": 1, "notes": 3, "categories": 1}
     assert all(item.last_success_at for item in status(old_warehouse).objects)
     assert ("old", "tickets") in cursors_in(old_warehouse)
+    assert due_tickets_in(old_warehouse, UnifiedSettings(), datetime.now(UTC)) == {}
 
 
 @on_both

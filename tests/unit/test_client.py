@@ -132,6 +132,15 @@ def test_a_final_answer_is_named_once_and_not_retried(status: int, error: type[T
     assert "\x1b" not in str(caught.value)
 
 
+def test_an_id_that_no_url_can_hold_is_refused_and_not_shown_whole() -> None:
+    server = Server(GOOD)
+    for path, parameters in (("/x/" + "i" * 70_000, {}), ("/x", {"ticket_id": "i" * 70_000})):
+        with pytest.raises(RequestRefused, match="an id that a URL can hold") as caught:
+            server.client.list(path, parameters, Calls())
+        assert len(str(caught.value)) < 400
+    assert not server.requests
+
+
 def test_every_request_carries_the_key_as_a_bearer() -> None:
     server = Server(GOOD)
     server.client.list("/x", {"fields": ["id", "raw"]}, Calls())

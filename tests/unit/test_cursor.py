@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.ticketing.cursor import Cursor, advanced, as_text, starts_at
+from pipelines.ticketing.cursor import Cursor, CursorState, advanced, as_text, starts_at
 from transforms.values import parse_time
 
 times = st.datetimes(timezones=st.just(UTC)).filter(lambda moment: 2000 <= moment.year < 2100)
 maybe = st.none() | times
-cursors = st.builds(Cursor, times, maybe, st.booleans())
+cursors = st.builds(Cursor, maybe, maybe, st.booleans())
 lookbacks = st.timedeltas(timedelta(0), timedelta(days=2))
 
 
@@ -21,7 +21,7 @@ def test_a_walk_never_starts_after_what_is_unread(
     cursor: Cursor | None, start_date: datetime | None, lookback: timedelta, with_raw: bool
 ) -> None:
     start = starts_at(cursor, start_date, lookback, with_raw=with_raw)
-    if cursor is None or start is None:
+    if cursor is None or cursor.through is None or start is None:
         assert start == start_date or start is None
     elif not cursor.covers(start_date, with_raw):
         assert start == start_date
@@ -39,24 +39,41 @@ def test_a_cursor_never_goes_back_and_never_passes_the_servers_clock(
     with_raw: bool,
 ) -> None:
     after = advanced(cursor, start, newest, served_at, with_raw=with_raw)
-    if after is None:
-        assert cursor is None
-        return
-    if cursor is not None and start is not None and start > cursor.through:
+    before = cursor.through if cursor else None
+    if cursor is None or before is None or (start is not None and start > before):
         assert after in (cursor, Cursor(after.through, start, with_raw)), "what was skipped is not claimed"
-    elif cursor is not None:
-        assert after.through >= cursor.through
+    else:
+        assert after.through is not None
+        assert after.through >= before
         assert after.since is None or (cursor.since is not None and after.since <= cursor.since)
-    if after != cursor:
+    if after.through != before:
+        assert after.through is not None
         assert newest is not None
         assert served_at is not None
-        assert after.through <= max(served_at, cursor.through if cursor else served_at)
-        assert after.through <= max(newest, cursor.through if cursor else newest)
+        assert after.through <= max(served_at, before or served_at)
+        assert after.through <= max(newest, before or newest)
+
+
+@given(maybe, maybe, maybe)
+def test_a_complete_walk_that_showed_no_time_is_known_and_the_next_one_reads_all_again(
+    start: datetime | None, newest: datetime | None, served_at: datetime | None
+) -> None:
+    cursor = advanced(None, start, None, served_at, with_raw=True)
+    assert cursor == Cursor(None, start, with_raw=True)
+    assert starts_at(cursor, start, timedelta(seconds=300), with_raw=True) == start
+    assert advanced(cursor, start, newest, served_at, with_raw=True) == advanced(
+        None, start, newest, served_at, with_raw=True
+    )
 
 
 @given(cursors)
 def test_a_cursor_survives_being_kept(cursor: Cursor) -> None:
     assert Cursor.from_state(cursor.to_state()) == cursor
+
+
+def test_a_cursor_that_was_kept_when_each_had_a_time_is_still_read() -> None:
+    kept: CursorState = {"through": "2026-05-29T16:00:00+00:00", "since": None, "with_raw": True}
+    assert Cursor.from_state(kept) == Cursor(datetime(2026, 5, 29, 16, tzinfo=UTC), None, with_raw=True)
 
 
 @given(times)

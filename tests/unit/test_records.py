@@ -168,6 +168,7 @@ def test_a_page_counts_only_the_records_that_were_repaired() -> None:
         (b'"a\\u0000b"', "a␀b"),
         (b'"\\ud800"', "\N{REPLACEMENT CHARACTER}"),
         (b'"\xff"', "\N{REPLACEMENT CHARACTER}"),
+        (b'"%b"' % (b"x" * 1000), "x" * 1000),
     ],
 )
 def test_the_id_of_a_record_is_that_of_its_row(sent: bytes, expected: str) -> None:
@@ -188,6 +189,9 @@ def test_the_id_of_a_record_is_that_of_its_row(sent: bytes, expected: str) -> No
         (b'{"id":["a"]}', "neither text nor a number"),
         (b'{"id":{}}', "neither text nor a number"),
         (b'{"id":%b}' % DEEP, "neither text nor a number"),
+        (b'{"id":"%b"}' % (b"x" * 1001), "longer than 1,000 bytes"),
+        (b'{"id":"%b"}' % ("ż" * 501).encode(), "longer than 1,000 bytes"),
+        (b'{"id":%b}' % (b"9" * 5000), "longer than 1,000 bytes"),
         (b"null", "not a JSON object"),
         (b'"oops"', "not a JSON object"),
         (b"[]", "not a JSON object"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from pipelines.errors import FixConfiguration
-from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, load_warehouse_settings
+from pipelines.settings import LIBPQ_VARIABLES, DuckdbWarehouse, PostgresWarehouse, load_warehouse_settings
+from pipelines.warehouse.destinations import destination_of
 
 URL = "DESTINATION__POSTGRES__CREDENTIALS"
 
@@ -80,6 +82,13 @@ def test_a_postgres_may_want_no_password(monkeypatch: pytest.MonkeyPatch) -> Non
         ("postgresql://me:secret@db", "got no database"),
         ("postgresql://me:secret@db/", "got no database"),
         ("postgresql://:secret@db/support", "got no username"),
+        ("postgresql://me:secret@one,two/support", "one host, got a list"),
+        ("postgresql://me:secret@db/support?host=one&host=two", "one host, got a list"),
+        ("postgresql://me:secret@%2Fvar%2Frun/support", "the name or address of a host"),
+        ("postgresql://me:secret@db/support?host=/var/run", "the name or address of a host"),
+        ("postgresql://me:secret@db/support?port=many", "a URL"),
+        ("postgresql://me:secret@db/support?connect_timeout=long", "a URL"),
+        ("postgresql://me:secret@db/support?sslpassword=x&keepalives=1", "got keepalives, sslpassword"),
     ],
 )
 def test_what_is_wrong_with_a_postgres_setting_is_said_without_its_password(
@@ -95,6 +104,55 @@ def test_what_is_wrong_with_a_postgres_setting_is_said_without_its_password(
     assert "=secret" not in message
     for word in ("destination.postgres.credentials", f"{URL}=postgresql://", ".dlt/secrets.toml"):
         assert word in message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:pie/ce@of@db:5599/support",
+        "postgresql://me:pie@ce/of@db/support",
+        "postgresql://me:pie@ce:of@db/support",
+        "postgresql://me:pie@ce/x?of@db/support",
+        "postgresql://pie@ce:of@db/support",
+    ],
+)
+def test_no_piece_of_a_password_passes_for_another_part(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv(URL, url)
+    with pytest.raises(FixConfiguration, match="written as %3A %2F %40 %25") as raised:
+        load_warehouse_settings("postgres")
+    assert not any(piece in str(raised.value) for piece in ("pie", "ce@", "of@", "@db"))
+
+
+@pytest.mark.parametrize("part", ["host", "database"])
+@pytest.mark.parametrize("value", ["ce@db", "a%b"])
+def test_nor_does_one_that_is_given_in_parts(monkeypatch: pytest.MonkeyPatch, part: str, value: str) -> None:
+    parts = {"host": "db", "database": "support", "username": "me", "password": "secret", part: value}
+    for name, given in parts.items():
+        monkeypatch.setenv(f"{URL}__{name.upper()}", given)
+    with pytest.raises(FixConfiguration, match=f"of a {part}, got another") as raised:
+        load_warehouse_settings("postgres")
+    assert value not in str(raised.value)
+
+
+def test_parts_may_stand_among_the_options_as_libpq_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        URL, "postgresql:///?host=db&port=6432&user=me&password=se%2Fcret&dbname=support&sslmode=require"
+    )
+    warehouse = loaded_postgres()
+    assert (warehouse.host, warehouse.port, warehouse.database) == ("db", 6432, "support")
+    assert (warehouse.username, warehouse.password) == ("me", "se/cret")
+    assert warehouse.options.keys() == {"sslmode", "connect_timeout"}
+
+
+def test_dbt_connects_with_every_option_that_a_sync_connects_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {name: f"value-of-{name}" for name in LIBPQ_VARIABLES} | {"connect_timeout": "7"}
+    monkeypatch.setenv(URL, f"postgresql://me@db/support?{urlencode(given)}")
+    warehouse = loaded_postgres()
+    assert warehouse.options == given
+    variables = destination_of(warehouse).environment_for_dbt()
+    assert set(given.values()) <= set(variables.values())
+    assert variables["PGPASSFILE"] == "value-of-passfile"
+    assert variables["PGSSLMINPROTOCOLVERSION"] == "value-of-ssl_min_protocol_version"
 
 
 @pytest.mark.parametrize("destination", ["oracle", "DuckDB"])

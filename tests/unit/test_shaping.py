@@ -296,6 +296,18 @@ def test_many_brackets_are_not_depth() -> None:
     assert (row["raw"], repaired) == (wide.decode(), 0)
 
 
+def test_an_id_that_is_too_long_to_be_looked_up_is_kept_beside() -> None:
+    ids = ("customer_id", "user_id", "category_id")
+    longest, longer = "ż" * 500, "ż" * 501
+    assert shaped("tickets", {"id": "a", **dict.fromkeys(ids, longest)})[0]["_extra"] is None
+    [row] = shaped("tickets", {"id": "a", **dict.fromkeys(ids, longer), "subject": longer})
+    assert [row[name] for name in ids] == [None] * 3
+    assert row["subject"] == longer
+    assert json.loads(row["_extra"]) == dict.fromkeys(ids, longer)
+    [note] = shaped("notes", {"id": "a", "ticket_id": longer})
+    assert (note["ticket_id"], json.loads(note["_extra"])) == (None, {"ticket_id": longer})
+
+
 def test_a_plain_misfit_is_no_repair() -> None:
     row, repaired = one("categories", updated_at=b'"31/12/2025"', is_active=b'"maybe"', unheard_of=b"1")
     assert json.loads(row["_extra"]) == {"updated_at": "31/12/2025", "is_active": "maybe", "unheard_of": 1}

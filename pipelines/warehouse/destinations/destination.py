@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import dlt
 from dlt.common.destination import Destination as DltDestination
+
+HOW_TO_WAIT = "Wait for it to end and run this again; sync, reconcile, build and run queue behind it: --wait SECONDS."
+"""What to do where another process writes to the warehouse."""
 
 
 class Destination(Protocol):
@@ -26,10 +30,13 @@ class Destination(Protocol):
         """Raise a `TicketingError` that says why, unless it can be opened and written; a DuckDB file is made here."""
 
     def exclusively(self, deadline: float) -> AbstractContextManager[None]:
-        """Keep out writers on other machines. It ends with its process, however that ends."""
+        """Keep out writers on other machines. It ends with its process, however that ends. Names faults inside."""
 
     def prove_exclusive(self) -> None:
         """Raise `WarehouseBusy` if the hold of `exclusively` has been lost since."""
+
+    def naming_faults(self) -> AbstractContextManager[None]:
+        """Turn the loss of a connection, of whoever's inside, into the `TicketingError` that says so."""
 
     def for_dlt(self) -> DltDestination[Any, Any]:
         """The destination for a dlt pipeline."""
@@ -39,3 +46,13 @@ class Destination(Protocol):
 
     def tidy(self, pipeline: dlt.Pipeline) -> None:
         """What is to be done after a load."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, the latest first, each once: what was unwrapped may lead to itself."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -56,6 +56,10 @@ class DuckdbFile(Destination):
     def prove_exclusive(self) -> None:
         """Nothing can take the lock of the operating system away."""
 
+    def naming_faults(self) -> AbstractContextManager[None]:
+        """There is no connection to lose."""
+        return nullcontext()
+
     def for_dlt(self) -> DltDestination[Any, Any]:
         return dlt.destinations.duckdb(str(self._path))
 

@@ -18,8 +18,8 @@ from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from pipelines.errors import FixConfiguration, LoadFailed, TicketingError, TryAgainLater, WarehouseBusy
-from pipelines.settings import PostgresWarehouse
-from pipelines.warehouse.destinations.destination import Destination
+from pipelines.settings import LIBPQ_VARIABLES, PostgresWarehouse
+from pipelines.warehouse.destinations.destination import HOW_TO_WAIT, Destination, causes
 from transforms.schemas import DATASET, NOTES, RAW_TABLES
 
 POLL_SECONDS = 0.2
@@ -34,22 +34,6 @@ INDEXES = {f"{table.name}_key": (table.name, table.key, "unique") for table in R
     "notes_by_ticket": (NOTES.name, ("connection_id", "ticket_id"), "")
 }
 """By name: the table, the columns and whether they are unique. A merge looks up each row by its key."""
-
-LIBPQ_VARIABLES = {
-    "application_name": "PGAPPNAME",
-    "channel_binding": "PGCHANNELBINDING",
-    "client_encoding": "PGCLIENTENCODING",
-    "connect_timeout": "PGCONNECT_TIMEOUT",
-    "gssencmode": "PGGSSENCMODE",
-    "options": "PGOPTIONS",
-    "sslcert": "PGSSLCERT",
-    "sslcrl": "PGSSLCRL",
-    "sslkey": "PGSSLKEY",
-    "sslmode": "PGSSLMODE",
-    "sslrootcert": "PGSSLROOTCERT",
-    "target_session_attrs": "PGTARGETSESSIONATTRS",
-}
-"""Where libpq, and so dbt, finds an option of the connection that the profile does not name."""
 
 _PASSING = (
     "Connection refused",
@@ -106,11 +90,8 @@ class PostgresServer(Destination):
         self._lock: Any = None
 
     def exists(self) -> bool:
-        with closing(self._connect(time.monotonic())) as connection:
-            try:
-                (found,) = _row(connection, "select to_regclass(%s) is not null", [f"{DATASET}._dlt_loads"])
-            except psycopg2.errors.InsufficientPrivilege as error:
-                raise self._wrong(_first_line(error)) from error
+        with self.naming_faults(), closing(self._connect(time.monotonic())) as connection:
+            (found,) = _row(connection, "select to_regclass(%s) is not null", [f"{DATASET}._dlt_loads"])
         return bool(found)
 
     def prove_writable(self, deadline: float) -> None:
@@ -138,7 +119,7 @@ class PostgresServer(Destination):
 
     @contextmanager
     def exclusively(self, deadline: float) -> Iterator[None]:
-        with closing(self._connect(deadline)) as connection:
+        with self.naming_faults(), closing(self._connect(deadline)) as connection:
             # Servers from 14 on may be set to end a session that is silent for long.
             _row(connection, _NEVER_IDLE)
             while not _row(connection, "select pg_try_advisory_lock(%s)", [WRITE_LOCK])[0]:
@@ -166,6 +147,20 @@ class PostgresServer(Destination):
             "there. Nothing was loaded. Run this again: what has been read is loaded then, if nobody else has written."
         )
 
+    @contextmanager
+    def naming_faults(self) -> Iterator[None]:
+        try:
+            yield
+        except TicketingError:
+            raise
+        except Exception as error:
+            fault = next((cause for cause in causes(error) if isinstance(cause, psycopg2.Error)), None)
+            if isinstance(fault, psycopg2.OperationalError | psycopg2.InterfaceError):
+                raise self._lost(_first_line(fault)) from error
+            if isinstance(error, psycopg2.Error):
+                raise self._wrong(_first_line(error)) from error
+            raise
+
     def for_dlt(self) -> DltDestination[Any, Any]:
         credentials = PostgresCredentials(
             {
@@ -185,7 +180,7 @@ class PostgresServer(Destination):
 
     def environment_for_dbt(self) -> dict[str, str]:
         options = self._warehouse.options.items()
-        return {LIBPQ_VARIABLES[name]: value for name, value in options if name in LIBPQ_VARIABLES} | {
+        return {LIBPQ_VARIABLES[name]: value for name, value in options} | {
             "TICKETING_POSTGRES_HOST": self._warehouse.host,
             "TICKETING_POSTGRES_PORT": str(self._warehouse.port),
             "TICKETING_POSTGRES_USER": self._warehouse.username,
@@ -232,12 +227,13 @@ class PostgresServer(Destination):
             time.sleep(POLL_SECONDS)
 
     def _refusal(self, reason: str) -> TicketingError:
-        if any(word in reason for word in _PASSING):
-            return TryAgainLater(
-                f"Expected Postgres to answer as {self._warehouse.name}, but: {reason}. If that is where it is, run "
-                "this again once it is up; if not, correct DESTINATION__POSTGRES__CREDENTIALS."
-            )
-        return self._wrong(reason)
+        return self._lost(reason) if any(word in reason for word in _PASSING) else self._wrong(reason)
+
+    def _lost(self, reason: str) -> TryAgainLater:
+        return TryAgainLater(
+            f"Expected Postgres to answer as {self._warehouse.name}, but: {reason}. If that is where it is, run "
+            "this again once it is up; if not, correct DESTINATION__POSTGRES__CREDENTIALS."
+        )
 
     def _wrong(self, reason: str) -> FixConfiguration:
         return FixConfiguration(
@@ -250,8 +246,7 @@ class PostgresServer(Destination):
         holder = _row(connection, _HOLDER, [WRITE_LOCK])
         return WarehouseBusy(
             f"Another process writes to {self._warehouse.name}, on another machine or with another state folder: "
-            f"{_described(holder)}. Wait for it to end and run this again (sync, build and run take --wait SECONDS to "
-            "queue behind it)."
+            f"{_described(holder)}. {HOW_TO_WAIT}"
         )
 
 

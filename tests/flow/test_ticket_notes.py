@@ -1,0 +1,272 @@
+"""Notes that are listed one ticket at a time: every one of them, whatever the tickets and the server do meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from pipelines.sandbox import Faults, Sandbox, World
+from pipelines.sandbox.answers import Api, Refusal
+from pipelines.sandbox.support import support_table
+from pipelines.settings import WarehouseSettings
+from pipelines.sync import SyncReport, reconcile, sync
+from tests.flow.conftest import on_both, settings_for
+from tests.flow.truth import assert_same, deleted_rows, query, stored_rows
+
+RunSync = Callable[..., SyncReport]
+
+A_DAY = timedelta(hours=25)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A helpdesk that answers 404 for the notes of a ticket that it does not know."""
+    with Sandbox(seed=7, tickets=12, helpdesks=("kustomer",)) as running:
+        running.world.advance(timedelta(hours=1))
+        yield running
+
+
+@pytest.fixture
+def connection_id(sandbox: Sandbox) -> str:
+    [connection] = sandbox.world.connections()
+    return str(connection["id"])
+
+
+@pytest.fixture
+def refuse_notes_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[str], int], None]:
+    """Make the server answer with a status when it is asked for the notes of these tickets."""
+    honest = Api._must_know_ticket
+
+    def refuse(ticket_ids: set[str], status: int) -> None:
+        def answer(self: Api, connection_id: str, listing: object) -> None:
+            if listing.filters.get("ticket_id") in ticket_ids:  # type: ignore[attr-defined]
+                raise Refusal(status, "not this one")
+            honest(self, connection_id, listing)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Api, "_must_know_ticket", answer)
+
+    return refuse
+
+
+def ids(world: World, connection_id: str, object_name: str, **having: str) -> list[str]:
+    return [
+        record["id"]
+        for record in world.records(connection_id, object_name)
+        if all(record[name] == value for name, value in having.items())
+    ]
+
+
+def without_get(tickets: int = 25) -> World:
+    world = World.seeded(seed=3, tickets=tickets, helpdesks=("front",))
+    table = support_table(notes_per_ticket=True, raw=False, methods=("list", "create", "update", "remove"))
+    world.register_integration("front", table)
+    world.advance(timedelta(hours=1))
+    return world
+
+
+@on_both
+def test_a_note_that_becomes_visible_after_its_ticket_was_closed_is_found(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, connection_id: str
+) -> None:
+    world = sandbox.world
+    run_sync()
+    sandbox.faults = Faults(visible_after_seconds=30)
+    for ticket_id in ids(world, connection_id, "ticket"):
+        world.create(connection_id, "note", {"ticket_id": ticket_id, "description": "bye"})
+        world.patch(connection_id, "ticket", ticket_id, {"status": "CLOSED"})
+        world.advance(timedelta(seconds=7))
+        assert run_sync(select=["tickets", "notes"]).failed == []
+    world.advance(timedelta(hours=1))
+    assert run_sync().failed == []
+    assert_same(world, warehouse)
+
+
+def test_what_was_read_long_after_its_change_is_not_read_again(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    run_sync()
+    sandbox.world.advance(timedelta(hours=1))
+    sandbox.reset_counters()
+    run_sync()
+    assert not any(path.endswith("/note") for path in sandbox.requests)
+
+
+def test_a_living_ticket_whose_notes_are_unknown_for_a_while_is_read_when_they_are_not(
+    sandbox: Sandbox,
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    connection_id: str,
+    refuse_notes_of: Callable[[set[str], int], None],
+) -> None:
+    refuse_notes_of(set(ids(sandbox.world, connection_id, "ticket")), 404)
+    report = run_sync()
+    assert [outcome.object for outcome in report.failed] == ["notes"]
+    assert deleted_rows(warehouse, "tickets") == {}
+    refuse_notes_of(set(), 404)
+    assert run_sync().failed == []
+    assert_same(sandbox.world, warehouse)
+
+
+def test_a_ticket_that_is_restored_gets_its_notes_back(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, connection_id: str
+) -> None:
+    world = sandbox.world
+    run_sync()
+    notes = world.records(connection_id, "note")
+    ticket = next(
+        ticket
+        for ticket in world.records(connection_id, "ticket")
+        if ticket["status"] == "CLOSED" and any(note["ticket_id"] == ticket["id"] for note in notes)
+    )
+    world.delete(connection_id, "ticket", ticket["id"])
+    world.advance(timedelta(hours=1))
+    reconcile(settings_for(sandbox), warehouse)
+    assert deleted_rows(warehouse, "notes")
+    world.create(connection_id, "ticket", ticket)
+    for note in notes:
+        if note["ticket_id"] == ticket["id"]:
+            world.create(connection_id, "note", note)
+    world.advance(timedelta(hours=1))
+    assert run_sync(settings={"reread_pages": 100}).failed == []
+    assert_same(world, warehouse)
+
+
+@pytest.mark.parametrize("status", [403, 410, 414, 422])
+def test_a_ticket_whose_notes_are_refused_stops_no_other(
+    sandbox: Sandbox,
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    connection_id: str,
+    refuse_notes_of: Callable[[set[str], int], None],
+    status: int,
+) -> None:
+    world = sandbox.world
+    refused = world.records(connection_id, "note")[0]["ticket_id"]
+    refuse_notes_of({refused}, status)
+    report = run_sync()
+    assert [outcome.object for outcome in report.failed] == ["notes"]
+    assert "those of the others are in" in str(report.failed[0].error)
+    readable = {note["id"] for note in world.records(connection_id, "note") if note["ticket_id"] != refused}
+    assert {note_id for _, note_id in stored_rows(warehouse, "notes")} == readable
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_tickets_that_cannot_be_read_come_last_in_the_next_run(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, connection_id: str
+) -> None:
+    world = sandbox.world
+    bad = ids(world, connection_id, "ticket")[:4]
+    for ticket_id in bad:
+        note = world.create(connection_id, "note", {"ticket_id": ticket_id, "description": "bad"})
+        world.mangle(connection_id, "note", note["id"], b"{")
+        world.touch(connection_id, "ticket", ticket_id)
+    assert "the rest was left for the next run" in str(run_sync().failed[0].error)
+    run_sync()
+    readable = {note["id"] for note in world.records(connection_id, "note") if note["ticket_id"] not in bad}
+    assert {note_id for _, note_id in stored_rows(warehouse, "notes")} == readable
+
+
+def test_many_notes_of_a_ticket_may_be_purged_without_a_brake_for_each_was_asked_for(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, connection_id: str
+) -> None:
+    world = sandbox.world
+    ticket_id = ids(world, connection_id, "ticket")[0]
+    for number in range(30):
+        world.create(connection_id, "note", {"ticket_id": ticket_id, "description": f"{number}"})
+    world.advance(timedelta(hours=1))
+    run_sync()
+    for note_id in ids(world, connection_id, "note", ticket_id=ticket_id):
+        world.delete(connection_id, "note", note_id)
+    world.touch(connection_id, "ticket", ticket_id)
+    assert run_sync().failed == []
+    assert_same(world, warehouse)
+
+
+def test_the_brake_of_a_reconcile_is_on_all_notes_of_a_connection(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sandbox(seed=7, tickets=0, helpdesks=("helpscout",)) as sandbox:
+        world = sandbox.world
+        [connection] = world.connections()
+        for number in range(240):
+            ticket = {"id": f"t{number:04d}", "subject": "x", "status": "CLOSED"}
+            world.create(connection["id"], "ticket", ticket)
+            if number % 5 == 0:
+                world.create(connection["id"], "note", {"ticket_id": ticket["id"], "description": "y"})
+        sync(settings_for(sandbox), warehouse)
+        for note_id in ids(world, connection["id"], "note")[1:]:
+            world.delete(connection["id"], "note", note_id)
+        report = reconcile(settings_for(sandbox), warehouse, select=["notes"])
+        assert "47 are not shown any more" in str(report.failed[0].error)
+        assert deleted_rows(warehouse, "notes") == {}
+
+
+def test_a_daily_run_looks_at_every_open_ticket(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, connection_id: str
+) -> None:
+    open_tickets = ids(sandbox.world, connection_id, "ticket", status="ACTIVE")
+    assert open_tickets
+    run_sync()
+    for _ in range(3):
+        sandbox.world.advance(timedelta(hours=24))
+        run_sync()
+        looked_at = query(
+            warehouse,
+            "select ticket_id from raw_unified.note_sweeps "
+            "where swept_at = (select max(swept_at) from raw_unified.note_sweeps)",
+        )
+        assert {row["ticket_id"] for row in looked_at} == set(open_tickets)
+
+
+def test_a_note_that_moves_where_none_can_be_asked_for_is_not_taken_for_gone(warehouse: WarehouseSettings) -> None:
+    world = without_get()
+    with Sandbox(world=world) as sandbox:
+        sync(settings_for(sandbox), warehouse)
+        [connection] = world.connections()
+        note = world.records(connection["id"], "note")[0]
+        other = next(
+            ticket["id"]
+            for ticket in world.records(connection["id"], "ticket")
+            if ticket["id"] != note["ticket_id"] and ticket["status"] == "CLOSED"
+        )
+        world.patch(connection["id"], "note", note["id"], {"ticket_id": other})
+        world.touch(connection["id"], "ticket", note["ticket_id"])
+        assert sync(settings_for(sandbox), warehouse).failed == []
+        assert deleted_rows(warehouse, "notes") == {}
+        reconcile(settings_for(sandbox), warehouse)
+        assert_same(world, warehouse)
+
+
+def test_a_note_that_is_gone_where_none_can_be_asked_for_is_found_by_a_reconcile(
+    warehouse: WarehouseSettings,
+) -> None:
+    world = without_get()
+    with Sandbox(world=world) as sandbox:
+        sync(settings_for(sandbox), warehouse)
+        [connection] = world.connections()
+        note_id = ids(world, connection["id"], "note")[0]
+        world.delete(connection["id"], "note", note_id)
+        assert reconcile(settings_for(sandbox), warehouse).failed == []
+        [(key, row)] = deleted_rows(warehouse, "notes").items()
+        assert key == (connection["id"], note_id)
+        assert row["_deletion_reason"] == "absent"
+
+
+def test_a_reconcile_settles_what_it_can_where_a_ticket_cannot_be_read(
+    sandbox: Sandbox,
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    connection_id: str,
+    refuse_notes_of: Callable[[set[str], int], None],
+) -> None:
+    world = sandbox.world
+    run_sync()
+    first, *_, last = world.records(connection_id, "note")
+    assert first["ticket_id"] != last["ticket_id"]
+    world.delete(connection_id, "note", last["id"])
+    refuse_notes_of({first["ticket_id"]}, 403)
+    report = reconcile(settings_for(sandbox), warehouse, select=["notes"])
+    assert report.exit_code == 1
+    assert deleted_rows(warehouse, "notes").keys() == {(connection_id, last["id"])}
