@@ -190,7 +190,8 @@ class ListReader(Reader):
 
     def _may_look_again(self) -> bool:
         is_wanted = self.run.since is None and self.run.settings.reread_pages > 0
-        return self.cursor is not None and is_wanted and self.plan.is_incremental
+        left_something_out = self.cursor is not None and self._start is not None
+        return is_wanted and left_something_out and self.plan.is_incremental
 
     def _look_again(self) -> Iterator[Page]:
         """The next few pages of a slow reading of all that the walk left out, for what changed without saying so."""

@@ -15,7 +15,7 @@ from pipelines.ticketing.absences import Absences, ask_for_each, brake, raise_re
 from pipelines.ticketing.object_api import ObjectApi, all_fields
 from pipelines.ticketing.reading import Reader, Staged, observation
 from pipelines.ticketing.run import Run
-from pipelines.ticketing.walk import TicketLists
+from pipelines.ticketing.walk import TicketLists, Walk
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import NOTES, TICKETS
 from pipelines.unified_api.records import Listed, Record
@@ -58,6 +58,7 @@ class TicketNotes(Reader):
         self._failures: dict[str, str] = {}
         self._failures_in_a_row = 0
         self._refusals: list[str] = []
+        self._saw_every_end = True
 
     def _tables(self) -> Iterator[Staged]:
         if self._reads_all:
@@ -133,7 +134,7 @@ class TicketNotes(Reader):
         yield NOTE_SWEEPS, note_sweeps_table(rows)
 
     def _notes_of(self, ticket_id: str) -> Iterator[tuple[Listed, Observation]]:
-        for page in self._lists.walk(lambda parameters: self.api.list({**parameters, "ticket_id": ticket_id})):
+        for page in self._pages_of(ticket_id):
             first = self.outcome.rows_received + 1
             self._count(page)
             self._served_at = page.served_at
@@ -142,6 +143,12 @@ class TicketNotes(Reader):
                 if isinstance(owned, Record):
                     self._seen.add(owned.id)
                 yield owned, observation(owned, page.served_at, ordinal)
+
+    def _pages_of(self, ticket_id: str) -> Walk:
+        walk = self._lists.walk(lambda parameters: self.api.list({**parameters, "ticket_id": ticket_id}))
+        saw_the_end = yield from walk
+        self._saw_every_end = self._saw_every_end and saw_the_end
+        return saw_the_end
 
     def _gone_tickets(self, unknown: Mapping[str, str]) -> list[str]:
         """Those tickets of which the API does not know the notes and not the ticket either; the others have failed."""
@@ -157,7 +164,7 @@ class TicketNotes(Reader):
         brake(self.api, len(known - self._seen), len(known), self.run.largest_deletion)
         asked = self._ask_for_absent(known)
         yield from self._settle(asked)
-        if not self._failures:
+        if self._saw_every_end and not self._failures:
             yield from self._tombstones(NOTES.table, asked.cannot_be_asked, self._served_at, "absent")
 
     def _ask_for_absent(self, known: set[str]) -> Absences:

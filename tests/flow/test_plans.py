@@ -403,3 +403,15 @@ def test_a_run_comes_to_an_end_though_records_come_faster_than_it_reads(
         sandbox.faults = Faults()
         sync(settings_for(sandbox), warehouse)
         assert stored_rows(warehouse, "customers") == true_rows(sandbox.world, "customers")
+
+
+def test_what_was_read_whole_is_not_looked_at_again_in_the_same_run(warehouse: WarehouseSettings) -> None:
+    """A list without any time has no cursor to go on from, so each run reads all of it."""
+    with Sandbox(seed=7, tickets=5, helpdesks=("zendesk",)) as sandbox:
+        [connection] = sandbox.world.connections()
+        customers = sandbox.world.records(connection["id"], "customer")
+        for customer in customers:
+            sandbox.world.patch(connection["id"], "customer", customer["id"], {"updated_at": None})
+        for _ in range(2):
+            report = sync(settings_for(sandbox), warehouse, select=["customers"])
+            assert [outcome.rows_received for outcome in report.outcomes] == [len(customers)]

@@ -270,3 +270,16 @@ def test_a_reconcile_settles_what_it_can_where_a_ticket_cannot_be_read(
     report = reconcile(settings_for(sandbox), warehouse, select=["notes"])
     assert report.exit_code == 1
     assert deleted_rows(warehouse, "notes").keys() == {(connection_id, last["id"])}
+
+
+def test_a_list_of_notes_that_may_be_cut_takes_none_for_gone(warehouse: WarehouseSettings) -> None:
+    """Without offset and without get nothing shows whether a short answer is all there is."""
+    world = World.seeded(seed=3, tickets=25, helpdesks=("front",))
+    world.register_integration(
+        "front", support_table(notes_per_ticket=True, raw=False, offset=False, methods=("list",))
+    )
+    with Sandbox(world=world) as sandbox:
+        sync(settings_for(sandbox), warehouse)
+        sandbox.faults = Faults(page_cap=2)
+        assert reconcile(settings_for(sandbox), warehouse, select=["notes"], largest_deletion=1.0).failed == []
+        assert deleted_rows(warehouse, "notes") == {}
