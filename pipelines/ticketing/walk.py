@@ -224,7 +224,7 @@ class _Window:
         self._steps_back += 1
         if self._longest_page == 1 and self._steps_back > _REPEATS:
             raise ContradictsSupportTable("expected pages of more than one record, for only such can be joined")
-        self.offset = max(0, self.offset - max(1, self._longest_page - 1))
+        self.offset, self._repeats = max(0, self.offset - max(1, self._longest_page - 1)), 0
 
     def _refuse_disorder(self, page: Page) -> None:
         """Times must not go the wrong way; inside one time, what was seen must come as it came, and then what is new.
@@ -412,7 +412,7 @@ class _Passes:
                 raise ContradictsSupportTable(_RESTLESS)
             joins = offset == 0 or longest_page == 1 or (bool(states) and states[0] in seen)
             if not joins:
-                offset = max(0, offset - (longest_page - 1))
+                offset, repeats = max(0, offset - (longest_page - 1)), 0
                 continue
             if not states:
                 return pages

@@ -545,6 +545,21 @@ def test_a_whole_list_in_another_order_each_time_is_read_whole(length: int, page
         assert final_states(list(walk_whole(server, None, page_size))) == server.rows
 
 
+def test_a_whole_list_whose_neighbours_change_places_is_no_list_that_ignores_its_offset() -> None:
+    """Steps back show the same page again and again, until two answers agree."""
+    rows = [Record(f"r{number}", NOON, {}) for number in range(12)]
+    for seed in range(300):
+        chance = random.Random(seed)
+
+        def list_page(parameters: Parameters, chance: random.Random = chance) -> Page:
+            pairs = [rows[start : start + 2] for start in range(0, len(rows), 2)]
+            order = [record for pair in pairs for record in (pair if chance.random() < 0.5 else pair[::-1])]
+            offset = int(str(parameters["offset"]))
+            return Page(order[offset : offset + 3], NOON)
+
+        assert final_states(list(walk_whole(list_page, None, 3))) == {record.id: NOON for record in rows}
+
+
 @settings(max_examples=200, deadline=None)
 @given(offsets=lists, page_size=st.integers(5, 12))
 def test_ties_in_another_order_each_time_are_no_matter_where_the_order_is_steady(
