@@ -73,11 +73,13 @@ def open_pipeline(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> dl
     destination_of(warehouse).prove_writable(time.monotonic() + wait_seconds)
     try:
         pipeline = _pipeline(warehouse, _pipelines_dir(warehouse))
+        if pipeline.default_schema_name:
+            pipeline.schemas.load_schema(pipeline.default_schema_name)
     except Exception as error:
         working_dir = _working_dir(warehouse)
         if not working_dir.exists():
             raise
-        # A power cut leaves empty files, which dlt cannot read.
+        # A power cut leaves empty files and a kill a state without its schema, which dlt cannot read.
         place = quarantine(working_dir, warehouse.state_dir, f"dlt could not read its working folder: {error}")
         _log.warning("What an earlier run left half done could not be read. It lies in %s and is read again.", place)
         pipeline = _pipeline(warehouse, _pipelines_dir(warehouse))

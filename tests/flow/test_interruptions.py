@@ -194,6 +194,7 @@ def test_a_warehouse_that_fails_is_not_taken_for_a_load_that_does(
     ("damaged", "outcome"),
     [
         ("state.json", Pending.NOTHING),
+        ("schemas/unified.schema.json", Pending.NOTHING),
         ("normalize/extracted/*/schema.json", Pending.QUARANTINED),
         ("normalize/extracted/*/load_package_state.json", Pending.QUARANTINED),
         ("normalize/.version", Pending.QUARANTINED),
@@ -217,6 +218,16 @@ def test_files_that_a_power_cut_left_empty_hold_nobody_up(
     found.write_bytes(b"")
     assert run_sync().pending.outcome is outcome
     assert len(list((warehouse.state_dir / "quarantine").iterdir())) == 1
+    assert_same(sandbox.world, warehouse)
+
+
+def test_a_kill_between_the_state_and_the_schema_of_a_pipeline_holds_nobody_up(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    run_sync()
+    (warehouse.state_dir / "dlt" / "unified_ticketing" / "schemas" / "unified.schema.json").unlink()
+    sandbox.world.live(hours=4)
+    assert run_sync().exit_code == 0
     assert_same(sandbox.world, warehouse)
 
 

@@ -555,7 +555,7 @@ def test_a_whole_list_whose_neighbours_change_places_is_no_list_that_ignores_its
             pairs = [rows[start : start + 2] for start in range(0, len(rows), 2)]
             order = [record for pair in pairs for record in (pair if chance.random() < 0.5 else pair[::-1])]
             offset = int(str(parameters["offset"]))
-            return Page(order[offset : offset + 3], NOON)
+            return Page([*order[offset : offset + 3]], NOON)
 
         assert final_states(list(walk_whole(list_page, None, 3))) == {record.id: NOON for record in rows}
 
