@@ -141,6 +141,7 @@ def test_nothing_working_is_exit_code_1(command_environment: dict[str, str]) -> 
     assert last_line(ended.stdout).startswith("Nothing worked")
 
 
+@pytest.mark.slow
 def test_it_does_not_matter_from_where_it_is_run(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -248,6 +249,7 @@ def test_a_postgres_is_found_by_a_url_with_its_parts_among_the_options(
     assert query(warehouse, "select * from raw_unified.tickets")
 
 
+@pytest.mark.slow
 @on_postgres
 def test_no_row_that_postgres_refuses_is_shown(
     sandbox: Sandbox, warehouse: PostgresWarehouse, command_environment: dict[str, str]
@@ -266,6 +268,7 @@ def test_no_row_that_postgres_refuses_is_shown(
     assert "SECRET" in wordy.stderr
 
 
+@pytest.mark.slow
 @on_postgres
 def test_a_user_who_may_not_write_is_told_before_anything_is_read(
     sandbox: Sandbox, warehouse: PostgresWarehouse, command_environment: dict[str, str]
@@ -290,6 +293,7 @@ def test_a_user_who_may_not_write_is_told_before_anything_is_read(
     assert f'grant "{warehouse.username}" to "{name}"' in stranger.stderr
 
 
+@pytest.mark.slow
 @on_both
 def test_run_builds_the_marts_of_an_account_without_records(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str]

@@ -20,6 +20,8 @@ from pipelines.unified_api.records import Page
 from tests.flow.conftest import on_both, settings_for
 from tests.flow.truth import OBJECTS, assert_same, deleted_rows, query, stored_rows
 
+pytestmark = pytest.mark.slow
+
 HELPDESKS = ("zendesk", "front", "kustomer", "groove")
 """By anchor, the whole list, notes per ticket, without get."""
 

@@ -34,6 +34,8 @@ from tests.flow.children import start_sync, sync_and_be_killed
 from tests.flow.conftest import backup, on_both, on_postgres, settings_for
 from tests.flow.truth import assert_same, change, query
 
+pytestmark = pytest.mark.slow
+
 RunSync = Callable[..., SyncReport]
 KILLS = int(os.environ.get("TICKETING_TEST_KILLS", "6"))
 

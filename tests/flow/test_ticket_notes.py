@@ -15,6 +15,8 @@ from pipelines.sync import SyncReport, reconcile, sync
 from tests.flow.conftest import on_both, settings_for
 from tests.flow.truth import assert_same, deleted_rows, query, stored_rows
 
+pytestmark = pytest.mark.slow
+
 RunSync = Callable[..., SyncReport]
 
 A_DAY = timedelta(hours=25)
