@@ -194,7 +194,20 @@ class ListReader(Reader):
         return is_wanted and left_something_out and self.plan.is_incremental
 
     def _look_again(self) -> Iterator[Page]:
-        """The next few pages of a slow reading of all that the walk left out, for what changed without saying so."""
+        """A second look at what the walk left out, for what changed without saying so; where it shows that the server
+        contradicts its support table, at all there is."""
+        try:
+            yield from self._look_slowly()
+        except ContradictsSupportTable as contradiction:
+            self.place = None
+            safer = safer_plan(self.plan, str(contradiction), is_of_tickets=self.endpoint.table == "notes")
+            if safer is None:
+                raise
+            self._change_plan(safer)
+            yield from self._pages(None)
+
+    def _look_slowly(self) -> Iterator[Page]:
+        """The next few pages of a slow reading of all that the walk left out."""
         by_anchor = self.plan.strategy is Strategy.BY_ANCHOR
         place = self.place or Place(self.run.settings.earliest() if by_anchor else None)
         for _ in range(self.run.settings.reread_pages):

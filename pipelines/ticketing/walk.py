@@ -348,6 +348,8 @@ def reread(
 
     Made for looking again at what has long been read, a page a run: it may miss what moves, for it comes round again.
     Without offset it comes as far as its anchors move.
+
+    Raises `ContradictsSupportTable` where the server does not sort.
     """
     parameters: dict[str, str | int] = {"limit": page_size}
     if pages_by_offset:
@@ -357,7 +359,9 @@ def reread(
     if anchor and place.anchor is not None:
         parameters["updated_gte"] = as_text(place.anchor)
     page = list_page(parameters)
-    newest = _newest(page.records)
+    newest, times = _newest(page.records), _times(page.records)
+    if sort and times != sorted(times):
+        raise ContradictsSupportTable("expected records sorted by updated_at, but the slow second look found others")
     if not page.records:
         return page, None
     if not pages_by_offset:

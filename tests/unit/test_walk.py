@@ -545,6 +545,13 @@ def test_a_whole_list_in_another_order_each_time_is_read_whole(length: int, page
         assert final_states(list(walk_whole(server, None, page_size))) == server.rows
 
 
+def test_a_second_look_finds_out_that_a_server_does_not_sort() -> None:
+    """A walk may never: what changed since its start may be a single record."""
+    server = MovingList(rows_from([5, 3, 4]), sorts=False, lists_newest_first=True)
+    with pytest.raises(ContradictsSupportTable, match="second look"):
+        reread(server, Place(), 10, sort=True, anchor=True)
+
+
 def test_a_whole_list_whose_neighbours_change_places_is_no_list_that_ignores_its_offset() -> None:
     """Steps back show the same page again and again, until two answers agree."""
     rows = [Record(f"r{number}", NOON, {}) for number in range(12)]
