@@ -25,10 +25,13 @@ test-all: setup
 	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=100 TICKETING_TEST_WORLDS=120 \
 	$(UV) run --frozen pytest -n 2 --dist worksteal -m ""
 
-# Hours of bad days on both warehouses, other ones each time; a failure is replayed first by the next run.
+# Hours of bad days on both warehouses, other ones each time, where the tests have the same ones each time; a failure
+# is replayed first by the next run.
 SOAK_WORLDS ?= 1000
+SOAK_SEED ?= $(shell date +%s)
 soak: setup
-	TICKETING_TEST_WORLDS=$(SOAK_WORLDS) $(UV) run --frozen pytest -n 2 -m "" tests/flow/test_nothing_is_lost.py
+	HYPOTHESIS_PROFILE=soak TICKETING_TEST_WORLDS=$(SOAK_WORLDS) TICKETING_TEST_SEED=$(SOAK_SEED) \
+	$(UV) run --frozen pytest -n 2 -m "" tests/flow/test_nothing_is_lost.py tests/unit tests/sandbox/test_lists.py
 
 lint: setup
 	$(UV) run --frozen ruff check .

@@ -8,8 +8,14 @@ from hypothesis import HealthCheck, settings
 
 from tests.postgres_server import PostgresServer, find_binaries
 
-settings.register_profile("everyday", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A gate that judges a change must not roll dice: the same code gets the same examples. `make soak` gets other ones.
+settings.register_profile(
+    "everyday", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("thorough", parent=settings.get_profile("everyday"), max_examples=500)
+settings.register_profile(
+    "soak", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 
 
