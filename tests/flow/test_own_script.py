@@ -14,6 +14,19 @@ from pipelines.ticketing.source import unified
 from tests.flow.conftest import destination_environment, on_both
 
 
+@pytest.fixture
+def pipeline(warehouse: WarehouseSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dlt.Pipeline:
+    """A pipeline as a user would make one, which writes to the test's warehouse."""
+    for name, value in destination_environment(warehouse).items():
+        monkeypatch.setenv(name, value)
+    return dlt.pipeline(
+        "support",
+        pipelines_dir=str(tmp_path / "dlt"),
+        destination=warehouse.destination,
+        dataset_name="helpdesks",
+    )
+
+
 def test_the_source_has_exactly_its_five_resources(sandbox: Sandbox) -> None:
     source = unified(api_key=sandbox.api_key, base_url=sandbox.base_url)
     assert set(source.resources) == {"tickets", "customers", "notes", "categories", "connections"}
@@ -21,17 +34,9 @@ def test_the_source_has_exactly_its_five_resources(sandbox: Sandbox) -> None:
 
 @on_both
 def test_one_resource_alone_loads_and_goes_on_from_its_cursor(
-    sandbox: Sandbox, warehouse: WarehouseSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, pipeline: dlt.Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = {"NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true"}
-    for name, value in (destination_environment(warehouse) | options).items():
-        monkeypatch.setenv(name, value)
-    pipeline = dlt.pipeline(
-        "support",
-        pipelines_dir=str(tmp_path / "dlt"),
-        destination=warehouse.destination,
-        dataset_name="helpdesks",
-    )
+    monkeypatch.setenv("NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID", "true")
 
     def load_tickets() -> None:
         source = unified(api_key=sandbox.api_key, base_url=sandbox.base_url)
@@ -49,16 +54,8 @@ def test_one_resource_alone_loads_and_goes_on_from_its_cursor(
 
 @on_both
 def test_notes_that_are_listed_per_ticket_are_read_for_the_tickets_that_are_stored(
-    warehouse: WarehouseSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pipeline: dlt.Pipeline,
 ) -> None:
-    for name, value in destination_environment(warehouse).items():
-        monkeypatch.setenv(name, value)
-    pipeline = dlt.pipeline(
-        "support",
-        pipelines_dir=str(tmp_path / "dlt"),
-        destination=warehouse.destination,
-        dataset_name="helpdesks",
-    )
     with Sandbox(seed=7, tickets=20, helpdesks=("helpscout",)) as sandbox:
 
         def load(*tables: str) -> None:
@@ -75,16 +72,8 @@ def test_notes_that_are_listed_per_ticket_are_read_for_the_tickets_that_are_stor
 
 
 def test_notes_whose_list_is_given_up_are_read_ticket_by_ticket_in_the_same_run(
-    warehouse: WarehouseSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pipeline: dlt.Pipeline,
 ) -> None:
-    for name, value in destination_environment(warehouse).items():
-        monkeypatch.setenv(name, value)
-    pipeline = dlt.pipeline(
-        "support",
-        pipelines_dir=str(tmp_path / "dlt"),
-        destination=warehouse.destination,
-        dataset_name="helpdesks",
-    )
     world = World.seeded(seed=3, tickets=15, helpdesks=("front",))
     truth, told = support_table(notes_per_ticket=True, raw=False), support_table(raw=False)
     world.register_integration("front", truth, published=told)

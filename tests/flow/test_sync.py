@@ -19,7 +19,7 @@ from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
 from pipelines.unified_api.records import Page
 from tests.flow.conftest import backup, lose, on_both, settings_for
 from tests.flow.truth import OBJECTS, assert_same, change, load_ids, query, stored_rows, true_rows
-from transforms.schemas import RAW_TABLES
+from transforms.schemas import RAW_TABLES, Kind
 
 RunSync = Callable[..., SyncReport]
 
@@ -31,6 +31,28 @@ def test_the_warehouse_holds_what_the_source_holds(
     report = run_sync()
     assert report.exit_code == 0
     assert_same(sandbox.world, warehouse)
+
+
+@on_both
+def test_every_column_has_the_native_type_of_its_kind(warehouse: WarehouseSettings, run_sync: RunSync) -> None:
+    run_sync()
+    found = query(
+        warehouse,
+        "select table_name, column_name, data_type from information_schema.columns where table_schema = 'raw_unified'",
+    )
+    types = {(row["table_name"], row["column_name"]): row["data_type"].lower() for row in found}
+    is_postgres = warehouse.destination == "postgres"
+    expected = {
+        Kind.TEXT: "character varying" if is_postgres else "varchar",
+        Kind.TIMESTAMP: "timestamp with time zone",
+        Kind.BOOLEAN: "boolean",
+        Kind.INTEGER: "bigint",
+        Kind.REAL: "double precision" if is_postgres else "double",
+        Kind.JSON: "jsonb" if is_postgres else "json",
+    }
+    for table in RAW_TABLES.values():
+        for name, kind in table.columns.items():
+            assert types[table.name, name] == expected[kind], (table.name, name)
 
 
 @on_both
