@@ -75,7 +75,7 @@ def open_pipeline(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> dl
         pipeline = _pipeline(warehouse, _pipelines_dir(warehouse))
         if pipeline.default_schema_name:
             pipeline.schemas.load_schema(pipeline.default_schema_name)
-    except Exception as error:
+    except (DltException, ValueError) as error:
         working_dir = _working_dir(warehouse)
         if not working_dir.exists():
             raise
