@@ -31,6 +31,8 @@ ATTEMPTS = 3
 TOLERANCE = 0.1
 """How closely a forecast counts records: it stops asking when it is this sure."""
 
+MOVES_BY_OFFSET = "offset moves through the list"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -158,7 +160,8 @@ def _check_object(
     start = starts_at(cursor, settings.earliest(), settings.lookback, with_raw=with_raw)
     try:
         found.findings = _look(object_list, plan, endpoint)
-        records = object_list.count(start if plan.is_incremental else None, plan)
+        is_countable = plan.pages_by_offset and Finding(MOVES_BY_OFFSET, holds=False) not in found.findings
+        records = object_list.count(start if plan.is_incremental else None, plan) if is_countable else None
     except TicketingError as error:
         found.problem = str(error)
         return found
@@ -192,10 +195,8 @@ class _ObjectList:
         finally:
             self._seconds += time.monotonic() - started
 
-    def count(self, start: datetime | None, plan: Plan) -> int | None:
-        """About how many records a walk will meet, by doubling and halving an offset; None without offsets."""
-        if not plan.pages_by_offset:
-            return None
+    def count(self, start: datetime | None, plan: Plan) -> int:
+        """About how many records a walk will meet, by doubling and halving an offset that moves through the list."""
         held, beyond = 0, self._page_size
         while self._reaches(beyond, start, plan):
             held, beyond = beyond, beyond * 2
@@ -227,19 +228,22 @@ class _ObjectList:
 
 
 def _look(object_list: _ObjectList, plan: Plan, endpoint: Endpoint) -> list[Finding]:
-    """Try on one or two pages what the client takes for granted."""
-    if not plan.sorts:
-        object_list.page({"limit": 1})
-        return []
-    if not plan.filters:
-        times = _times(object_list.page({"sort": "updated_at", "order": "desc", "limit": 100}))
-        return [Finding("sorts by updated_at, newest first", times == sorted(times, reverse=True))]
-    sorting: Parameters = {"sort": "updated_at", "order": "asc", "limit": 100}
-    times = _times(object_list.page(sorting))
-    findings = [Finding("sorts by updated_at, oldest first", times == sorted(times))]
+    """Try on a few short pages what the client takes for granted."""
+    sorting: Parameters = {"sort": "updated_at", "order": "asc" if plan.filters else "desc"} if plan.sorts else {}
+    page = object_list.page({**sorting, "limit": 100 if plan.sorts else 2})
+    findings = []
+    if plan.pages_by_offset and len(page.records) > 1:
+        (first, *_), behind = page.records, object_list.page({**sorting, "limit": 1, "offset": 1}).records
+        findings.append(Finding(MOVES_BY_OFFSET, [record.id for record in behind] != [first.id]))
+    times = _times(page)
+    if plan.sorts:
+        order = "oldest first" if plan.filters else "newest first"
+        findings.append(Finding(f"sorts by updated_at, {order}", times == sorted(times, reverse=not plan.filters)))
+    if plan.strategy is not Strategy.BY_ANCHOR:
+        return findings
     if times:
         middle = times[len(times) // 2]
-        since = _times(object_list.page({**sorting, "updated_gte": as_text(middle)}))
+        since = _times(object_list.page({**sorting, "limit": 100, "updated_gte": as_text(middle)}))
         findings.append(Finding("updated_gte leaves out what is older", bool(since) and min(since) >= middle))
         findings.append(Finding("updated_gte includes its own time", middle in since))
     undocumented = ", ".join(endpoint.undocumented_fields)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from pipelines.check import CheckReport, check, total_forecast
-from pipelines.sandbox import Faults, Sandbox
+from pipelines.check import CheckReport, Finding, check, total_forecast
+from pipelines.sandbox import Faults, Sandbox, World
+from pipelines.sandbox.support import support_table
 from pipelines.settings import WarehouseSettings
 from pipelines.status import cursors_in, due_tickets_in
 from pipelines.sync import SyncReport, sync
@@ -116,6 +118,24 @@ def test_what_was_assumed_is_looked_at(sandbox: Sandbox, warehouse: WarehouseSet
         "updated_gte leaves out what is older",
         "names due_at, attachment_ids, metadata in fields",
     }
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("traits", [{}, {"updated_gte": False}, {"sort_by_updated_at": False}])
+def test_a_server_that_ignores_offset_is_found_out_and_ends_the_check(
+    warehouse: WarehouseSettings, traits: dict[str, Any]
+) -> None:
+    world = World.seeded(seed=7, tickets=20, helpdesks=("front",))
+    world.register_integration("front", support_table(offset=False, **traits), published=support_table(**traits))
+    with Sandbox(world=world) as sandbox:
+        (connection,) = checked(sandbox, warehouse).connections
+        tickets = next(item for item in connection.objects if item.table == "tickets")
+        assert Finding("offset moves through the list", holds=False) in tickets.findings
+        assert tickets.problem is None
+        assert tickets.calls_forecast is None
+        world.register_integration("front", support_table(**traits))
+        (connection,) = checked(sandbox, warehouse).connections
+        assert all(Finding("offset moves through the list", holds=True) in item.findings for item in connection.objects)
 
 
 def test_a_workspace_where_all_is_paused_is_not_all_well(sandbox: Sandbox, warehouse: WarehouseSettings) -> None:
