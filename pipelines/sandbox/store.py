@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from threading import RLock
@@ -69,6 +70,11 @@ class Store:
         """Make a new integration type known, or give a known one another support table; `habits` as in `Helpdesk`."""
         with self.lock:
             self._helpdesks[integration_type] = Helpdesk(integration_type, support, **habits)
+
+    def publish(self, integration_type: str, support: Support) -> None:
+        """Show another support table of a known type than the one by which it answers."""
+        with self.lock:
+            self._helpdesks[integration_type] = replace(self._helpdesks[integration_type], published=support)
 
     def helpdesks(self) -> list[Helpdesk]:
         """Every integration type known."""

@@ -80,8 +80,9 @@ def advanced(
         return Cursor(reached, start, with_raw)
     if reached is None:
         return cursor
-    if start is not None and start > cursor.through:
-        return Cursor(reached, start, with_raw)
+    gains_raw = with_raw and not cursor.with_raw
+    if start is not None and (start > cursor.through or gains_raw):
+        return Cursor(max(cursor.through, reached), start, with_raw)
     since = None if start is None or cursor.since is None else min(start, cursor.since)
     return Cursor(max(cursor.through, reached), since, with_raw)
 

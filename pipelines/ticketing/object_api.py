@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TypeVar
 
@@ -22,9 +22,12 @@ Answer = TypeVar("Answer")
 
 
 def all_fields(target: Target, endpoint: Endpoint, *, include_raw: bool) -> tuple[str, ...]:
-    """Every field by name, where that is how to get `raw`; none where the API's own choice will do."""
+    """Every field by name, where that is how to get `raw`; none where the API's own choice will do.
+
+    Where nothing is known of the object, `raw` is asked for: rows that have it would lose it otherwise.
+    """
     support = target.support(endpoint)
-    if not include_raw or support is None or not support.reads_raw:
+    if not include_raw or (support is not None and not support.reads_raw):
         return ()
     return (*endpoint.fields, *endpoint.undocumented_fields, "raw")
 
@@ -42,6 +45,10 @@ class ObjectApi:
         """Fields that the API refuses to name, and that are therefore no longer asked for."""
         self._client = client
         self._calls = calls
+
+    @property
+    def reads_raw(self) -> bool:
+        return "raw" in self.fields
 
     @property
     def offers_get(self) -> bool:
@@ -68,22 +75,28 @@ class ObjectApi:
         return next((record.id for record in page.records if isinstance(record, Record)), None)
 
     def _naming_fields(self, ask: Callable[[tuple[str, ...]], Answer]) -> Answer:
-        """An answer; where the API refuses, twice, fields that its list does not document, one without them."""
-        for _ in range(2):
+        """An answer; where the API refuses the fields twice, one without those that it may not know."""
+        fewer = [*self._fewer_fields()]
+        refusals: list[ParameterRefused] = []
+        for fields in [self.fields, self.fields, *fewer] if fewer else [self.fields]:
             try:
-                return ask(self.fields)
-            except ParameterRefused:
-                fewer = tuple(name for name in self.fields if name not in self._dispensable)
-                if fewer == self.fields:
-                    raise
-        answer = ask(fewer)
-        self.unnamed = tuple(name for name in self.fields if name not in fewer)
-        self.fields = fewer
-        return answer
+                answer = ask(fields)
+            except ParameterRefused as refusal:
+                refusals.append(refusal)
+            else:
+                left_out = [name for name in self.fields if name not in (*fields, *self.endpoint.fields)]
+                self.unnamed += tuple(left_out)
+                self.fields = fields
+                return answer
+        raise refusals[0]
 
-    @property
-    def _dispensable(self) -> tuple[str, ...]:
-        return ID_FIELDS if self.fields == ID_FIELDS else self.endpoint.undocumented_fields
+    def _fewer_fields(self) -> Iterator[tuple[str, ...]]:
+        """What can be done without, ever more of it: names that the list does not document, then all names."""
+        documented = tuple(name for name in self.fields if name not in self.endpoint.undocumented_fields)
+        if documented != self.fields:
+            yield documented
+        if self.fields and (self.fields == ID_FIELDS or self.target.support(self.endpoint) is None):
+            yield ()
 
     def _list(self, parameters: Parameters, fields: tuple[str, ...]) -> Page:
         asked: Parameters = {**parameters, "fields": fields} if fields else parameters

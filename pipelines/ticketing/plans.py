@@ -7,7 +7,15 @@ from datetime import datetime
 from enum import Enum
 
 from pipelines.errors import CallNotOffered
-from pipelines.ticketing.walk import NEEDS_OFFSET, ListPage, Walk, walk_by_anchor, walk_newest_first, walk_whole_list
+from pipelines.ticketing.walk import (
+    IGNORES_OFFSET,
+    NEEDS_OFFSET,
+    ListPage,
+    Walk,
+    walk_by_anchor,
+    walk_newest_first,
+    walk_whole_list,
+)
 from pipelines.unified_api.capabilities import ObjectSupport
 
 
@@ -89,6 +97,8 @@ def safer_plan(plan: Plan, contradiction: str, *, is_of_tickets: bool) -> Plan |
     `is_of_tickets`: the object's records belong to a ticket each, so that they can be listed by it.
     """
     reason = f"the server contradicts its support table: {contradiction}"
+    if plan.strategy is Strategy.BY_ANCHOR and contradiction == IGNORES_OFFSET:
+        return Plan(Strategy.BY_ANCHOR, reason, pages_by_offset=False)
     if plan.is_incremental and contradiction != NEEDS_OFFSET:
         return Plan(Strategy.WHOLE_LIST, reason, plan.pages_by_offset)
     if plan.strategy is not Strategy.PER_TICKET and is_of_tickets:

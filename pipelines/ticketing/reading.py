@@ -58,14 +58,21 @@ class Reader(ABC):
                 self.outcome.plan = f"skipped, {self.target.skipped}"
             elif self.plan.strategy is not Strategy.NOT_OFFERED:
                 yield from self._tables()
+            elif self._was_ever_read:
+                raise CallNotOffered(f"It was read before, but now {self.plan.reason}. The rows stay as they are.")
         except CallNotOffered as refusal:
-            if self._was_ever_offered:
+            if self._was_ever_offered or self._was_ever_read:
                 self.outcome.error = str(refusal)
             else:
                 self.run.leave_out(self.outcome)
         except TicketingError as error:
             self.outcome.error = str(error)
         self.outcome.ended_at = datetime.now(UTC)
+
+    @property
+    def _was_ever_read(self) -> bool:
+        """Whether an earlier run has read it, as far as is known."""
+        return False
 
     @abstractmethod
     def _tables(self) -> Iterator[Staged]:
@@ -151,24 +158,28 @@ class ListReader(Reader):
         self.cursor = cursor
         self.place = place
         self.outcome.cursor_before = cursor.through if cursor else None
-        self._with_raw = bool(self.api.fields)
-        self._start = run.start(cursor, with_raw=self._with_raw)
+        self._start = run.start(cursor, with_raw=self.api.reads_raw)
         self._began_at: datetime | None = None
         self._newest: datetime | None = None
 
+    @property
+    def _was_ever_read(self) -> bool:
+        return self.cursor is not None
+
     def _tables(self) -> Iterator[Staged]:
         yield from self._batched(self._walk(), self.observed_via)
-        if self.plan.strategy is Strategy.PER_TICKET:
-            self.run.put_off(self.target, self.plan)
-            return
-        self.outcome.is_complete = True
+        self.outcome.is_complete = self.plan.strategy is not Strategy.PER_TICKET
         if self._may_look_again():
             yield from self._batched(self._look_again(), "reread")
+        if self.plan.strategy is Strategy.PER_TICKET:
+            self.outcome.is_complete = False
+            self.run.put_off(self.target, self.plan)
 
     def tables(self) -> Iterator[Staged]:
         yield from super().tables()
         if self.outcome.is_complete and self.run.since is None:
-            self.cursor = advanced(self.cursor, self._start, self._newest, self._began_at, with_raw=self._with_raw)
+            start = None if self.plan.strategy is Strategy.WHOLE_LIST else self._start
+            self.cursor = advanced(self.cursor, start, self._newest, self._began_at, with_raw=self.api.reads_raw)
         self.outcome.cursor_after = self.cursor.through if self.cursor else None
         if self.api.unnamed:
             self.outcome.plan += f", without {', '.join(self.api.unnamed)} (the API refuses to name them)"
@@ -238,13 +249,18 @@ class ListReader(Reader):
         return not was_walked and (earliest is None or record.updated_at >= earliest)
 
     def _batched(self, pages: Iterable[Page], observed_via: str) -> Iterator[Staged]:
+        """The tables of some pages at a time. What came before an error is kept: it need not be read in vain."""
         waiting: list[tuple[Listed, Observation]] = []
-        for page in pages:
-            waiting += self._observed(page)
-            self._count(page)
-            if len(waiting) >= ROWS_A_TABLE:
-                yield from self._staged(waiting, observed_via)
-                waiting = []
+        try:
+            for page in pages:
+                waiting += self._observed(page)
+                self._count(page)
+                if len(waiting) >= ROWS_A_TABLE:
+                    yield from self._staged(waiting, observed_via)
+                    waiting = []
+        except TicketingError:
+            yield from self._staged(waiting, observed_via)
+            raise
         yield from self._staged(waiting, observed_via)
 
     def _observed(self, page: Page) -> Iterator[tuple[Listed, Observation]]:
@@ -252,11 +268,16 @@ class ListReader(Reader):
             yield record, observation(record, page.served_at, ordinal, is_baseline=self._is_baseline(record))
 
     def _is_baseline(self, record: Listed) -> bool:
-        """Whether nothing was known of its time before this run: then its state tells of no change."""
+        """Whether nothing was known of its time before this run, or it differs only by `raw`: then its state tells of
+        no change."""
         if self.cursor is None:
             return True
-        since = self.cursor.since
-        return since is not None and record.updated_at is not None and record.updated_at < since
+        if record.updated_at is None:
+            return False
+        since, through = self.cursor.since, self.cursor.through
+        is_new = since is not None and record.updated_at < since
+        is_as_known = through is not None and record.updated_at <= through
+        return is_new or (is_as_known and self.cursor.with_raw != self.api.reads_raw)
 
 
 def observation(record: Listed, served_at: datetime, ordinal: int, *, is_baseline: bool = False) -> Observation:

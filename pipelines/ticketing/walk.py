@@ -31,6 +31,7 @@ _REPEATS = 3
 """So many times the same page, and the server ignores the offset."""
 
 NEEDS_OFFSET = "expected a list without offset to show the records of one updated_at in one page, but it has more"
+IGNORES_OFFSET = "expected offset to move through the list, but the same page came again"
 _MAY_BE_MORE = "a full page came and there may be more"
 _GRANULARITIES = tuple(timedelta(seconds=seconds) for seconds in (1, 60, 3600, 86400))
 _RESTLESS = "expected to come to the end of the list, but it moves as fast as it is read"
@@ -40,6 +41,7 @@ _PATIENCE = 200
 _FAR_AHEAD = timedelta(days=1)
 _BELOW = timedelta(milliseconds=1)
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def walk_by_anchor(
@@ -48,8 +50,8 @@ def walk_by_anchor(
     """Read a list sorted by `updated_at`, anchoring each request at the last time seen.
 
     An offset is used only where an anchor cannot help: inside a tie longer than a page, or where the server cuts
-    `updated_gte` down to a coarser time. Without offset, such a tie cannot be read. Where a server leaves out the time
-    that it is asked from, the anchors go a little below it.
+    `updated_gte` down to a coarser time. Without offset, such a tie cannot be read: what lies behind it is, before that
+    is said. Where a server leaves out the time that it is asked from, the anchors go a little below it.
 
     A list that is changed as fast as it is read has no end: once what comes is later than the server's clock when the
     walk began, the walk goes on for a few requests only. What is later still is the next run's.
@@ -58,6 +60,8 @@ def walk_by_anchor(
     """
     anchor, margin, granularity = start, timedelta(0), timedelta(0)
     requests_past_the_start = 0
+    looked_behind: datetime | None = None
+    is_cut = False
     window = _Window()
     while True:
         asked_from = None if anchor is None else _lowered(anchor, margin)
@@ -78,20 +82,46 @@ def walk_by_anchor(
         if window.goes_back(records, fresh, is_end=is_end):
             continue
         if is_end:
-            return True
+            return _ended(True, is_cut)
         if newest is not None and window.came_since(newest, page.served_at):
             requests_past_the_start += 1
             if requests_past_the_start > _REQUESTS_PAST_THE_START:
-                return False
+                return _ended(False, is_cut)
         if newest is not None and (anchor is None or _floor(newest, granularity) > _floor(anchor, granularity)):
             anchor = newest
             window.begin_again(_floor(_lowered(newest, _BELOW), max(granularity, _GRANULARITIES[0])))
         elif pages_by_offset:
             window.move_on(records)
-        elif len(records) >= page_size or window.is_cut_after(records):
-            raise ContradictsSupportTable(NEEDS_OFFSET)
         else:
-            return False
+            is_long = len(records) >= page_size or window.is_cut_after(records)
+            behind = None
+            if anchor is not None and len(records) > 1:
+                behind = _time_behind(list_page, anchor, granularity, page_size)
+            if behind is None:
+                return _ended(False, is_cut or is_long)
+            if is_long or anchor == looked_behind:
+                anchor, is_cut = behind, True
+                window.begin_again(behind)
+            else:
+                # It may have come just now: if the page at this anchor does not show it, that one is cut.
+                looked_behind = anchor
+
+
+def _ended(saw_the_end: bool, is_cut: bool) -> bool:
+    if is_cut:
+        raise ContradictsSupportTable(NEEDS_OFFSET)
+    return saw_the_end
+
+
+def _time_behind(list_page: ListPage, anchor: datetime, granularity: timedelta, page_size: int) -> datetime | None:
+    """The first time in a list that the server can tell from an anchor and that is later, however coarsely it reads."""
+    while True:
+        asked_from = _next(anchor, granularity)
+        records = list_page(_sorted_from(asked_from, None, page_size)).records
+        coarser = max(granularity, _granularity(asked_from, records))
+        if coarser == granularity:
+            return min(_times(records), default=None)
+        granularity = coarser
 
 
 def walk_newest_first(list_page: ListPage, start: datetime | None, page_size: int) -> Walk:
@@ -165,7 +195,7 @@ class _Window:
             return None
         self._repeats = self._repeats + 1 if self.offset > 0 and states == before else 0
         if self._repeats == _REPEATS and len(records) > 1:
-            raise ContradictsSupportTable("expected offset to move through the list, but the same page came again")
+            raise ContradictsSupportTable(IGNORES_OFFSET)
         self._longest_page = max(self._longest_page, len(records))
         self._refuse_disorder(page)
         fresh = [record for record in records if record.state not in self._seen]
@@ -409,7 +439,7 @@ class _Passes:
         previous: list[State] = []
         while True:
             page = self._list_page({**self._asked, "offset": offset})
-            self._began_at = self._began_at or page.served_at
+            self._began_at = self._began_at or _clock_of(page)
             states = [record.state for record in page.records]
             patience -= 1
             if patience < 0:
@@ -458,6 +488,12 @@ def _sorted_from(anchor: datetime | None, offset: int | None, page_size: int) ->
     return parameters
 
 
+def _clock_of(page: Page) -> datetime:
+    """When a page was served, by the later of the server's clock and the helpdesk's, as far as its records show it."""
+    shown = [moment for moment in _times(page.records) if moment <= page.served_at + _FAR_AHEAD]
+    return max([page.served_at, *shown])
+
+
 def _came_between(began_at: datetime, moment: datetime | None, served_at: datetime) -> bool:
     """Whether something was updated since a walk began. What lies far in the future is not: it is only misdated."""
     return moment is not None and began_at <= moment <= served_at + _FAR_AHEAD
@@ -496,6 +532,12 @@ def _newest(records: list[Listed]) -> datetime | None:
 
 def _lowered(moment: datetime, by: timedelta) -> datetime:
     return moment - min(by, moment - _EARLIEST)
+
+
+def _next(moment: datetime, granularity: timedelta) -> datetime:
+    """The next moment that a server can tell from this one."""
+    step = max(granularity, _BELOW)
+    return _floor(moment, granularity) + min(step, _LATEST - moment)
 
 
 def _floor(moment: datetime, granularity: timedelta) -> datetime:

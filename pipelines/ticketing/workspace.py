@@ -47,8 +47,11 @@ class Target:
         return self.integration.support.get(endpoint.support_key) if self.integration else None
 
     def plan(self, endpoint: Endpoint) -> Plan:
-        if self.integration is None:
+        table = self.integration.support if self.integration else {}
+        if not any(name.startswith("ticketing_") for name in table):
             return Plan(Strategy.WHOLE_LIST, "the integration publishes no support table")
+        if endpoint.support_key in table and table[endpoint.support_key] is None:
+            return Plan(Strategy.WHOLE_LIST, "what the support table says of it cannot be read")
         return choose_plan(self.support(endpoint))
 
     def lacks_permission(self, endpoint: Endpoint) -> bool:
@@ -156,7 +159,7 @@ def _unless_unwell(target: Target) -> Target:
     return replace(target, skipped=why)
 
 
-def _support(target: Target) -> dict[str, ObjectSupport] | None:
+def _support(target: Target) -> dict[str, ObjectSupport | None] | None:
     if target.integration is None:
         return None
     return {name: support for name, support in target.integration.support.items() if name.startswith("ticketing_")}

@@ -59,11 +59,11 @@ class ObjectSupport(msgspec.Struct, frozen=True):
 
 
 class Integration(msgspec.Struct, frozen=True):
-    """One integration type; `support` is keyed by the API's object names (`ticketing_ticket`, …)."""
+    """One integration type; `support` is keyed by the API's object names (`ticketing_ticket`, …). None: what the API
+    says of that object cannot be read."""
 
     type: str
-    name: str = ""
-    support: dict[str, ObjectSupport] = {}
+    support: dict[str, ObjectSupport | None] = {}
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -92,9 +92,18 @@ def _time(text: str) -> datetime | None:
 
 
 def read_integration(answer: object) -> Integration | None:
-    """One integration from the API's answer, its nulls left out; None if it is not of the published shape."""
+    """One integration from the API's answer, its nulls left out; None if it names no type."""
+    match _without_nulls(answer):
+        case {"type": str(type), "support": dict(support)}:
+            return Integration(type, {name: _read_support(row) for name, row in support.items()})
+        case {"type": str(type)}:
+            return Integration(type)
+    return None
+
+
+def _read_support(row: object) -> ObjectSupport | None:
     try:
-        return msgspec.convert(_without_nulls(answer), Integration)
+        return msgspec.convert(row, ObjectSupport)
     except msgspec.ValidationError:
         return None
 

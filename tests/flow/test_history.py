@@ -134,6 +134,34 @@ def test_what_changes_in_a_list_without_any_time_tells_of_a_change(warehouse: Wa
     assert len(versions(warehouse)) == len(ids) + 1
 
 
+def test_a_state_that_differs_only_by_what_was_asked_for_tells_of_no_change(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    connection_id, ticket_id = one_ticket(sandbox)
+    run_sync(settings={"include_raw": False})
+    sandbox.world.advance(timedelta(hours=1))
+    sandbox.world.patch(connection_id, "ticket", ticket_id, {"priority": "urgent"})
+    run_sync(settings={"include_raw": True})
+    told = [row["id"] for row in versions(warehouse) if not row["is_baseline"]]
+    assert told == [ticket_id]
+
+
+def test_a_quiet_change_of_what_is_older_than_the_start_date_tells_of_a_change_where_it_was_known(
+    warehouse: WarehouseSettings,
+) -> None:
+    with Sandbox(seed=7, tickets=10, helpdesks=("front",)) as sandbox:
+        world = sandbox.world
+        settings = settings_for(sandbox, start_date=(world.now + timedelta(minutes=1)).isoformat())
+        world.advance(timedelta(hours=1))
+        [connection] = world.connections()
+        known, touched = [ticket["id"] for ticket in world.records(connection["id"], "ticket")][:2]
+        world.touch(connection["id"], "ticket", touched)
+        sync(settings, warehouse)
+        world.patch(connection["id"], "ticket", known, {"priority": "changed"}, quiet=True)
+        sync(settings, warehouse)
+    assert [row["is_baseline"] for row in versions(warehouse, known)] == [True, False]
+
+
 @on_both
 def test_a_warehouse_put_back_from_a_backup_gets_its_history_again(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, tmp_path: Any

@@ -52,6 +52,7 @@ LIES = {
     "claims to filter": Lie(support_table(updated_gte=False, raw=False), support_table(raw=False)),
     "claims to sort": Lie(support_table(sort_by_updated_at=False, raw=False), support_table(raw=False)),
     "claims to list notes": Lie(support_table(notes_per_ticket=True, raw=False), support_table(raw=False)),
+    "claims offset": Lie(support_table(offset=False, raw=False), support_table(raw=False)),
     "claims less": Lie(support_table(raw=False), _NEITHER),
     "claims nothing, lists all": Lie(support_table(raw=False), None),
     "claims nothing, lists notes per ticket": Lie(support_table(notes_per_ticket=True, raw=False), None),
@@ -171,10 +172,14 @@ def live_through(story: Story, warehouse: WarehouseSettings) -> None:
 
 
 def _bearable(story: Story) -> Story:
-    """A lie about the order of a list can be told only where a page is long enough to show it."""
+    """A lie about the order of a list can be told only where a page is long enough to show it; and without offset
+    nothing shows more records of one time than a page."""
     if story.helpdesk not in LIES:
         return story
     first, second = (replace(day, page_cap=None) for day in story.days)
+    if story.helpdesk == "claims offset":
+        first, second = (replace(day, cut_updated_gte=None, ignore_updated_gte=False) for day in (first, second))
+        story = replace(story, is_tied=False, poisons=None)
     return replace(story, page_size=17, days=(first, second))
 
 

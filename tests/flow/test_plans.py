@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from pipelines.check import check
 from pipelines.sandbox import Faults, Sandbox, World
+from pipelines.sandbox.shelf import Listing, Stored
 from pipelines.sandbox.support import support_table
 from pipelines.settings import WarehouseSettings
 from pipelines.status import cursors_in
@@ -111,6 +113,103 @@ def test_a_server_that_refuses_what_its_support_table_offers_is_read_whole(wareh
         assert report.failed == []
         assert_same(sandbox.world, warehouse)
     assert all(outcome.plan.startswith("whole_list, the server contradicts") for outcome in report.outcomes)
+
+
+def test_where_offset_is_ignored_only_what_cannot_be_read_without_it_is_missing_and_that_is_said(
+    warehouse: WarehouseSettings,
+) -> None:
+    world = World.empty()
+    world.register_integration("front", support_table(offset=False, raw=False), published=support_table(raw=False))
+    connection_id = world.add_connection("front")
+    ids = []
+    for number in range(150):
+        world.advance(timedelta(minutes=10))
+        ids.append(world.create(connection_id, "customer", {"name": f"customer {number}"})["id"])
+    world.bulk_edit(connection_id, "customer", ids[20:80], {"name": "bulk"})
+    for customer_id in ids[80:]:
+        world.advance(timedelta(minutes=10))
+        world.touch(connection_id, "customer", customer_id)
+    with Sandbox(world=world) as sandbox:
+        sandbox.faults = Faults(page_cap=50)
+        report = sync(settings_for(sandbox), warehouse, select=["customers"])
+        [outcome] = report.failed
+        assert "without offset" in str(outcome.error)
+        assert outcome.plan.startswith("by_anchor, the server contradicts its support table: expected offset to move")
+        missing = true_rows(world, "customers").keys() - stored_rows(warehouse, "customers").keys()
+        assert len(missing) == 10
+        world.touch(connection_id, "customer", ids[0])
+        sync(settings_for(sandbox), warehouse, select=["customers"])
+        key = connection_id, ids[0]
+        assert stored_rows(warehouse, "customers")[key] == true_rows(world, "customers")[key]
+        world.register_integration("front", support_table(raw=False))
+        assert sync(settings_for(sandbox), warehouse, select=["customers"]).failed == []
+        assert_same(world, warehouse)
+
+
+@pytest.mark.parametrize("broken", ["hris_employee", "ticketing_note", "all"])
+def test_a_support_table_that_cannot_be_read_for_once_spoils_nothing(warehouse: WarehouseSettings, broken: str) -> None:
+    with Sandbox(seed=7, tickets=10, helpdesks=("zendesk",)) as sandbox:
+        world = sandbox.world
+        sync(settings_for(sandbox), warehouse)
+        before = query(warehouse, "select * from raw_unified.ticket_versions order by id")
+        [helpdesk] = [found for found in world.helpdesks() if found.type == "zendesk"]
+        odd = {name: {**row, "methods": {"list": "supported"}} for name, row in helpdesk.support.items()}
+        world.publish("zendesk", {} if broken == "all" else {**helpdesk.support, broken: odd[broken]})
+        world.advance(timedelta(days=1))
+        report = sync(settings_for(sandbox), warehouse)
+        assert report.exit_code == 0
+        assert_same(world, warehouse)
+        assert query(warehouse, "select * from raw_unified.ticket_versions order by id") == before
+        plans = {outcome.object: outcome.plan for outcome in report.outcomes}
+        whole = {"hris_employee": set(), "ticketing_note": {"notes"}, "all": {*plans}}[broken]
+        assert {table for table, plan in plans.items() if plan == "whole_list"} == whole
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_what_was_read_before_and_is_not_offered_any_more_fails_rather_than_be_skipped(
+    warehouse: WarehouseSettings, refuses: bool
+) -> None:
+    with Sandbox(seed=7, tickets=10, helpdesks=("zendesk",)) as sandbox:
+        sync(settings_for(sandbox), warehouse)
+        kept = {table: stored_rows(warehouse, table) for table in ("tickets", "notes")}
+        if refuses:
+            sandbox.world.register_integration("zendesk", {})
+        else:
+            sandbox.world.publish("zendesk", support_table(objects=("ticket", "customer", "category")))
+        report = sync(settings_for(sandbox), warehouse)
+        assert {outcome.object for outcome in report.failed} >= {"notes"}
+        assert all(outcome.error for outcome in report.failed)
+        assert kept == {table: stored_rows(warehouse, table) for table in kept}
+
+
+def test_notes_whose_second_look_finds_disorder_may_come_to_be_read_per_ticket(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server sorts what is filtered, and since yesterday nothing else."""
+    world = World.empty()
+    world.register_integration("front", support_table(raw=False, offset=False))
+    connection_id = world.add_connection("front")
+    tickets = [world.create(connection_id, "ticket", {"status": "ACTIVE"})["id"] for _ in range(4)]
+    for number in range(150):
+        world.advance(timedelta(minutes=30))
+        world.create(connection_id, "note", {"ticket_id": tickets[number % 4], "description": "x"})
+    with Sandbox(world=world) as sandbox:
+        sync(settings_for(sandbox), warehouse)
+        honest = World.page
+
+        def page(self: World, connection_id: str, name: str, listing: Listing) -> list[Stored]:
+            is_sorted = name != "note" or listing.updated_gte is not None
+            return honest(self, connection_id, name, listing if is_sorted else replace(listing, sort=None))
+
+        monkeypatch.setattr(World, "page", page)
+        first, *_, last = world.records(connection_id, "note")
+        world.touch(connection_id, "note", first["id"])
+        world.patch(connection_id, "note", last["id"], {"description": "quiet"}, quiet=True)
+        world.advance(timedelta(hours=30))
+        report = sync(settings_for(sandbox), warehouse)
+        assert report.failed == []
+        assert next(outcome.plan for outcome in report.outcomes if outcome.object == "notes").startswith("per_ticket")
+        assert_same(world, warehouse)
 
 
 def test_a_quiet_ticket_costs_no_request_for_its_notes(per_ticket: Sandbox, warehouse: WarehouseSettings) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipelines.ticketing.cursor import Cursor, CursorState, advanced, as_text, starts_at
 from transforms.values import parse_time
 
-times = st.datetimes(timezones=st.just(UTC)).filter(lambda moment: 2000 <= moment.year < 2100)
+times = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 maybe = st.none() | times
 cursors = st.builds(Cursor, maybe, maybe, st.booleans())
 lookbacks = st.timedeltas(timedelta(0), timedelta(days=2))
@@ -45,13 +45,24 @@ def test_a_cursor_never_goes_back_and_never_passes_the_servers_clock(
     else:
         assert after.through is not None
         assert after.through >= before
-        assert after.since is None or (cursor.since is not None and after.since <= cursor.since)
+        gains_raw = with_raw and not cursor.with_raw and newest is not None and served_at is not None
+        assert gains_raw or after.since is None or (cursor.since is not None and after.since <= cursor.since)
     if after.through != before:
         assert after.through is not None
         assert newest is not None
         assert served_at is not None
         assert after.through <= max(served_at, before or served_at)
         assert after.through <= max(newest, before or newest)
+
+
+@given(times, maybe, maybe, times, times)
+def test_a_cursor_that_gains_raw_claims_what_was_read_with_it_and_nothing_before(
+    through: datetime, since: datetime | None, start: datetime | None, newest: datetime, served_at: datetime
+) -> None:
+    after = advanced(Cursor(through, since, with_raw=False), start, newest, served_at, with_raw=True)
+    assert after.since == start
+    assert after.covers(start, with_raw=True)
+    assert start is None or not after.covers(None, with_raw=True)
 
 
 @given(maybe, maybe, maybe)

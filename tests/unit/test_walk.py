@@ -457,6 +457,12 @@ def test_a_list_that_grows_at_its_front_as_fast_as_it_is_read_is_not_taken_for_r
         assert growing.requests < 600
 
 
+def test_a_whole_list_whose_helpdesk_runs_ahead_of_the_server_is_read_to_its_end() -> None:
+    rows: Rows = {f"r{minute}": NOON + timedelta(days=1, minutes=minute) for minute in range(-600, 600)}
+    ahead = MovingList(rows, lists_newest_first=True, sorts=False)
+    assert final_states(list(walk_whole(ahead, None, 10))) == rows
+
+
 def test_times_at_either_end_of_the_calendar_are_read_like_others() -> None:
     for moment in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
         for leaves_out_updated_gte in (False, True):
@@ -646,13 +652,41 @@ def test_a_tie_longer_than_a_page_without_offset_is_refused(page_size: int) -> N
         list(walk_by_anchor(without_offset(server), None, page_size, pages_by_offset=False))
 
 
-def test_by_anchor_without_offset_of_a_quiet_list_costs_two_requests() -> None:
+def test_by_anchor_without_offset_of_a_quiet_list_costs_two_requests_and_a_third_where_all_is_one_tie() -> None:
     for offsets in ([], [1], [1, 2, 3], [1, 1, 1]):
         server = MovingList(rows_from(offsets))
         assert (
             final_states(list(walk_by_anchor(without_offset(server), NOON, 100, pages_by_offset=False))) == server.rows
         )
-        assert server.requests <= 2
+        assert server.requests <= (3 if offsets == [1, 1, 1] else 2)
+
+
+@pytest.mark.parametrize("cut", [timedelta(0), timedelta(seconds=1), timedelta(minutes=1)])
+@pytest.mark.parametrize("before", [0, 7])
+def test_what_lies_behind_a_tie_that_a_list_without_offset_cuts_is_read_before_that_is_said(
+    cut: timedelta, before: int
+) -> None:
+    tie = {f"tie{index}": NOON + timedelta(minutes=before) for index in range(60)}
+    others = {f"r{index}": NOON + timedelta(minutes=index) for index in range(100) if index != before}
+    rows: Rows = {**tie, **others}
+    pages: list[Page] = []
+    with pytest.raises(ContradictsSupportTable, match="without offset"):
+        pages.extend(
+            walk_by_anchor(without_offset(MovingList(rows, page_cap=50, cut=cut)), None, 100, pages_by_offset=False)
+        )
+    assert others.items() <= final_states(pages).items()
+
+
+def test_what_comes_while_the_end_of_a_list_without_offset_is_looked_at_is_read() -> None:
+    server = MovingList(dict.fromkeys(("a", "b", "c"), NOON))
+    quiet = without_offset(server)
+
+    def list_page(parameters: Parameters) -> Page:
+        if server.requests == 2:
+            server.rows["late"] = NOON + timedelta(minutes=1)
+        return quiet(parameters)
+
+    assert final_states(list(walk_by_anchor(list_page, None, 100, pages_by_offset=False))) == server.rows
 
 
 def test_a_short_page_of_a_list_without_offset_does_not_say_that_the_end_was_seen() -> None:
