@@ -59,7 +59,7 @@ def due_tickets_in(warehouse: WarehouseSettings, settings: UnifiedSettings, now:
         due = {}
         for connection_id in connections:
             stored = Stored(connection_id)
-            tickets = stored.changed_tickets(settings.lookback, _ALL)
+            tickets = stored.changed_tickets(settings.lookback, _ALL, with_raw=False)
             tickets += stored.unswept_tickets(now - SWEEP_EVERY, settings.note_sweep_calls)
             due[connection_id] = {ticket.id for ticket in tickets}
         return due

@@ -262,12 +262,13 @@ NOTE_SWEEPS = TableSchema(
         "ticket_id": Kind.TEXT,
         "ticket_row_hash": Kind.TEXT,
         "notes_found": Kind.INTEGER,
+        "with_raw": Kind.BOOLEAN,
         "swept_at": Kind.TIMESTAMP,
         "_schema_version": Kind.INTEGER,
     },
 )
-"""Where notes are listed per ticket: when all notes of a ticket were last read, and in which state the ticket was;
-null where they could not be read."""
+"""Where notes are listed per ticket: when all notes of a ticket were last read, whether with their `raw`, and in which
+state the ticket was; null where they could not be read."""
 
 RECORD_TABLES: dict[str, TableSchema] = {table.name: table for table in (TICKETS, CUSTOMERS, NOTES, CATEGORIES)}
 

@@ -68,11 +68,12 @@ def ask_for_each(
 
 
 def _knows(api: ObjectApi, record_id: str) -> bool:
+    """Whether a get answers with the record of this id; with one of another id it does not speak of what lists show."""
     try:
-        api.get(record_id)
+        record, _ = api.get(record_id)
     except UnknownId:
         return False
-    return True
+    return isinstance(record, Record) and record.id == record_id
 
 
 def raise_refusals(refusals: Sequence[str], what: str) -> None:

@@ -111,6 +111,8 @@ class Run:
         """Read this part as if for the first time."""
         for outcome in self._own_outcomes():
             del self.outcomes[outcome.connection_id, outcome.object]
+            if outcome.object == "notes":
+                self.swept.pop(outcome.connection_id, None)
 
     def _own_outcomes(self) -> list[Outcome]:
         wanted = {target.id for target in self.targets}

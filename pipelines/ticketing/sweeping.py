@@ -72,7 +72,10 @@ class Sweep(Reader):
         yield from self._found(asked.found)
         yield from self._tombstones(table, asked.not_found, self._served_at, "not_found")
         if saw_the_end:
-            yield from self._tombstones(table, asked.cannot_be_asked, self._served_at, "absent")
+            # A list that filters by updated_at may leave out what has none.
+            hidden = self.stored.undated_ids(table) if self.plan.filters else set()
+            absent = [record_id for record_id in asked.cannot_be_asked if record_id not in hidden]
+            yield from self._tombstones(table, absent, self._served_at, "absent")
         raise_refusals(asked.refusals, table)
 
     def _settle_returned(self) -> Iterator[Staged]:

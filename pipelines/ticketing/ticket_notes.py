@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import inf
+from typing import NamedTuple
 
 import msgspec
 
@@ -36,13 +37,20 @@ _FAILURES_IN_A_ROW = 3
 """So many tickets that cannot be read, one after the other, and it may not be the tickets."""
 
 
+class Reading(NamedTuple):
+    """One reading of a ticket's notes; `notes_found` is None where they could not be read."""
+
+    notes_found: int | None
+    began_at: datetime
+
+
 class TicketNotes(Reader):
     """The notes of one connection, ticket by ticket; never filtered by time, so that none is overlooked.
 
     Which tickets are due is read from the warehouse: those not read in their present state, then open ones that
     nobody looked at for a day. A `reconcile` or a full refresh reads them all. A note that its ticket no longer shows
     is asked for by its id and, if it is gone, gets a tombstone; where it cannot be asked for, only a `reconcile` that
-    has read every ticket may say so, for it may belong to another ticket now.
+    has read every ticket may say so, for it may belong to another ticket now, and only if its own was read or is gone.
     """
 
     def __init__(self, run: Run, target: Target) -> None:
@@ -50,6 +58,7 @@ class TicketNotes(Reader):
         run.put_off(target, self.plan)
         fields = all_fields(target, TICKETS, include_raw=run.settings.include_raw)
         self._tickets = ObjectApi(run.workspace.client, target, TICKETS, fields, self.outcome.calls)
+        self._with_raw = self.api.reads_raw
         self._lists = TicketLists(run.settings.page_size, pages_by_offset=self.plan.pages_by_offset)
         self._swept = run.swept.setdefault(target.id, set())
         self._seen: set[str] = set()
@@ -77,6 +86,10 @@ class TicketNotes(Reader):
         self.outcome.is_complete = is_all
 
     @property
+    def _was_ever_read(self) -> bool:
+        return self.stored.a_note_but(()) is not None
+
+    @property
     def _reads_all(self) -> bool:
         return self.run.command == "reconcile" or self.run.full_refresh or self.run.since is not None
 
@@ -88,7 +101,8 @@ class TicketNotes(Reader):
         return self.stored.living_tickets(None if self.run.command == "reconcile" else self.run.since)
 
     def _changed_tickets(self) -> list[StoredTicket]:
-        found = self.stored.changed_tickets(self.run.settings.lookback, TICKETS_A_LOAD + len(self._swept))
+        limit = TICKETS_A_LOAD + len(self._swept)
+        found = self.stored.changed_tickets(self.run.settings.lookback, limit, with_raw=self._with_raw)
         return [ticket for ticket in found if ticket.id not in self._swept][:TICKETS_A_LOAD]
 
     def _unswept_tickets(self, limit: int) -> list[StoredTicket]:
@@ -102,7 +116,7 @@ class TicketNotes(Reader):
     def _read(self, tickets: Sequence[StoredTicket], calls_until: float) -> Iterator[Staged]:
         """The notes of some tickets, the tombstones of those that they no longer have, and that they were read."""
         found: list[tuple[Listed, Observation]] = []
-        counts: dict[str, int] = {}
+        readings: dict[str, Reading] = {}
         unknown: dict[str, str] = {}
         for ticket in tickets:
             if self._has_lost_hope or self.outcome.calls.requests >= calls_until:
@@ -115,22 +129,20 @@ class TicketNotes(Reader):
             except (ContradictsSupportTable, GrantPermission, RequestRefused, TryAgainLater) as error:
                 self._failures[ticket.id] = str(error)
                 self._failures_in_a_row += 1
+                readings[ticket.id] = Reading(None, self._served_at)
             else:
                 self._failures_in_a_row = 0
                 found += notes
-                counts[ticket.id] = len(notes)
+                began_at = min((sight.observed_at for _, sight in notes), default=self._served_at)
+                readings[ticket.id] = Reading(len(notes), began_at)
         yield from self._staged(found, self.observed_via)
         gone = self._gone_tickets(unknown)
         yield from self._tombstones(TICKETS.table, gone, self._served_at, "not_found")
-        counts |= dict.fromkeys(gone, 0)
+        readings |= {ticket_id: Reading(0 if ticket_id in gone else None, self._served_at) for ticket_id in unknown}
         if self.run.command != "reconcile":
-            asked = self._ask_for_absent(self.stored.notes_of([*counts]))
-            yield from self._settle(asked)
-        rows = [
-            self._sweep(ticket, counts.get(ticket.id))
-            for ticket in tickets
-            if ticket.id in counts or ticket.id in self._failures
-        ]
+            read = [ticket_id for ticket_id, reading in readings.items() if reading.notes_found is not None]
+            yield from self._settle_notes_of(read)
+        rows = [self._sweep(ticket, readings[ticket.id]) for ticket in tickets if ticket.id in readings]
         yield NOTE_SWEEPS, note_sweeps_table(rows)
 
     def _notes_of(self, ticket_id: str) -> Iterator[tuple[Listed, Observation]]:
@@ -160,24 +172,35 @@ class TicketNotes(Reader):
 
     def _settle_all_notes(self) -> Iterator[Staged]:
         """What became of every stored note that no ticket has shown, those of unread tickets left out."""
-        known = self.stored.living_ids(NOTES.table) - self.stored.notes_of([*self._failures])
-        brake(self.api, len(known - self._seen), len(known), self.run.largest_deletion)
-        asked = self._ask_for_absent(known)
-        yield from self._settle(asked)
+        living = self.stored.living_notes()
+        known = {note_id: ticket_id for note_id, ticket_id in living.items() if ticket_id not in self._failures}
+        brake(self.api, len(known.keys() - self._seen), len(known), self.run.largest_deletion)
+        asked = self._ask_for_absent(known, next(iter(self._seen), None))
+        yield from self._settle(asked, known)
         if self._saw_every_end and not self._failures:
-            yield from self._tombstones(NOTES.table, asked.cannot_be_asked, self._served_at, "absent")
+            settled_tickets = self._swept | self.stored.deleted_ids(TICKETS.table)
+            absent = [note_id for note_id in asked.cannot_be_asked if known[note_id] in settled_tickets]
+            yield from self._tombstones(NOTES.table, absent, self._served_at, "absent")
 
-    def _ask_for_absent(self, known: set[str]) -> Absences:
-        absent = sorted(known - self._seen - self._settled)
+    def _settle_notes_of(self, ticket_ids: Sequence[str]) -> Iterator[Staged]:
+        """What became of the stored notes of tickets that were read. Where nothing else shows that notes can be asked
+        for by their ids, nothing is said of them."""
+        known = self.stored.notes_of(ticket_ids)
+        witness = next(iter(self._seen), None) or self.stored.a_note_but(known)
+        if witness is not None:
+            yield from self._settle(self._ask_for_absent(known, witness), known)
+
+    def _ask_for_absent(self, known: Mapping[str, str | None], witness: str | None) -> Absences:
+        absent = sorted(known.keys() - self._seen - self._settled)
         self._settled.update(absent)
-        asked = ask_for_each(self.api, absent, next(iter(self._seen), None), self._tickets, self._tick)
+        asked = ask_for_each(self.api, absent, witness, self._tickets, self._tick)
         self._refusals += asked.refusals
         return asked
 
-    def _settle(self, asked: Absences) -> Iterator[Staged]:
+    def _settle(self, asked: Absences, known: Mapping[str, str | None]) -> Iterator[Staged]:
         """The notes that were found after all, as those of another ticket may be, and the tombstones of the others."""
-        moved = [(note, observation(note, served_at, 1)) for note, served_at in asked.found]
-        yield from self._staged(moved, self.observed_via)
+        found = [(_with_ticket(note, known[note.id]), served_at) for note, served_at in asked.found]
+        yield from self._staged([(note, observation(note, at, 1)) for note, at in found], self.observed_via)
         yield from self._tombstones(NOTES.table, asked.not_found, self._served_at, "not_found")
 
     def _raise_failures(self) -> None:
@@ -189,13 +212,14 @@ class TicketNotes(Reader):
             )
         raise_refusals(self._refusals, NOTES.table)
 
-    def _sweep(self, ticket: StoredTicket, notes_found: int | None) -> Row:
+    def _sweep(self, ticket: StoredTicket, reading: Reading) -> Row:
         return {
             "connection_id": self.target.id,
             "ticket_id": ticket.id,
-            "ticket_row_hash": None if notes_found is None else ticket.row_hash,
-            "notes_found": notes_found,
-            "swept_at": self._served_at,
+            "ticket_row_hash": None if reading.notes_found is None else ticket.row_hash,
+            "notes_found": reading.notes_found,
+            "with_raw": self._with_raw,
+            "swept_at": reading.began_at,
         }
 
     def _tick(self) -> None:
@@ -203,16 +227,25 @@ class TicketNotes(Reader):
 
 
 def _owned(note: Listed, ticket_id: str) -> Listed:
-    """The note with its ticket's id, which some helpdesks leave out where it was asked for.
-
-    Raises `ContradictsSupportTable` for a note of another ticket: then nobody knows whose notes were listed.
-    """
+    """The note with its ticket's id. Raises `ContradictsSupportTable` for a note of another ticket: then nobody knows
+    whose notes were listed."""
     if not isinstance(note, Record):
         return note
-    try:
-        said = identity(note.fields["ticket_id"])
-    except (KeyError, Misfit):
-        return replace(note, fields={**note.fields, "ticket_id": msgspec.Raw(msgspec.json.encode(ticket_id))})
-    if said != ticket_id:
+    said = _ticket_of(note)
+    if said not in {None, ticket_id}:
         raise ContradictsSupportTable(f"Expected only the notes of ticket {ticket_id}, but one of ticket {said} came")
-    return note
+    return _with_ticket(note, ticket_id)
+
+
+def _with_ticket(note: Record, ticket_id: str | None) -> Record:
+    """The note with its ticket's id where it has none itself: some helpdesks leave out what was asked for."""
+    if ticket_id is None or _ticket_of(note) is not None:
+        return note
+    return replace(note, fields={**note.fields, "ticket_id": msgspec.Raw(msgspec.json.encode(ticket_id))})
+
+
+def _ticket_of(note: Record) -> str | None:
+    try:
+        return identity(note.fields["ticket_id"])
+    except (KeyError, Misfit):
+        return None

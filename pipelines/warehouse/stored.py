@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ where tickets.connection_id = %s and tickets._deleted_at is null
     and (
         sweeps.ticket_row_hash is null
         or sweeps.ticket_row_hash <> tickets._row_hash
+        or (%s and not coalesce(sweeps.with_raw, false))
         or sweeps.swept_at < tickets._observed_at
         or sweeps.swept_at < least(tickets.updated_at, tickets._observed_at) + {lookback}
     )
@@ -54,11 +55,12 @@ class Stored:
     def __init__(self, connection_id: str) -> None:
         self._connection_id = connection_id
 
-    def changed_tickets(self, lookback: timedelta, limit: int) -> list[StoredTicket]:
+    def changed_tickets(self, lookback: timedelta, limit: int, *, with_raw: bool) -> list[StoredTicket]:
         """Living tickets whose notes were not read since a lookback after they got into their present state, for a
-        note may become visible late; newest first, those at the end whose notes could not be read the last time."""
+        note may become visible late, or not with their `raw`, where it is wanted; newest first, those at the end whose
+        notes could not be read the last time."""
         query = _CHANGED.replace("{lookback}", f"interval '{int(lookback.total_seconds())} seconds'")
-        return [StoredTicket(*row) for row in self._rows(query, self._connection_id, limit)]
+        return [StoredTicket(*row) for row in self._rows(query, self._connection_id, with_raw, limit)]
 
     def unswept_tickets(self, swept_before: datetime, limit: int) -> list[StoredTicket]:
         """Open, unchanged tickets whose notes were last read before a time, longest unread first."""
@@ -78,6 +80,12 @@ class Stored:
     def deleted_ids(self, table: str) -> set[str]:
         return self._ids(f"select id from {{{table}}} where connection_id = %s and _deleted_at is not null")
 
+    def undated_ids(self, table: str) -> set[str]:
+        """The ids of living rows without `updated_at`."""
+        return self._ids(
+            f"select id from {{{table}}} where connection_id = %s and _deleted_at is null and updated_at is null"
+        )
+
     def oldest_update(self, table: str) -> datetime | None:
         """The earliest `updated_at` of a living row; None where one has none."""
         query = (
@@ -88,10 +96,20 @@ class Stored:
             return _utc(oldest) if not without else None
         return None
 
-    def notes_of(self, ticket_ids: Sequence[str]) -> set[str]:
-        """The ids of the living notes of some tickets."""
-        query = "select id from {notes} where connection_id = %s and _deleted_at is null and ticket_id in ({marks})"
-        return {row[0] for row in self._rows_by_ids(query, ticket_ids)}
+    def notes_of(self, ticket_ids: Sequence[str]) -> dict[str, str]:
+        """The living notes of some tickets: their ids, and the ticket of each."""
+        query = "select id, ticket_id from {notes} where connection_id = %s and _deleted_at is null"
+        return dict(self._rows_by_ids(f"{query} and ticket_id in ({{marks}})", ticket_ids))
+
+    def living_notes(self) -> dict[str, str | None]:
+        """The ids of all living notes, and the ticket of each."""
+        query = "select id, ticket_id from {notes} where connection_id = %s and _deleted_at is null"
+        return dict(self._rows(query, self._connection_id))
+
+    def a_note_but(self, ids: Collection[str]) -> str | None:
+        """The id of a living note that is none of these."""
+        query = "select id from {notes} where connection_id = %s and _deleted_at is null limit %s"
+        return next((row[0] for row in self._rows(query, self._connection_id, len(ids) + 1) if row[0] not in ids), None)
 
     def records(self, table: str, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Whole rows by column, ids that are not there left out: times aware and in UTC, JSON as text."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,11 +12,12 @@ import pytest
 from pipelines.errors import UnknownId
 from pipelines.sandbox import Faults, Sandbox, World
 from pipelines.sandbox.answers import Api, Refusal
+from pipelines.sandbox.shelf import Listing, Stored
 from pipelines.sandbox.support import support_table
 from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport, reconcile, sync
 from pipelines.unified_api.client import UnifiedClient
-from pipelines.unified_api.records import Page
+from pipelines.unified_api.records import Listed, Page
 from tests.flow.conftest import on_both, settings_for
 from tests.flow.truth import OBJECTS, assert_same, deleted_rows, query, stored_rows
 
@@ -305,6 +306,56 @@ def _listing_nothing(honest: Callable[..., Page]) -> Callable[..., Page]:
         return replace(page, records=[]) if path.startswith("/ticketing/") else page
 
     return answer
+
+
+def test_a_get_that_answers_with_ids_of_another_form_proves_nothing(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = UnifiedClient.get_record
+
+    def get_record(self: UnifiedClient, path: str, *arguments: Any) -> tuple[Listed, datetime]:
+        record, served_at = honest(self, path, *arguments)
+        return (replace(record, id=f"customer_{record.id}"), served_at)
+
+    monkeypatch.setattr(UnifiedClient, "get_record", get_record)
+    with Sandbox(seed=7, tickets=20, helpdesks=("zendesk",)) as sandbox:
+        [connection] = sandbox.world.connections()
+        sync(settings_for(sandbox), warehouse)
+        sandbox.world.delete(connection["id"], "customer", sandbox.world.records(connection["id"], "customer")[0]["id"])
+        reconcile(settings_for(sandbox), warehouse, select=["customers"])
+    assert {row["_deletion_reason"] for row in deleted_rows(warehouse, "customers").values()} == {"absent"}
+
+
+def test_what_has_no_time_and_cannot_be_asked_for_is_not_taken_for_gone_by_a_list_that_filters(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that lists such records last shows them only while the whole list fits a page."""
+    world = World.empty()
+    world.register_integration("front", support_table(raw=False, methods=("list", "create", "update", "remove")))
+    connection_id = world.add_connection("front")
+    undated = world.create(connection_id, "customer", {"name": "undated", "updated_at": None})["id"]
+    gone = world.create(connection_id, "customer", {"name": "gone"})["id"]
+    honest = World.page
+
+    def page(self: World, connection_id: str, name: str, listing: Listing) -> list[Stored]:
+        rows = honest(self, connection_id, name, replace(listing, limit=1_000, offset=0))
+        rows = sorted((row for row in rows if row.id != undated or not listing.updated_gte), key=_is(undated))
+        return rows[listing.offset : listing.offset + listing.limit]
+
+    monkeypatch.setattr(World, "page", page)
+    with Sandbox(world=world) as sandbox:
+        for _ in range(2):
+            for _ in range(60):
+                world.create(connection_id, "customer", {"name": "another"})
+            world.advance(timedelta(hours=1))
+            assert sync(settings_for(sandbox), warehouse, select=["customers"]).failed == []
+        world.delete(connection_id, "customer", gone)
+        reconcile(settings_for(sandbox), warehouse, select=["customers"])
+    assert deleted_rows(warehouse, "customers").keys() == {(connection_id, gone)}
+
+
+def _is(record_id: str) -> Callable[[Stored], bool]:
+    return lambda stored: stored.id == record_id
 
 
 def test_an_updated_gte_that_is_required_is_always_sent(warehouse: WarehouseSettings) -> None:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
+import dlt
 import pytest
 
+from pipelines.errors import LoadFailed, UnknownId
 from pipelines.sandbox import Faults, Sandbox, World
 from pipelines.sandbox.answers import Api, Refusal
+from pipelines.sandbox.shelf import Listing, Stored
 from pipelines.sandbox.support import support_table
 from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport, reconcile, sync
+from pipelines.ticketing.reading import Staged
+from pipelines.ticketing.ticket_notes import TicketNotes
+from pipelines.unified_api.client import UnifiedClient
+from pipelines.unified_api.records import Listed, Page, Record
+from pipelines.warehouse import load
 from tests.flow.conftest import on_both, settings_for
 from tests.flow.truth import assert_same, deleted_rows, query, stored_rows
 
@@ -285,3 +295,174 @@ def test_a_list_of_notes_that_may_be_cut_takes_none_for_gone(warehouse: Warehous
         sandbox.faults = Faults(page_cap=2)
         assert reconcile(settings_for(sandbox), warehouse, select=["notes"], largest_deletion=1.0).failed == []
         assert deleted_rows(warehouse, "notes") == {}
+
+
+def test_a_note_that_becomes_visible_while_other_tickets_are_read_is_found(
+    sandbox: Sandbox,
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    connection_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each request takes ten seconds: what was read first was read long before the last."""
+    world = sandbox.world
+    run_sync()
+    tickets = ids(world, connection_id, "ticket")
+    for ticket_id in tickets:
+        world.patch(connection_id, "ticket", ticket_id, {"status": "CLOSED"})
+    late = world.create(connection_id, "note", {"ticket_id": tickets[-1], "description": "late"})["id"]
+    world.touch(connection_id, "ticket", tickets[-1])
+    visible_at = world.now + timedelta(seconds=290)
+    world.advance(timedelta(seconds=250))
+    honest = World.page
+
+    def page(self: World, connection_id: str, name: str, listing: Listing) -> list[Stored]:
+        rows = honest(self, connection_id, name, listing)
+        if name != "note":
+            return rows
+        shown = [row for row in rows if row.id != late or self.now >= visible_at]
+        self.advance(timedelta(seconds=10))
+        return shown
+
+    with monkeypatch.context() as slow:
+        slow.setattr(World, "page", page)
+        run_sync()
+    assert (connection_id, late) not in stored_rows(warehouse, "notes")
+    world.advance(A_DAY)
+    run_sync()
+    assert_same(world, warehouse)
+
+
+def test_a_note_that_is_found_after_all_keeps_the_ticket_that_it_does_not_name(
+    sandbox: Sandbox,
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    connection_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest_list, honest_get = UnifiedClient.list, UnifiedClient.get_record
+    hidden: set[str] = set()
+
+    def nameless(record: Listed) -> Listed:
+        assert isinstance(record, Record)
+        return replace(record, fields={name: value for name, value in record.fields.items() if name != "ticket_id"})
+
+    def list_page(self: UnifiedClient, path: str, *arguments: Any) -> Page:
+        page = honest_list(self, path, *arguments)
+        if not path.endswith("/note"):
+            return page
+        return replace(page, records=[nameless(record) for record in page.records if record.id not in hidden])
+
+    def get_record(self: UnifiedClient, path: str, *arguments: Any) -> tuple[Listed, datetime]:
+        record, served_at = honest_get(self, path, *arguments)
+        return (nameless(record) if "/note/" in path else record), served_at
+
+    monkeypatch.setattr(UnifiedClient, "list", list_page)
+    monkeypatch.setattr(UnifiedClient, "get_record", get_record)
+    run_sync()
+    assert_same(sandbox.world, warehouse)
+    note = sandbox.world.records(connection_id, "note")[0]
+    hidden.add(note["id"])
+    sandbox.world.advance(timedelta(hours=1))
+    sandbox.world.touch(connection_id, "ticket", note["ticket_id"])
+    run_sync()
+    assert_same(sandbox.world, warehouse)
+    sandbox.world.touch(connection_id, "ticket", note["ticket_id"])
+    assert reconcile(settings_for(sandbox), warehouse).failed == []
+    assert stored_rows(warehouse, "notes")[connection_id, note["id"]]["ticket_id"] == note["ticket_id"]
+
+
+def test_a_404_is_not_believed_where_no_note_shows_that_any_can_be_asked_for(
+    sandbox: Sandbox,
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    connection_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No note can be asked for by its id, and the only ticket that is read does not show its notes for a while."""
+    run_sync()
+    sandbox.world.advance(timedelta(hours=1))
+    ticket_id = sandbox.world.records(connection_id, "note")[0]["ticket_id"]
+    sandbox.world.patch(connection_id, "ticket", ticket_id, {"subject": "changed"})
+    honest_get, honest_page = UnifiedClient.get_record, World.page
+
+    def get_record(self: UnifiedClient, path: str, *arguments: Any) -> tuple[Listed, datetime]:
+        if "/note/" in path:
+            raise UnknownId("404")
+        return honest_get(self, path, *arguments)
+
+    def page(self: World, connection_id: str, name: str, listing: Listing) -> list[Stored]:
+        return [] if name == "note" else honest_page(self, connection_id, name, listing)
+
+    monkeypatch.setattr(UnifiedClient, "get_record", get_record)
+    monkeypatch.setattr(World, "page", page)
+    assert run_sync().failed == []
+    assert deleted_rows(warehouse, "notes") == {}
+
+
+def test_a_plan_that_comes_to_read_per_ticket_takes_no_note_for_gone_whose_ticket_it_does_not_know(
+    warehouse: WarehouseSettings,
+) -> None:
+    """The tickets before the start date were never read; their notes were, from the list of all."""
+    no_get: dict[str, Any] = {"raw": False, "methods": ("list", "create", "update", "remove")}
+    world = World.empty()
+    world.register_integration("front", support_table(**no_get))
+    connection_id = world.add_connection("front")
+    old = [world.create(connection_id, "ticket", {"status": "ACTIVE"})["id"] for _ in range(5)]
+    world.advance(timedelta(days=100))
+    start_date = world.now.isoformat()
+    new = [world.create(connection_id, "ticket", {"status": "ACTIVE"})["id"] for _ in range(60)]
+    notes = [world.create(connection_id, "note", {"ticket_id": ticket_id})["id"] for ticket_id in (*old, *new)]
+    world.advance(timedelta(hours=1))
+    with Sandbox(world=world) as sandbox:
+        settings = settings_for(sandbox, start_date=start_date)
+        sync(settings, warehouse)
+        world.register_integration("front", support_table(notes_per_ticket=True, **no_get))
+        world.delete(connection_id, "note", notes[-1])
+        assert sync(settings, warehouse).failed == []
+        assert reconcile(settings, warehouse).failed == []
+    assert deleted_rows(warehouse, "notes").keys() == {(connection_id, notes[-1])}
+
+
+def test_notes_get_their_raw_once_the_helpdesk_shows_it(warehouse: WarehouseSettings) -> None:
+    with Sandbox(seed=7, tickets=12, helpdesks=("zendesk",)) as sandbox:
+        world = sandbox.world
+        for has_raw in (False, True):
+            world.publish("zendesk", support_table(notes_per_ticket=True, overrides={"note": {"raw": has_raw}}))
+            for _ in range(2):
+                world.advance(timedelta(hours=1))
+                requests = _requests_for_notes(sync(settings_for(sandbox), warehouse))
+        assert_same(world, warehouse)
+        assert requests == 0
+
+
+def _requests_for_notes(report: SyncReport) -> int:
+    return sum(outcome.calls.requests for outcome in report.outcomes if outcome.object == "notes")
+
+
+def test_a_load_that_is_refused_is_not_taken_for_read_when_it_is_read_again_in_parts(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two helpdesks that list notes per ticket, the warehouse takes the notes of the one only."""
+    with Sandbox(seed=7, tickets=24, helpdesks=("kustomer", "helpscout")) as sandbox:
+        bad, good = (connection["id"] for connection in sandbox.world.connections())
+        read: set[str] = set()
+        honest_tables, honest_load = TicketNotes.tables, load._normalize_and_load
+
+        def tables(self: TicketNotes) -> Iterator[Staged]:
+            read.add(self.target.id)
+            yield from honest_tables(self)
+
+        def normalize_and_load(pipeline: dlt.Pipeline) -> None:
+            if bad in read:
+                read.clear()
+                raise LoadFailed("not these notes", is_final=True)
+            read.clear()
+            honest_load(pipeline)
+
+        monkeypatch.setattr(TicketNotes, "tables", tables)
+        monkeypatch.setattr(load, "_normalize_and_load", normalize_and_load)
+        report = sync(settings_for(sandbox), warehouse)
+        assert [(outcome.connection_id, outcome.object) for outcome in report.failed] == [(bad, "notes")]
+        stored = {key for key in stored_rows(warehouse, "notes") if key[0] == good}
+        assert {note_id for _, note_id in stored} == set(ids(sandbox.world, good, "note"))

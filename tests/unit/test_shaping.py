@@ -536,7 +536,8 @@ def test_what_a_run_quotes_can_be_stored() -> None:
 
 
 def test_a_sweep_of_notes_is_a_row() -> None:
-    sweep = {"connection_id": "c1", "ticket_id": "t1", "ticket_row_hash": "h", "notes_found": 0, "swept_at": SEEN}
+    sweep = {"connection_id": "c1", "ticket_id": "t1", "ticket_row_hash": "h", "notes_found": 0}
+    sweep |= {"with_raw": True, "swept_at": SEEN}
     table = note_sweeps_table([sweep])
     assert table.schema.equals(NOTE_SWEEPS.arrow())
     assert table.to_pylist() == [sweep | {"_schema_version": SCHEMA_VERSION}]
