@@ -236,7 +236,7 @@ TICKET_VERSIONS = TableSchema(
     },
 )
 """One row per observed state of a ticket, written once. `state_hash` is over the tracked fields; `is_baseline`: it was
-there before anything was known of its connection, so it tells of no change."""
+there before anything was known of its connection, or differs only by `raw`, so it tells of no change."""
 
 REJECTED_RECORDS = TableSchema(
     "rejected_records",
