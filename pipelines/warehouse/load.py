@@ -40,7 +40,8 @@ _DLT_OPTIONS = {
 """How this project's tables are loaded: no user's choice, and the same from whatever folder a run is started."""
 
 _BASE = "load.base"
-"""The file, in the state folder, that names the load on top of which the pending one was extracted."""
+"""The file, in the state folder, that names the load on top of which the pending one was extracted; empty for a first
+load, which names no warehouse: a fresh one is like any other."""
 
 _RAISED = re.compile(r"^\w+(?:\.\w+)+: (.+)$", re.MULTILINE)
 """The line of a traceback that names an exception by its module and says what it says."""
@@ -122,9 +123,11 @@ def has_pending(warehouse: WarehouseSettings) -> bool:
 def finish_pending(pipeline: dlt.Pipeline, warehouse: WarehouseSettings) -> PendingLoad:
     """Load what an earlier run extracted but did not get to load; dlt would load it in place of new data.
 
-    A load that was extracted on top of another state of the warehouse (one that has been put back from a backup
-    since, say) is discarded instead: it would carry cursors past rows that are not there. One that fails again is
-    quarantined. Either is read again by the next extraction: no cursor in the warehouse has passed it.
+    A load is discarded instead unless the newest that the warehouse has is the one on top of which it was extracted,
+    or is a pending one itself: elsewhere (in a warehouse put back from a backup since, or behind a tunnel that leads
+    to another server) it would carry cursors past rows that are not there. A first load is on top of none, so that it
+    is never finished in a fresh warehouse. One that fails again is quarantined. Either is read again by the next
+    extraction: no cursor in the warehouse has passed it.
 
     Raises a `TicketingError` if it is the warehouse that fails; the load then stays pending.
     """
@@ -133,7 +136,7 @@ def finish_pending(pipeline: dlt.Pipeline, warehouse: WarehouseSettings) -> Pend
     if not pending:
         return PendingLoad(Pending.NOTHING)
     newest = newest_load(pipeline)
-    if newest not in pending and newest != _read_base(warehouse):
+    if not newest or newest not in {*pending, _read_base(warehouse)}:
         pipeline.drop()
         return PendingLoad(Pending.DISCARDED)
     try:
@@ -151,7 +154,8 @@ def load(pipeline: dlt.Pipeline, source: DltSource, warehouse: WarehouseSettings
     The working folder is emptied first, so that cursors come from the warehouse and nowhere else: a local copy
     would run ahead of a warehouse that was put back from a backup. Call `finish_pending` before.
     """
-    (warehouse.state_dir / _BASE).write_text(newest_load(pipeline))
+    base = newest_load(pipeline)
+    (warehouse.state_dir / _BASE).write_text(base)
     try:
         pipeline.drop().sync_destination()
         pipeline.extract(source)
@@ -167,9 +171,7 @@ def load(pipeline: dlt.Pipeline, source: DltSource, warehouse: WarehouseSettings
         if error.is_final:
             raise
         raise LoadFailed(
-            f"{error} Nothing is lost: no cursor has moved in the warehouse. The next `ticketing sync` loads it first; "
-            f"if it fails again it is put into {warehouse.state_dir / 'quarantine'}, where the newest {KEPT} are kept, "
-            "and what it holds is read again."
+            f"{error} Nothing is lost: no cursor has moved in the warehouse. {_what_comes_next(base, warehouse)}"
         ) from error
     destination_of(warehouse).tidy(pipeline)
 
@@ -217,11 +219,20 @@ def _working_dir(warehouse: WarehouseSettings) -> Path:
     return _pipelines_dir(warehouse) / PIPELINE
 
 
-def _read_base(warehouse: WarehouseSettings) -> str | None:
+def _read_base(warehouse: WarehouseSettings) -> str:
     try:
         return (warehouse.state_dir / _BASE).read_text()
     except FileNotFoundError:
-        return None
+        return ""
+
+
+def _what_comes_next(base: str, warehouse: WarehouseSettings) -> str:
+    if not base:
+        return "It is this warehouse's first load, so the next `ticketing sync` reads it again."
+    return (
+        "The next `ticketing sync` loads it first; if it fails again it is put into "
+        f"{warehouse.state_dir / 'quarantine'}, where the newest {KEPT} are kept, and what it holds is read again."
+    )
 
 
 def _named(error: PipelineStepFailed) -> BaseException:

@@ -24,7 +24,7 @@ from pipelines.errors import LoadFailed, TryAgainLater, WarehouseBusy
 from pipelines.sandbox import Sandbox
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
 from pipelines.status import PATIENCE, cursors_in, due_tickets_in, status
-from pipelines.sync import SyncReport, reconcile
+from pipelines.sync import SyncReport, reconcile, sync
 from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.warehouse.destinations.postgres_server import PostgresServer
 from pipelines.warehouse.load import Pending
@@ -32,7 +32,7 @@ from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.quarantine import quarantine
 from tests.flow.children import start_sync, sync_and_be_killed
 from tests.flow.conftest import backup, on_both, on_postgres, settings_for
-from tests.flow.truth import assert_same, change, query
+from tests.flow.truth import assert_same, change, load_ids, query
 
 pytestmark = pytest.mark.slow
 
@@ -95,6 +95,45 @@ def test_a_pending_load_is_not_put_on_top_of_another_warehouse(
             run_sync()
     put_back()
     assert run_sync().pending.outcome is Pending.DISCARDED
+    assert_same(sandbox.world, warehouse)
+
+
+@on_both
+def test_a_pending_first_load_is_not_put_into_another_fresh_warehouse(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One state folder, as behind a tunnel that leads to another server now."""
+    with monkeypatch.context() as broken:
+        _fail_to_load(broken, lambda load_id: True)
+        with pytest.raises(LoadFailed, match=r"Nothing is lost.*first load.*reads it again"):
+            run_sync()
+    with Sandbox(seed=8, tickets=20, helpdesks=("front",)) as other:
+        elsewhere = _another(warehouse)
+        report = sync(settings_for(other), elsewhere)
+        assert report.pending.outcome is Pending.DISCARDED
+        assert_same(other.world, elsewhere)
+    assert run_sync().exit_code == 0
+    assert_same(sandbox.world, warehouse)
+
+
+def _another(warehouse: WarehouseSettings) -> WarehouseSettings:
+    """A fresh warehouse with the same state folder."""
+    if isinstance(warehouse, DuckdbWarehouse):
+        return replace(warehouse, path=warehouse.path.with_name("another.duckdb"))
+    name = f"{warehouse.database}_another"
+    change(replace(warehouse, database="postgres"), f"create database {name}")
+    return replace(warehouse, database=name)
+
+
+@on_both
+def test_a_first_load_that_the_warehouse_has_is_not_read_again(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("dlt.common.storages.LoadStorage.complete_load_package", _refuse)
+        with pytest.raises(LoadFailed, match="not today"):
+            run_sync()
+    assert run_sync().pending.outcome is Pending.FINISHED
     assert_same(sandbox.world, warehouse)
 
 
@@ -337,9 +376,12 @@ def test_a_run_that_lost_its_lock_loads_nothing(
         def object_done(self, outcome: Outcome) -> None:
             change(warehouse, "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
 
+    run_sync()
+    before = load_ids(warehouse)
+    sandbox.world.live(hours=4)
     with pytest.raises(WarehouseBusy, match="was lost"):
         run_sync(watcher=Saboteur())
-    assert status(warehouse).objects == []
+    assert load_ids(warehouse) == before
     assert run_sync().pending.outcome is Pending.FINISHED
     assert_same(sandbox.world, warehouse)
 
