@@ -31,7 +31,7 @@ class ObjectStatus:
 
 _STATUS = """
 with syncs as (
-    select * from {sync_runs} where {is_sync}
+    select * from {sync_runs} where {is_sync} and _dlt_load_id in (select load_id from {loads} where status = 0)
 ),
 ranked as (
     select *, row_number() over (partition by connection_id, object order by started_at desc, run_id desc) as recency
@@ -52,10 +52,16 @@ left join successes
 where ranked.recency = 1
 order by ranked.connection_id, ranked.object
 """
+"""Believed are the runs whose load came to its end: each table is merged for itself, and the rows that a run speaks of
+may be missing beside it."""
+
+_LOADS = "_dlt_loads"
+"""dlt's table of the loads that came to their end, with status 0."""
 
 
 def stored_schema_version(pipeline: dlt.Pipeline) -> int | None:
-    """The version of the raw tables that the warehouse was last written with; None before the first sync."""
+    """The version of the raw tables that the warehouse was last written with, by a load that was cut short too: it
+    has the tables changed before it brings rows. None before the first sync."""
     rows = _rows(pipeline, "select max(_schema_version) from {sync_runs}", sync_runs=SYNC_RUNS.name)
     return rows[0][0] if rows else None
 
@@ -85,7 +91,7 @@ def refuse_older_schema(pipeline: dlt.Pipeline, warehouse: str) -> None:
 
 def newest_load(pipeline: dlt.Pipeline) -> str:
     """The id of the last load that the warehouse has; empty before the first."""
-    rows = _rows(pipeline, "select max(load_id) from {loads} where status = 0", loads="_dlt_loads")
+    rows = _rows(pipeline, "select max(load_id) from {loads} where status = 0", loads=_LOADS)
     return (rows[0][0] if rows else None) or ""
 
 
@@ -112,7 +118,7 @@ def read_status(pipeline: dlt.Pipeline) -> list[ObjectStatus]:
             last_error=error,
         )
         for connection_id, integration_type, table, cursor, last_success_at, started_at, plan, error in _rows(
-            pipeline, query, sync_runs=SYNC_RUNS.name
+            pipeline, query, sync_runs=SYNC_RUNS.name, loads=_LOADS
         )
     ]
 

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import random
+import shutil
 import stat
 import subprocess
 import sys
@@ -195,6 +196,27 @@ def test_what_postgres_will_never_take_is_said_in_one_line_without_the_row(
     change(warehouse, "alter table raw_unified.notes drop constraint nothing_new")
     assert run_sync().exit_code == 0
     assert_same(sandbox.world, warehouse)
+
+
+@on_both
+def test_what_a_run_says_of_rows_that_were_never_stored_is_not_believed(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each table is merged for itself, so that the account of a load may be there without its tickets."""
+    run_sync()
+    before = status(warehouse).objects
+    sandbox.world.live(hours=8)
+    with monkeypatch.context() as broken:
+        broken.setattr("dlt.load.Load.complete_package", _refuse)
+        with pytest.raises(LoadFailed):
+            run_sync()
+    shutil.rmtree(warehouse.state_dir)
+    (runs,) = query(warehouse, "select count(distinct run_id) as number from raw_unified.sync_runs")
+    assert runs["number"] == 2
+    assert [replace(now, rows=was.rows) for now, was in zip(status(warehouse).objects, before, strict=True)] == before
+    build(warehouse, as_of=sandbox.world.now)
+    (told,) = query(warehouse, "select count(distinct run_id) as number from staging.stg_unified__sync_runs")
+    assert told["number"] == 1
 
 
 def test_a_build_is_not_held_up_by_a_load_that_fails_again(

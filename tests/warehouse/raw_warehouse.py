@@ -27,6 +27,9 @@ from transforms.schemas import DATASET, RAW_TABLES, Kind, TableSchema
 
 ROOT = Path(__file__).parents[2]
 
+LOADS = f"create table {DATASET}._dlt_loads as select 'load-1' as load_id, 0 as status"
+"""dlt's own table of the loads that came to their end; the rows of the raw tables are all of one."""
+
 Record = Mapping[str, Any]
 
 
@@ -104,6 +107,7 @@ class DuckDBWarehouse(RawWarehouse):
         with duckdb.connect(str(self._path)) as connection:
             connection.execute("set TimeZone = 'UTC'")
             connection.execute(f"create schema {DATASET}")
+            connection.execute(LOADS)
             for table in RAW_TABLES.values():
                 connection.execute(self._table_definition(table))
                 columns = _columns(table, records.get(table.name, ()))
@@ -151,6 +155,7 @@ class PostgresWarehouse(RawWarehouse):
     def write(self, records: Mapping[str, Sequence[Record]]) -> None:
         with self._cursor() as cursor:
             cursor.execute(f"create schema {DATASET}")
+            cursor.execute(LOADS)
             for table in RAW_TABLES.values():
                 cursor.execute(self._table_definition(table))
                 columns = _columns(table, records.get(table.name, ()))

@@ -2,6 +2,14 @@ with sync_runs as (
 
     select * from {{ source('unified', 'sync_runs') }}
 
+),
+
+finished_loads as (
+
+    select load_id
+    from {{ source('unified', '_dlt_loads') }}
+    where status = 0
+
 )
 
 select
@@ -25,3 +33,5 @@ select
     coalesce(rows_repaired, 0) as repaired_row_count,
     coalesce(rows_deleted, 0) as deleted_row_count
 from sync_runs
+-- A load cut short may leave its account behind without the rows that it speaks of.
+where _dlt_load_id in (select finished_loads.load_id from finished_loads)
