@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from pipelines.warehouse.destinations import destination_of
 from pipelines.warehouse.destinations.destination import causes
 from pipelines.warehouse.lock import has_writer, one_writer
 from pipelines.warehouse.quarantine import KEPT, quarantine, unfinished_packages
+from pipelines.warehouse.reason import reason
 from pipelines.warehouse.runs import newest_load, refuse_newer_schema
 from transforms.schemas import DATASET
 
@@ -42,9 +42,6 @@ _DLT_OPTIONS = {
 _BASE = "load.base"
 """The file, in the state folder, that names the load on top of which the pending one was extracted; empty for a first
 load, which names no warehouse: a fresh one is like any other."""
-
-_RAISED = re.compile(r"^\w+(?:\.\w+)+: (.+)$", re.MULTILINE)
-"""The line of a traceback that names an exception by its module and says what it says."""
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +107,7 @@ def reading(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> Iterator
                 yield pipeline
         except (DatabaseException, PipelineStepFailed) as error:
             raise FixConfiguration(
-                f"Expected to read the schema {DATASET} of {warehouse.name}, but: {_reason(error)}. Let this user read "
+                f"Expected to read the schema {DATASET} of {warehouse.name}, but: {reason(error)}. Let this user read "
                 "it, or use one that can."
             ) from error
 
@@ -241,7 +238,7 @@ def _named(error: PipelineStepFailed) -> BaseException:
         if isinstance(cause, TicketingError | KeyboardInterrupt):
             return cause
     if error.step == "sync":
-        return TryAgainLater(f"What the warehouse holds could not be read: {_reason(error)}. Run this again.")
+        return TryAgainLater(f"What the warehouse holds could not be read: {reason(error)}. Run this again.")
     if error.step not in {"normalize", "load"}:
         return error
     what = f"the load package {error.load_id} ({error.step})"
@@ -256,12 +253,4 @@ def _is_final(error: BaseException) -> bool:
 
 
 def _not_taken(what: str, error: Exception) -> str:
-    return f"The warehouse did not take {what}: {_reason(error)}."
-
-
-def _reason(error: Exception) -> str:
-    """In one line what dlt, or whatever it wraps, says; of a traceback, what was raised last. No line of details:
-    Postgres shows the row there."""
-    cause = error.exception if isinstance(error, PipelineStepFailed) and error.exception else error
-    raised = _RAISED.findall(str(cause))
-    return raised[-1] if raised else next(iter(str(cause).strip().splitlines()), type(cause).__name__).rstrip(".")
+    return f"The warehouse did not take {what}: {reason(error)}."

@@ -199,6 +199,32 @@ def test_what_postgres_will_never_take_is_said_in_one_line_without_the_row(
 
 
 @on_both
+def test_no_word_of_a_refused_row_is_said(sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync) -> None:
+    """Neither is a line of it taken for what was raised."""
+    run_sync(select=["tickets"])
+    secret = {"subject": "Hi\nportal.example: my password is SECRET hunter2\n"}
+    sandbox.world.create(sandbox.world.connections()[0]["id"], "ticket", secret)
+    if isinstance(warehouse, DuckdbWarehouse):
+        change(warehouse, "alter table raw_unified.tickets alter column subject type integer using 1")
+        said = "Conversion Error: Could not convert string (not shown)."
+    else:
+        impolite = "add constraint polite check (subject not like '%SECRET%') not valid"
+        change(warehouse, f"alter table raw_unified.tickets {impolite}")
+        said = 'new row for relation "tickets" violates check constraint "polite".'
+    report = run_sync(select=["tickets"])
+    assert report.exit_code in {1, 3}
+    assert len(report.failed) == len(report.quarantined) >= 1
+    told = query(warehouse, "select error from raw_unified.sync_runs where error is not null")
+    for text in [
+        *(str(outcome.error) for outcome in report.failed),
+        *(row["error"] for row in told),
+        *((place / "reason.txt").read_text() for place in report.quarantined),
+    ]:
+        assert said in text
+        assert "hunter2" not in text
+
+
+@on_both
 def test_what_a_run_says_of_rows_that_were_never_stored_is_not_believed(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
