@@ -18,6 +18,7 @@ from pipelines.ticketing.source import account_of, source_of
 from pipelines.unified_api.endpoints import ENDPOINTS
 from pipelines.warehouse.load import PendingLoad, finish_pending, load, open_pipeline, set_aside
 from pipelines.warehouse.lock import one_writer
+from pipelines.warehouse.quarantine import prune
 
 
 @dataclass
@@ -102,6 +103,7 @@ def chosen_tables(select: Sequence[str]) -> tuple[str, ...]:
 
 def _under_the_lock(warehouse: WarehouseSettings, wait_seconds: float, begin: Callable[[], Run]) -> SyncReport:
     with one_writer(warehouse, wait_seconds):
+        prune(warehouse.state_dir)
         pipeline = open_pipeline(warehouse, wait_seconds)
         report = SyncReport(finish_pending(pipeline, warehouse))
         run = begin()

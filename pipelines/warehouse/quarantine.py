@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from pathlib import Path
 
 KEPT = 20
-"""How many are kept: they hold customers' data."""
+"""How many are kept from earlier runs: they hold customers' data."""
+
+_PLACE = re.compile(r"\d+\.\d+")
+"""The name of a place: a load's id, which is a time. Nothing else that lies there is ours."""
 
 PACKAGE_FOLDERS = ("normalize/extracted", "load/normalized")
 """Where dlt keeps, below a pipeline's working folder, the load packages that it has yet to normalize or load."""
@@ -21,10 +25,9 @@ def unfinished_packages(working_dir: Path) -> list[str]:
 def quarantine(working_dir: Path, state_dir: Path, reason: str) -> Path:
     """Move a pipeline's whole working folder, named for its newest load, to `quarantine/` in the state folder.
 
-    Returns where it lies now, with the reason beside it in `reason.txt`. Only this user can open it, and of all that
-    lie there the newest `KEPT` are left.
+    Returns where it lies now, with the reason beside it in `reason.txt`. Only this user can open it.
     """
-    shelf = state_dir / "quarantine"
+    shelf = _shelf(state_dir)
     shelf.mkdir(mode=0o700, parents=True, exist_ok=True)
     shelf.chmod(0o700)
     place = shelf / next(reversed(unfinished_packages(working_dir)), str(time.time()))
@@ -32,6 +35,15 @@ def quarantine(working_dir: Path, state_dir: Path, reason: str) -> Path:
     place.mkdir(mode=0o700)
     working_dir.rename(place / working_dir.name)
     (place / "reason.txt").write_text(f"{reason}\n")
-    for older in sorted(shelf.iterdir())[:-KEPT]:
-        shutil.rmtree(older)
     return place
+
+
+def prune(state_dir: Path) -> None:
+    """Remove all that was put aside but the newest `KEPT`. Call it before a run: what that one puts aside, it names."""
+    places = sorted(path for path in _shelf(state_dir).glob("*") if _PLACE.fullmatch(path.name) and path.is_dir())
+    for older in places[:-KEPT]:
+        shutil.rmtree(older, ignore_errors=True)
+
+
+def _shelf(state_dir: Path) -> Path:
+    return state_dir / "quarantine"

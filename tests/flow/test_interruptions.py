@@ -30,7 +30,7 @@ from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.warehouse.destinations.postgres_server import PostgresServer
 from pipelines.warehouse.load import Pending
 from pipelines.warehouse.lock import one_writer
-from pipelines.warehouse.quarantine import quarantine
+from pipelines.warehouse.quarantine import prune, quarantine
 from tests.flow.children import start_sync, sync_and_be_killed
 from tests.flow.conftest import backup, on_both, on_postgres, settings_for
 from tests.flow.truth import assert_same, change, load_ids, query
@@ -320,14 +320,23 @@ def test_a_kill_between_the_state_and_the_schema_of_a_pipeline_holds_nobody_up(
     assert_same(sandbox.world, warehouse)
 
 
-def test_only_the_newest_of_what_is_put_aside_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_newest_of_what_was_put_aside_are_kept_and_nothing_else_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("pipelines.warehouse.quarantine.KEPT", 5)
+    prune(tmp_path)
     working_dir = tmp_path / "dlt" / "unified_ticketing"
     for number in range(8):
         (working_dir / "normalize" / "extracted" / f"17{number}.5").mkdir(parents=True)
         quarantine(working_dir, tmp_path, "why")
         assert not working_dir.exists()
-    assert sorted(path.name for path in (tmp_path / "quarantine").iterdir()) == [f"17{n}.5" for n in range(3, 8)]
+    own = ["to look at", ".DS_Store", "170.5.zip"]
+    (tmp_path / "quarantine" / own[0]).mkdir()
+    for name in own[1:]:
+        (tmp_path / "quarantine" / name).touch()
+    prune(tmp_path)
+    kept = {path.name for path in (tmp_path / "quarantine").iterdir()}
+    assert kept == {*own, *(f"17{n}.5" for n in range(3, 8))}
 
 
 def _fail_to_load(monkeypatch: pytest.MonkeyPatch, fails: Callable[[str], bool]) -> None:

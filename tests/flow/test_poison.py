@@ -151,6 +151,26 @@ def test_what_the_warehouse_will_never_take_stops_its_own_object_only_and_no_lat
     assert report.quarantined == []
 
 
+@on_both
+def test_whatever_a_run_puts_aside_lies_where_it_says_and_the_next_run_keeps_the_newest(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.warehouse.quarantine.KEPT", 1)
+    run_sync(select=["tickets"])
+    for connection in sandbox.world.connections():
+        sandbox.world.create(connection["id"], "ticket", {"subject": "unwanted"})
+    refuse(warehouse, "tickets")
+    report = run_sync(select=["tickets"])
+    assert len(report.quarantined) == 2
+    told = query(warehouse, "select error from raw_unified.sync_runs where error is not null")
+    for place in report.quarantined:
+        assert place.is_dir()
+        assert any(row["error"].endswith(f"It lies in {place}.") for row in told)
+    accept(warehouse, "tickets")
+    assert run_sync().exit_code == 0
+    assert [place.is_dir() for place in report.quarantined] == [False, True]
+
+
 def refuse(warehouse: WarehouseSettings, table: str) -> None:
     """Make every row of a table unacceptable."""
     if isinstance(warehouse, DuckdbWarehouse):
