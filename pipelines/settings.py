@@ -34,7 +34,6 @@ STATE_DIRS = Path("data")
 LIBPQ_VARIABLES = {
     "application_name": "PGAPPNAME",
     "channel_binding": "PGCHANNELBINDING",
-    "client_encoding": "PGCLIENTENCODING",
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "gssdelegation": "PGGSSDELEGATION",
     "gssencmode": "PGGSSENCMODE",

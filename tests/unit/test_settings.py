@@ -89,6 +89,7 @@ def test_a_postgres_may_want_no_password(monkeypatch: pytest.MonkeyPatch) -> Non
         ("postgresql://me:secret@db/support?port=many", "a URL"),
         ("postgresql://me:secret@db/support?connect_timeout=long", "a URL"),
         ("postgresql://me:secret@db/support?sslpassword=x&keepalives=1", "got keepalives, sslpassword"),
+        ("postgresql://me:secret@db/support?client_encoding=latin1", "got client_encoding"),
     ],
 )
 def test_what_is_wrong_with_a_postgres_setting_is_said_without_its_password(
@@ -151,6 +152,7 @@ def test_dbt_connects_with_every_option_that_a_sync_connects_with(monkeypatch: p
     assert warehouse.options == given
     variables = destination_of(warehouse).environment_for_dbt()
     assert set(given.values()) <= set(variables.values())
+    assert variables["PGCLIENTENCODING"] == "UTF8"
     assert variables["PGPASSFILE"] == "value-of-passfile"
     assert variables["PGSSLMINPROTOCOLVERSION"] == "value-of-ssl_min_protocol_version"
 

@@ -30,6 +30,9 @@ WRITE_LOCK = 0x756E_6966_6965_6400
 KEEPALIVE = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 """Seconds, seconds and tries: a lock is held for hours in silence, which a firewall would cut."""
 
+ENCODING = "UTF8"
+"""Of every connection: what we write is in it, whatever the server, the environment or a service file prefer."""
+
 INDEXES = {f"{table.name}_key": (table.name, table.key, "unique") for table in RAW_TABLES.values()} | {
     "notes_by_ticket": (NOTES.name, ("connection_id", "ticket_id"), "")
 }
@@ -170,6 +173,7 @@ class PostgresServer(Destination):
                 "username": self._warehouse.username,
                 "password": self._warehouse.password,
                 "query": dict(self._warehouse.options),
+                "client_encoding": ENCODING,
                 "session_timezone": "UTC",
             }
         )
@@ -181,6 +185,7 @@ class PostgresServer(Destination):
     def environment_for_dbt(self) -> dict[str, str]:
         options = self._warehouse.options.items()
         return {LIBPQ_VARIABLES[name]: value for name, value in options} | {
+            "PGCLIENTENCODING": ENCODING,
             "TICKETING_POSTGRES_HOST": self._warehouse.host,
             "TICKETING_POSTGRES_PORT": str(self._warehouse.port),
             "TICKETING_POSTGRES_USER": self._warehouse.username,
@@ -216,6 +221,7 @@ class PostgresServer(Destination):
                     dbname=self._warehouse.database,
                     user=self._warehouse.username,
                     password=self._warehouse.password or None,
+                    client_encoding=ENCODING,
                     **parts,
                 )
                 connection.autocommit = True
