@@ -13,9 +13,11 @@ from typing import Any
 
 import dlt
 import psycopg2  # type: ignore[import-untyped]
+from dlt.common.configuration.specs import configspec
 from dlt.common.destination import Destination as DltDestination
 from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
+from psycopg2.extensions import make_dsn  # type: ignore[import-untyped]
 
 from pipelines.errors import FixConfiguration, LoadFailed, TicketingError, TryAgainLater, WarehouseBusy
 from pipelines.settings import LIBPQ_VARIABLES, PostgresWarehouse
@@ -80,6 +82,16 @@ select
     )
 """
 """Only its owner may add a column to a table."""
+
+
+@configspec(init=False)
+class _Credentials(PostgresCredentials):
+    """dlt's own, but handed to libpq as it reads them: it takes the plus for one that a blank is in dlt's URL."""
+
+    def to_native_representation(self) -> str:
+        parts = {"host": self.host, "port": self.port, "dbname": self.database, "user": self.username}
+        dsn: str = make_dsn(**parts, password=self.password or None, **self.get_query())
+        return dsn
 
 
 class PostgresServer(Destination):
@@ -165,21 +177,9 @@ class PostgresServer(Destination):
             raise
 
     def for_dlt(self) -> DltDestination[Any, Any]:
-        credentials = PostgresCredentials(
-            {
-                "host": self._warehouse.host,
-                "port": self._warehouse.port,
-                "database": self._warehouse.database,
-                "username": self._warehouse.username,
-                "password": self._warehouse.password,
-                "query": dict(self._warehouse.options),
-                "client_encoding": ENCODING,
-                "session_timezone": "UTC",
-            }
-        )
         # Other formats lose something: csv turns empty text into null, parquet makes columns of another type.
         return dlt.destinations.postgres(
-            credentials, supported_loader_file_formats=["insert_values"], loader_file_format_selector=None
+            self._credentials(), supported_loader_file_formats=["insert_values"], loader_file_format_selector=None
         )
 
     def environment_for_dbt(self) -> dict[str, str]:
@@ -211,19 +211,32 @@ class PostgresServer(Destination):
                             f"{_first_line(error)}. The next `ticketing sync` tries it again."
                         ) from error
 
+    def _credentials(self) -> _Credentials:
+        """What each connection is made with, be it our own or dlt's."""
+        options = KEEPALIVE | {"application_name": _application_name()} | dict(self._warehouse.options)
+        # As libpq would have it, did dlt not give options of its own.
+        options.setdefault("options", os.environ.get("PGOPTIONS", ""))
+        credentials = _Credentials(
+            {
+                "host": self._warehouse.host,
+                "port": self._warehouse.port,
+                "database": self._warehouse.database,
+                "username": self._warehouse.username,
+                "password": self._warehouse.password,
+                "query": options,
+                "connect_timeout": int(options.get("connect_timeout", PostgresCredentials.connect_timeout)),
+                "client_encoding": ENCODING,
+                "session_timezone": "UTC",
+            }
+        )
+        # dlt would resolve it to its own class otherwise, and look for more in the environment.
+        return credentials.resolve()
+
     def _connect(self, deadline: float) -> Any:
-        parts = KEEPALIVE | {"application_name": _application_name()} | dict(self._warehouse.options)
+        credentials = self._credentials()
         while True:
             try:
-                connection = psycopg2.connect(
-                    host=self._warehouse.host,
-                    port=self._warehouse.port,
-                    dbname=self._warehouse.database,
-                    user=self._warehouse.username,
-                    password=self._warehouse.password or None,
-                    client_encoding=ENCODING,
-                    **parts,
-                )
+                connection = psycopg2.connect(credentials.to_native_representation())
                 connection.autocommit = True
                 return connection
             except psycopg2.Error as error:
