@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from pipelines import ends_with_parent
 from pipelines.errors import FixConfiguration, ModelsFailed
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.destinations import Destination, destination_of
@@ -22,6 +25,9 @@ from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.runs import refuse_older_schema
 
 PROJECT_DIR = Path("dbt_project")
+
+SECONDS_TO_END = 10.0
+"""What dbt gets to cancel its queries, where the build is stopped."""
 
 
 @dataclass
@@ -76,13 +82,7 @@ def _run_dbt(warehouse: WarehouseSettings, as_of: datetime, heard: Heard) -> Bui
     destination = destination_of(warehouse)
     errors: list[str] = []
     done = 0
-    with subprocess.Popen(
-        _command(destination.dbt_target, as_of),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=_environment(destination),
-        text=True,
-    ) as process:
+    with _running(_command(destination.dbt_target, as_of), _environment(destination)) as process:
         for line in process.stdout or ():
             event = _event(line)
             if event is None:
@@ -101,6 +101,33 @@ def _run_dbt(warehouse: WarehouseSettings, as_of: datetime, heard: Heard) -> Bui
             + f"\n\nThe raw tables are untouched. dbt's own log is {PROJECT_DIR / 'logs' / 'dbt.log'}."
         )
     return _report(time.monotonic() - started)
+
+
+@contextmanager
+def _running(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that has ended after the block, however that ends, and ends with this process if that is killed:
+    it must not go on writing without the lock."""
+    with subprocess.Popen(
+        [sys.executable, "-m", ends_with_parent.__name__, str(os.getpid()), *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        text=True,
+        # A Ctrl-C of the terminal is passed on below, once: a second one would stop dbt from cancelling its queries.
+        process_group=0,
+    ) as process:
+        try:
+            yield process
+            process.wait()
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=SECONDS_TO_END)
+            raise
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _command(target: str, as_of: datetime) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -32,7 +33,8 @@ Command = Callable[..., int]
 
 
 def command(name: str, example: str) -> Callable[[Command], click.Command]:
-    """A subcommand whose return value is the exit code and whose `TicketingError`s end it with a plain message."""
+    """A subcommand whose return value is the exit code and whose `TicketingError`s end it with a plain message; it is
+    stopped by SIGTERM as by Ctrl-C."""
 
     def end(exit_code: int, error: str, *, as_json: bool = False, **_: Any) -> NoReturn:
         if as_json:
@@ -42,6 +44,7 @@ def command(name: str, example: str) -> Callable[[Command], click.Command]:
     def register(function: Command) -> click.Command:
         @wraps(function)
         def run(**options: Any) -> None:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
                 sys.exit(function(**options))
             except (FixConfiguration, ModelsFailed) as error:
