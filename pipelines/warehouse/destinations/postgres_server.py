@@ -40,10 +40,18 @@ INDEXES = {f"{table.name}_key": (table.name, table.key, "unique") for table in R
 }
 """By name: the table, the columns and whether they are unique. A merge looks up each row by its key."""
 
+_PASSING_CODES = ("08", "53300", "57P")
+"""The beginnings of the SQLSTATEs of what may be another thing a moment later: connections, their number, restarts."""
+
 _PASSING = (
     "Connection refused",
+    "Network is unreachable",
+    "No route to host",
+    "Temporary failure in name resolution",
+    "accepting connections",
     "closed the connection",
     "connection slots",
+    "in recovery mode",
     "reset by peer",
     "shutting down",
     "starting up",
@@ -52,7 +60,7 @@ _PASSING = (
     "too many clients",
     "too many connections",
 )
-"""What a server, or the lack of one, says that may be another thing a moment later."""
+"""The same in the words of a server, or of the lack of one: a connection that is not made has no SQLSTATE."""
 
 _HOLDER = """
 select activity.pid, activity.application_name, host(activity.client_addr), activity.backend_start
@@ -240,13 +248,18 @@ class PostgresServer(Destination):
                 connection.autocommit = True
                 return connection
             except psycopg2.Error as error:
-                refusal = self._refusal(_first_line(error))
+                refusal = self._refusal(error)
                 if isinstance(refusal, FixConfiguration) or time.monotonic() >= deadline:
                     raise refusal from error
             time.sleep(POLL_SECONDS)
 
-    def _refusal(self, reason: str) -> TicketingError:
-        return self._lost(reason) if any(word in reason for word in _PASSING) else self._wrong(reason)
+    def _refusal(self, error: psycopg2.Error) -> TicketingError:
+        reason = _last_attempt(error)
+        if error.pgcode:
+            is_passing = error.pgcode.startswith(_PASSING_CODES)
+        else:
+            is_passing = any(words in reason for words in _PASSING)
+        return self._lost(reason) if is_passing else self._wrong(reason)
 
     def _lost(self, reason: str) -> TryAgainLater:
         return TryAgainLater(
@@ -290,6 +303,12 @@ def _application_name() -> str:
     return (
         f"process {os.getpid()} on {socket.gethostname()}: {Path(sys.argv[0]).name} {' '.join(sys.argv[1:2])}".strip()
     )
+
+
+def _last_attempt(error: Exception) -> str:
+    """What came of the last of the host's addresses, for libpq goes on to the next one until a server answers."""
+    attempts = [line.strip() for line in str(error).splitlines() if line.startswith("connection to server")]
+    return attempts[-1].rstrip(".") if attempts else _first_line(error)
 
 
 def _first_line(error: Exception) -> str:
