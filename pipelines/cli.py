@@ -53,9 +53,6 @@ def command(name: str, example: str) -> Callable[[Command], click.Command]:
             except TicketingError as error:
                 console.complain(str(error))
                 end(error.exit_code, str(error), **options)
-            except BrokenPipeError:
-                sys.stdout = None  # whoever read this has gone away; the work itself was done
-                sys.exit(0)
             except OSError as error:
                 said = f"{error.strerror}: {error.filename}" if error.filename else str(error)
                 console.complain(said)

@@ -7,10 +7,12 @@ own would pass for ours. Only `say` and `explain` keep line ends: what they are 
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import msgspec
@@ -24,8 +26,16 @@ from pipelines.ticketing.progress import Outcome, Watcher
 UV_RUN = "uv run" if shutil.which("uv") else ".uv/bin/uv run"
 """How this machine calls the project: `make` puts uv into the folder .uv/ where there is none."""
 
-OUT = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
-ERR = Console(markup=False, emoji=False, highlight=False, soft_wrap=True, stderr=True)
+
+class _Patient(Console):
+    """A console whose reader may go away: that ends no run and changes no exit code, where rich would do both."""
+
+    def on_broken_pipe(self) -> None:
+        _let_go(sys.stderr if self.stderr else sys.stdout)
+
+
+OUT = _Patient(markup=False, emoji=False, highlight=False, soft_wrap=True)
+ERR = _Patient(markup=False, emoji=False, highlight=False, soft_wrap=True, stderr=True)
 
 _SECONDS_BETWEEN_LINES = 5.0
 """Without a terminal a long read says so this often."""
@@ -61,7 +71,17 @@ def _own_lines(text: str) -> str:
 
 def show_json(value: Any) -> None:
     """The result for a program."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value)))
+    try:
+        click.echo(msgspec.json.format(msgspec.json.encode(value)))
+    except BrokenPipeError:
+        _let_go(sys.stdout)
+
+
+def _let_go(stream: TextIO) -> None:
+    """What is still to be said is said to nobody."""
+    nobody = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nobody, stream.fileno())
+    os.close(nobody)
 
 
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
@@ -75,7 +95,7 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, tit
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=not _is_prose(shown, index))
     for row in shown:
         table.add_row(*(Text(_cell(value)) for value in row))
-    Console(markup=False, emoji=False, highlight=False, width=OUT.width if OUT.is_terminal else 160).print(table)
+    _Patient(markup=False, emoji=False, highlight=False, width=OUT.width if OUT.is_terminal else 160).print(table)
 
 
 def duration(seconds: float) -> str:

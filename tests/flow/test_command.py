@@ -359,6 +359,26 @@ def test_control_c_ends_a_sync_with_a_word_and_loses_nothing(
     assert_same(sandbox.world, warehouse)
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_reader_that_has_gone_away_changes_no_exit_code(command_environment: dict[str, str], form: list[str]) -> None:
+    for options, code in (("--connection", "dead"), 1), ((), 0):
+        assert _exit_code_without_readers("sync", *options, *form, env=command_environment) == code
+    shown = ticketing("status", "--json", env=command_environment)
+    assert sum(item["rows"] for item in json.loads(shown.stdout)["objects"] if item["object"] == "tickets") == 40
+
+
+def _exit_code_without_readers(*arguments: str, env: dict[str, str]) -> int:
+    """What the command ends with if nobody reads what it writes, be it a result or a word of its progress."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        return subprocess.run(
+            [str(TICKETING), *arguments], env=os.environ | env, stdout=writing, stderr=writing
+        ).returncode
+    finally:
+        os.close(writing)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
