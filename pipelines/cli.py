@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import wraps
@@ -76,7 +76,33 @@ class Number(click.FloatRange):
         return number
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Ticketing(click.Group):
+    """The command, whose errors of usage are JSON too where JSON was asked for."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> NoReturn:
+        given = sys.argv[1:] if args is None else [*args]
+        try:
+            sys.exit(super().main(_text_only(given), *rest, **options | {"standalone_mode": False}))
+        except click.ClickException as error:
+            error.show()
+            if "--json" in given:
+                console.show_json({"exit_code": error.exit_code, "error": error.format_message()})
+            sys.exit(error.exit_code)
+
+
+def _text_only(arguments: list[str]) -> list[str]:
+    """The arguments, none of which has bytes that are no text: no table, id, time or destination is called so."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise click.UsageError(
+                f"Expected arguments in UTF-8, got {argument!a}. Set the terminal, or whatever calls this, to UTF-8."
+            ) from None
+    return arguments
+
+
+@click.group(cls=Ticketing, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Support data from every helpdesk, through Unified.to, into your own warehouse.
 

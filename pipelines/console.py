@@ -7,6 +7,7 @@ own would pass for ours. Only `say` and `explain` keep line ends: what they are 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -70,9 +71,10 @@ def _own_lines(text: str) -> str:
 
 
 def show_json(value: Any) -> None:
-    """The result for a program."""
+    """The result for a program, who may show it to a person: what cannot be printed is escaped."""
+    text = json.dumps(msgspec.to_builtins(value), ensure_ascii=False, indent=2)
     try:
-        click.echo(msgspec.json.format(msgspec.json.encode(value)))
+        click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
     except BrokenPipeError:
         _let_go(sys.stdout)
 

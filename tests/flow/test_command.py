@@ -379,6 +379,15 @@ def _exit_code_without_readers(*arguments: str, env: dict[str, str]) -> int:
         os.close(writing)
 
 
+@pytest.mark.parametrize("option", ["--select", "--connection", "--since", "--destination"])
+def test_an_argument_that_is_no_text_is_refused(command_environment: dict[str, str], option: str) -> None:
+    command = [str(TICKETING), "sync", "--json", option, os.fsdecode(b"caf\xe9")]
+    ended = subprocess.run(command, env=os.environ | command_environment, capture_output=True, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert json.loads(ended.stdout)["error"].startswith("Expected arguments in UTF-8, got 'caf\\udce9'.")
+    assert b"Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

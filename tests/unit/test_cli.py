@@ -78,6 +78,26 @@ def test_an_error_is_json_where_json_was_asked_for(
     assert ticketing(command).stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["sync", "--json", "--wait", "nan"], "'nan' is not in the range x>=0"),
+        (["sync", "--nope", "--json"], "--nope"),
+        (["sync", "--json", "--select"], "--select"),
+        (["fly", "--json"], "fly"),
+        (["--nope", "sync", "--json"], "--nope"),
+    ],
+)
+def test_wrong_usage_is_json_where_json_was_asked_for(arguments: list[str], expected: str) -> None:
+    ended = ticketing(*arguments)
+    assert ended.exit_code == 2
+    result = json.loads(ended.stdout)
+    assert result == {"exit_code": 2, "error": result["error"]}
+    assert expected in result["error"]
+    assert ended.stderr.endswith(f"Error: {result['error']}\n")
+    assert ticketing(*(word for word in arguments if word != "--json")).stdout == ""
+
+
 def test_an_error_of_the_disk_is_json_too(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -34,6 +35,15 @@ def test_cells_titles_errors_and_progress_stand_on_one_line_each(capsys: pytest.
     lines = shown(capsys).splitlines()
     assert sum("Done:" in line for line in lines) == 5
     assert all(line.isprintable() and not line.startswith("Done:") for line in lines)
+
+
+def test_a_program_is_given_the_same_text_in_characters_that_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"name": HOSTILE, "Zoë": "山田 🎉", "secret of a \x9b key": ["\x7f\U000e0041", "half \udcff"], "none": []}
+    console.show_json(value)
+    text = shown(capsys)
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert json.loads(text) == value
+    assert '"Zoë": "山田 🎉"' in text
 
 
 def test_what_the_project_says_itself_keeps_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
