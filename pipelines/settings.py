@@ -248,7 +248,10 @@ def _duckdb_warehouse() -> DuckdbWarehouse:
             "The warehouse must be a file, got :memory:. Set DESTINATION__DUCKDB__CREDENTIALS to its path, or leave it "
             f"out for {DEFAULT_WAREHOUSE}."
         )
-    return DuckdbWarehouse(path, _configured_state_dir() or state_dir_beside(path))
+    setting = "DESTINATION__DUCKDB__CREDENTIALS"
+    _refuse_path("the DuckDB file", path.absolute(), "?#", setting)
+    _refuse_path("the name of the DuckDB file", Path(path.name), ";'\"", setting)
+    return DuckdbWarehouse(path, _state_dir(state_dir_beside(path)))
 
 
 def _postgres_warehouse() -> PostgresWarehouse:
@@ -276,7 +279,7 @@ def _postgres_warehouse() -> PostgresWarehouse:
         username=credentials.username,
         password=credentials.password,
         options=options,
-        state_dir=_configured_state_dir() or STATE_DIRS / folder,
+        state_dir=_state_dir(STATE_DIRS / folder),
     )
 
 
@@ -311,9 +314,19 @@ def state_dir_beside(path: Path) -> Path:
     return path.with_name(f"{path.name}.state")
 
 
-def _configured_state_dir() -> Path | None:
-    state_dir = _configured("sources.unified.state_dir")
-    return Path(state_dir) if state_dir else None
+def _state_dir(default: Path) -> Path:
+    state_dir = Path(_configured("sources.unified.state_dir") or default)
+    _refuse_path("the state folder", state_dir.absolute(), "%'", "SOURCES__UNIFIED__STATE_DIR")
+    return state_dir
+
+
+def _refuse_path(what: str, path: Path, unusable: str, setting: str) -> None:
+    """dlt puts the paths of its files into templates and statements, DuckDB and dbt read theirs as a URL."""
+    if any(c in unusable or "\ud800" <= c <= "\udfff" for c in str(path)):
+        raise FixConfiguration(
+            f"Expected {what} to be UTF-8 without any of {' '.join(unusable)} (dlt, DuckDB or dbt would take them for "
+            f"something else), got {str(path)!r}. Set {setting} to another one."
+        )
 
 
 def _configured(key: str) -> str | None:

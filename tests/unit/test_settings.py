@@ -167,3 +167,43 @@ def test_a_warehouse_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", ":memory:")
     with pytest.raises(FixConfiguration, match="must be a file"):
         load_warehouse_settings()
+
+
+@pytest.mark.parametrize(
+    ("setting", "path", "expected"),
+    [
+        ("SOURCES__UNIFIED__STATE_DIR", "100%/state", "the state folder to be UTF-8 without any of % '"),
+        ("SOURCES__UNIFIED__STATE_DIR", "o'neil/state", "the state folder to be UTF-8 without any of % '"),
+        ("SOURCES__UNIFIED__STATE_DIR", "caf\udce9", "the state folder to be UTF-8"),
+        ("DESTINATION__DUCKDB__CREDENTIALS", "why?/x.duckdb", "the DuckDB file to be UTF-8 without any of ? #"),
+        ("DESTINATION__DUCKDB__CREDENTIALS", "a#b.duckdb", "the DuckDB file to be UTF-8 without any of ? #"),
+        (
+            "DESTINATION__DUCKDB__CREDENTIALS",
+            "a;b.duckdb",
+            "the name of the DuckDB file to be UTF-8 without any of ; ' \"",
+        ),
+        ("DESTINATION__DUCKDB__CREDENTIALS", "a%20b.duckdb", "the state folder to be UTF-8 without any of % '"),
+    ],
+)
+def test_a_path_that_would_be_taken_for_something_else_is_refused(
+    monkeypatch: pytest.MonkeyPatch, setting: str, path: str, expected: str
+) -> None:
+    monkeypatch.setenv(setting, path)
+    with pytest.raises(FixConfiguration) as raised:
+        load_warehouse_settings()
+    assert str(raised.value).startswith(f"Expected {expected}")
+    assert str(raised.value).isprintable()
+
+
+def test_the_folder_that_it_is_run_in_counts_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "100%").mkdir()
+    monkeypatch.chdir(tmp_path / "100%")
+    with pytest.raises(FixConfiguration, match="100%"):
+        load_warehouse_settings()
+
+
+def test_a_path_may_have_every_other_character(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = "o'neil; 100%/a [b] *{c}* $d é.duckdb"
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", path)
+    monkeypatch.setenv("SOURCES__UNIFIED__STATE_DIR", 'why?/a#b; "c" [d] é')
+    assert load_warehouse_settings() == DuckdbWarehouse(Path(path), Path('why?/a#b; "c" [d] é'))
