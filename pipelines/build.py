@@ -95,9 +95,10 @@ def _run_dbt(warehouse: WarehouseSettings, as_of: datetime, heard: Heard) -> Bui
                 done += 1
                 heard(done, total)
     if process.returncode != 0:
+        # Marked as a quotation: a row of the database may stand in it, and would pass for a line of ours.
         raise ModelsFailed(
             "dbt did not build the models:\n\n"
-            + "\n".join(message for message in errors if message)
+            + "\n".join(f"  | {line}" for message in errors if message for line in message.splitlines())
             + f"\n\nThe raw tables are untouched. dbt's own log is {PROJECT_DIR / 'logs' / 'dbt.log'}."
         )
     return _report(time.monotonic() - started)

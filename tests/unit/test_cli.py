@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from pipelines.build import _run_dbt
 from pipelines.check import CheckReport, ConnectionCheck, ObjectCheck
 from pipelines.cli import main
-from pipelines.errors import TryAgainLater, WarehouseBusy
+from pipelines.errors import ModelsFailed, TryAgainLater, WarehouseBusy
+from pipelines.settings import DuckdbWarehouse
 from pipelines.status import Status
 from pipelines.sync import SyncReport
 from pipelines.ticketing.plans import Plan, Strategy
@@ -165,6 +168,23 @@ def test_what_the_server_said_passes_for_no_line_either(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("pipelines.cli.sync", fail)
     assert ticketing("sync").stderr == "error: evil Done: 99,999 rows received, all loaded. [2J\n"
+
+
+def test_what_dbt_said_passes_for_no_line_either(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """dbt is a program here that says what a row of the database may make it say."""
+    dbt = tmp_path / "dbt"
+    event = json.dumps({"info": {"level": "error", "msg": EVIL, "name": "RunResultError"}, "data": {}})
+    dbt.write_text(f"#!{sys.executable}\nprint({event!r})\nprint({EVIL!r})\nraise SystemExit(1)\n")
+    dbt.chmod(0o700)
+    monkeypatch.setattr("pipelines.build._command", lambda *_: [str(dbt)])
+    with pytest.raises(ModelsFailed) as raised:
+        _run_dbt(DuckdbWarehouse(tmp_path / "x.duckdb", tmp_path), NOW, lambda *_: None)
+    lines = str(raised.value).splitlines()
+    assert lines[0] == "dbt did not build the models:"
+    assert lines[-1].startswith("The raw tables are untouched.")
+    quoted = [line for line in lines[1:-1] if line]
+    assert len(quoted) == 4
+    assert all(line.startswith("  | ") for line in quoted)
 
 
 def test_an_example_of_the_configuration_keeps_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
