@@ -25,6 +25,8 @@ from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.runs import refuse_older_schema
 
 PROJECT_DIR = Path("dbt_project")
+TARGET_DIR = PROJECT_DIR / "target"
+LOG_DIR = PROJECT_DIR / "logs"
 
 SECONDS_TO_END = 10.0
 """What dbt gets to cancel its queries, where the build is stopped."""
@@ -99,7 +101,7 @@ def _run_dbt(warehouse: WarehouseSettings, as_of: datetime, heard: Heard) -> Bui
         raise ModelsFailed(
             "dbt did not build the models:\n\n"
             + "\n".join(f"  | {line}" for message in errors if message for line in message.splitlines())
-            + f"\n\nThe raw tables are untouched. dbt's own log is {PROJECT_DIR / 'logs' / 'dbt.log'}."
+            + f"\n\nThe raw tables are untouched. dbt's own log is {LOG_DIR / 'dbt.log'}."
         )
     return _report(time.monotonic() - started)
 
@@ -135,6 +137,7 @@ def _command(target: str, as_of: datetime) -> list[str]:
     return [
         *(str(Path(sys.executable).parent / "dbt"), "--log-format", "json", "--no-use-colors", "build"),
         *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR), "--target", target),
+        *("--target-path", str(TARGET_DIR.absolute()), "--log-path", str(LOG_DIR.absolute())),
         *("--vars", msgspec.json.encode({"as_of": as_of.astimezone(UTC).isoformat()}).decode()),
         *("--exclude-resource-type", "unit_test"),
     ]
@@ -155,7 +158,7 @@ def _event(line: str) -> dict[str, Any] | None:
 
 
 def _report(seconds: float) -> BuildReport:
-    results = msgspec.json.decode((PROJECT_DIR / "target" / "run_results.json").read_bytes())["results"]
+    results = msgspec.json.decode((TARGET_DIR / "run_results.json").read_bytes())["results"]
     report = BuildReport(seconds=seconds)
     for result in results:
         kind = result["unique_id"].split(".")[0]

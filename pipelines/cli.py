@@ -386,7 +386,8 @@ def _show_run(report: SyncReport, received: str, counted: str, count: Callable[[
         console.say("First loaded what an earlier run had left pending.")
     if report.pending.outcome is Pending.DISCARDED:
         console.say(
-            "Discarded a pending load: it was made for another state of this warehouse. Its rows were read again."
+            "Discarded a pending load: it was a first one, or made for another state of this warehouse. Its rows were "
+            "read again."
         )
     if report.pending.outcome is Pending.QUARANTINED:
         console.complain(

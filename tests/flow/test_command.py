@@ -321,6 +321,17 @@ def test_run_says_in_one_json_what_loaded_and_what_did_not_build(
     assert "nonsense" in result["build"]["error"]
 
 
+@pytest.mark.slow
+def test_a_build_finds_its_own_results_wherever_else_dbt_is_told_to_put_them(
+    command_environment: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "dbt_project", tmp_path / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    elsewhere = {"DBT_TARGET_PATH": str(tmp_path / "elsewhere"), "DBT_LOG_PATH": str(tmp_path / "elsewhere")}
+    ended = ticketing("run", env=command_environment | elsewhere, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_run_looks_for_what_it_needs_before_it_reads(
     sandbox: Sandbox, command_environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -167,7 +167,7 @@ class PostgresServer(Destination):
             reason = _first_line(error)
         raise WarehouseBusy(
             f"The lock on {self._warehouse.name} was lost on the way ({reason}), so another process may be writing "
-            "there. Nothing was loaded. Run this again: what has been read is loaded then, if nobody else has written."
+            "there. Nothing was loaded, and no cursor has moved. Run this again."
         )
 
     @contextmanager
