@@ -120,7 +120,7 @@ def _time_behind(list_page: ListPage, anchor: datetime, granularity: timedelta, 
         records = list_page(_sorted_from(asked_from, None, page_size)).records
         coarser = max(granularity, _granularity(asked_from, records))
         if coarser == granularity:
-            return min(_times(records), default=None)
+            return min((moment for moment in _times(records) if moment > anchor), default=None)
         granularity = coarser
 
 

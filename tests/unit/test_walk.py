@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -617,15 +618,23 @@ def test_a_server_that_leaves_out_the_time_it_is_asked_from_loses_nothing() -> N
     offsets=lists,
     page_size=st.integers(2, 12),
     page_cap=st.sampled_from([1, 2, 5, 1000]),
+    cut=st.sampled_from([timedelta(0), timedelta(seconds=1), timedelta(minutes=1)]),
     moves=st.integers(0, 30),
     deletes=st.integers(0, 20),
     inserts=st.integers(0, 20),
     seed=st.integers(0, 2**16),
 )
 def test_by_anchor_without_offset_reads_all_or_says_that_it_does_not(
-    offsets: list[int], page_size: int, page_cap: int, moves: int, deletes: int, inserts: int, seed: int
+    offsets: list[int],
+    page_size: int,
+    page_cap: int,
+    cut: timedelta,
+    moves: int,
+    deletes: int,
+    inserts: int,
+    seed: int,
 ) -> None:
-    server = MovingList(rows_from(offsets), moves, 1, deletes, inserts, page_cap=page_cap, seed=seed)
+    server = MovingList(rows_from(offsets), moves, 1, deletes, inserts, cut=cut, page_cap=page_cap, seed=seed)
     walk = walk_by_anchor(without_offset(server), None, page_size, pages_by_offset=False)
     try:
         pages, is_end = walked(walk)
@@ -675,6 +684,19 @@ def test_what_lies_behind_a_tie_that_a_list_without_offset_cuts_is_read_before_t
             walk_by_anchor(without_offset(MovingList(rows, page_cap=50, cut=cut)), None, 100, pages_by_offset=False)
         )
     assert others.items() <= final_states(pages).items()
+
+
+@pytest.mark.parametrize("cut", [timedelta(0), timedelta(minutes=1), timedelta(days=1)])
+@pytest.mark.parametrize("moment", [datetime.max.replace(tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)])
+@pytest.mark.parametrize("page_size", [10, 100])
+def test_a_tie_at_the_end_of_the_calendar_ends_a_list_without_offset(
+    cut: timedelta, moment: datetime, page_size: int
+) -> None:
+    server = MovingList({f"r{index}": moment for index in range(60)}, page_cap=50, cut=cut)
+    walk = walk_by_anchor(without_offset(server), None, page_size, pages_by_offset=False)
+    with pytest.raises(ContradictsSupportTable, match="without offset") if page_size == 10 else nullcontext():
+        list(walk)
+    assert server.requests < 10
 
 
 def test_what_comes_while_the_end_of_a_list_without_offset_is_looked_at_is_read() -> None:
