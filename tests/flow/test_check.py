@@ -25,6 +25,7 @@ def checked(sandbox: Sandbox, warehouse: WarehouseSettings, **changed: object) -
     return check(settings, cursors_in(warehouse), due_tickets=lambda now: due_tickets_in(warehouse, settings, now))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("helpdesk", ["zendesk", "helpscout"])
 @pytest.mark.parametrize("page_size", [10, 100])
 def test_the_forecast_of_calls_is_near_what_the_sync_then_makes(
@@ -120,6 +121,7 @@ def test_what_was_assumed_is_looked_at(sandbox: Sandbox, warehouse: WarehouseSet
     }
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("traits", [{}, {"updated_gte": False}, {"sort_by_updated_at": False}])
 def test_a_server_that_ignores_offset_is_found_out_and_ends_the_check(

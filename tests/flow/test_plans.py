@@ -20,6 +20,8 @@ from tests.flow.conftest import on_both, settings_for
 from tests.flow.test_nothing_is_lost import LIES
 from tests.flow.truth import assert_same, deleted_rows, query, stored_rows, true_rows
 
+pytestmark = pytest.mark.slow
+
 RunSync = Callable[..., SyncReport]
 
 PLANS = {
