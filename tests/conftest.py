@@ -1,12 +1,17 @@
 """Shared by all tests: how hard hypothesis tries, and a Postgres where it is installed."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.postgres_server import PostgresServer, find_binaries
+
+# A shell that starts the tests in the background makes them, and whatever they start, deaf to Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A gate that judges a change must not roll dice: the same code gets the same examples. `make soak` gets other ones.
 settings.register_profile(
