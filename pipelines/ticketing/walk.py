@@ -463,7 +463,9 @@ class _Passes:
             if fresh:
                 self.known.update(states)
                 yield Page(fresh, page.served_at)
-            if fresh and is_late and offset > 0:
+            if not all(_came_between(self._began_at, record.updated_at, page.served_at) for record in page.records):
+                requests_past_the_start = 0
+            elif fresh and offset > 0:
                 requests_past_the_start += 1
                 if requests_past_the_start > _REQUESTS_PAST_THE_START:
                     return None

@@ -458,6 +458,19 @@ def test_a_list_that_grows_at_its_front_as_fast_as_it_is_read_is_not_taken_for_r
         assert growing.requests < 600
 
 
+def test_changes_here_and_there_in_a_whole_list_of_single_records_are_not_taken_for_its_growth() -> None:
+    rows: Rows = {f"r{index}": NOON for index in range(60)}
+    clock = NOON + timedelta(days=1)
+
+    def list_page(parameters: Parameters) -> Page:
+        offset = int(str(parameters["offset"]))
+        if offset < 50 and offset % 2:
+            rows[f"r{offset}"] = clock
+        return Page([Record(name, moment, {}) for name, moment in [*rows.items()][offset : offset + 1]], clock)
+
+    assert final_states(list(walk_whole(list_page, None, 10))) == rows
+
+
 def test_a_whole_list_whose_helpdesk_runs_ahead_of_the_server_is_read_to_its_end() -> None:
     rows: Rows = {f"r{minute}": NOON + timedelta(days=1, minutes=minute) for minute in range(-600, 600)}
     ahead = MovingList(rows, lists_newest_first=True, sorts=False)
