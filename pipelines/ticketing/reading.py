@@ -23,7 +23,7 @@ from pipelines.ticketing.run import Run
 from pipelines.ticketing.walk import Place, Walk, reread
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
-from pipelines.unified_api.records import Listed, Page, Record, Rejected
+from pipelines.unified_api.records import Listed, Page, Record, Rejected, State
 from pipelines.warehouse.stored import Stored
 from transforms.schemas import RECORD_TABLES, REJECTED_RECORDS, TICKET_VERSIONS, TableSchema
 from transforms.shaping import Observation, rejected_table, shape, tombstones
@@ -161,6 +161,7 @@ class ListReader(Reader):
         self._start = run.start(cursor, with_raw=self.api.reads_raw)
         self._began_at: datetime | None = None
         self._newest: datetime | None = None
+        self._shown: set[State] = set()
 
     @property
     def _was_ever_read(self) -> bool:
@@ -198,6 +199,8 @@ class ListReader(Reader):
             if record.updated_at is not None and record.updated_at <= page.served_at
         ]
         self._newest = max(times if self._newest is None else [*times, self._newest], default=None)
+        if self._may_look_again():
+            self._shown.update(record.state for record in page.records)
 
     def _may_look_again(self) -> bool:
         is_wanted = self.run.since is None and self.run.settings.reread_pages > 0
@@ -241,12 +244,11 @@ class ListReader(Reader):
         return self._start is not None and place.anchor is not None and place.anchor >= self._start
 
     def _is_left_out(self, record: Listed) -> bool:
-        """Whether the walk did not show a record that is to be read: older than its start, not than the start date."""
-        if record.updated_at is None:
-            return True
+        """Whether the walk did not show a record that is to be read. Its time does not tell: one in the wrong place may
+        have hidden others from the walk."""
         earliest = self.run.settings.earliest()
-        was_walked = self._start is not None and record.updated_at >= self._start
-        return not was_walked and (earliest is None or record.updated_at >= earliest)
+        is_wanted = record.updated_at is None or earliest is None or record.updated_at >= earliest
+        return is_wanted and record.state not in self._shown
 
     def _batched(self, pages: Iterable[Page], observed_via: str) -> Iterator[Staged]:
         """The tables of some pages at a time. What came before an error is kept: it need not be read in vain."""

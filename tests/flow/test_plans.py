@@ -214,6 +214,38 @@ def test_notes_whose_second_look_finds_disorder_may_come_to_be_read_per_ticket(
         assert_same(world, warehouse)
 
 
+def test_what_a_record_in_the_wrong_place_hides_from_the_walk_is_found_by_the_second_look(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Newest first, the walk ends at the first old record; this one is where no page shows it before a newer one."""
+    with Sandbox(seed=7, tickets=0, helpdesks=("gorgias",)) as sandbox:
+        world = sandbox.world
+        [connection] = world.connections()
+        ids = []
+        for _ in range(11):
+            world.advance(timedelta(hours=1))
+            ids.append(world.create(connection["id"], "ticket", {"status": "ACTIVE"})["id"])
+        settings = settings_for(sandbox, page_size=3, reread_pages=10)
+        sync(settings, warehouse)
+        for ticket_id in ids[5:]:
+            world.advance(timedelta(hours=1))
+            world.touch(connection["id"], "ticket", ticket_id)
+        honest = World.page
+
+        def page(self: World, connection_id: str, name: str, listing: Listing) -> list[Stored]:
+            rows = honest(self, connection_id, name, replace(listing, limit=100, offset=0))
+            if name == "ticket":
+                misplaced = next(row for row in rows if row.id == ids[4])
+                rows = [row for row in rows if row.id != ids[4]]
+                rows.insert(4 if listing.descending else 6, misplaced)
+            return rows[listing.offset : listing.offset + listing.limit]
+
+        monkeypatch.setattr(World, "page", page)
+        report = sync(settings, warehouse)
+        assert next(outcome.plan for outcome in report.outcomes if outcome.object == "tickets") == "newest_first"
+        assert_same(world, warehouse)
+
+
 def test_a_quiet_ticket_costs_no_request_for_its_notes(per_ticket: Sandbox, warehouse: WarehouseSettings) -> None:
     settings = settings_for(per_ticket)
     sync(settings, warehouse)
