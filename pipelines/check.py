@@ -14,6 +14,7 @@ from pipelines.ticketing.cursor import Cursor, as_text, starts_at
 from pipelines.ticketing.object_api import all_fields
 from pipelines.ticketing.plans import Plan, Strategy
 from pipelines.ticketing.workspace import Target, Workspace
+from pipelines.unified_api.budget import Budget
 from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
 from pipelines.unified_api.endpoints import ENDPOINTS, NOTES, TICKETS, Endpoint
 from pipelines.unified_api.records import Page, Record
@@ -96,7 +97,8 @@ def check(
     due_tickets: DueTickets = lambda now: {},
 ) -> CheckReport:
     """Look at everything a sync would read, without reading it. Raises a `TicketingError` if nobody can be asked."""
-    with UnifiedClient(settings.base_url, settings.api_key, attempts=ATTEMPTS) as client:
+    budget = Budget(settings.max_concurrency, settings.requests_per_second)
+    with UnifiedClient(settings.base_url, settings.api_key, budget=budget, attempts=ATTEMPTS) as client:
         workspace = Workspace(client, settings.connection_ids or [], settings.page_size)
         is_per_ticket = any(target.plan(NOTES).strategy is Strategy.PER_TICKET for target in workspace.targets)
         due = due_tickets(workspace.observed_at) if is_per_ticket else {}

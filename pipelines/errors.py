@@ -44,6 +44,10 @@ class TryAgainLater(TicketingError):
     """Passing faults outlasted the retries, of the API or of the warehouse."""
 
 
+class CallsUsedUp(TicketingError):
+    """The run has made as many requests as it may; the next one goes on."""
+
+
 class ContradictsSupportTable(TicketingError):
     """The server does not do what the integration's support table promises."""
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NoReturn, TypeAlias
 
 import dlt
 from dlt.common.configuration.exceptions import (
@@ -74,6 +75,7 @@ _PARTS_IN_OPTIONS = {
 
 LARGEST_PAGE = 100
 LONGEST_LOOKBACK = 366 * 24 * 3600
+MOST_AT_ONCE = 64
 SMALLEST_PAGE = 2
 """A walk overlaps its pages by one record, which takes a page of at least two."""
 
@@ -95,6 +97,12 @@ class UnifiedSettings(BaseConfiguration):
     """Pages an object and run of a slow second look, for records that change without saying so; 0: none."""
     note_sweep_calls: int = 500
     """Open tickets whose notes are looked at though they did not change, a connection and run."""
+    max_concurrency: int = 16
+    """Requests in flight at once."""
+    requests_per_second: float = 0
+    """0: as fast as the API and the helpdesks bear."""
+    max_calls_per_run: int = 0
+    """Requests of a run, after which it ends and leaves the rest to the next; 0: as many as it takes."""
 
     __section__: ClassVar[str] = "unified"
 
@@ -115,11 +123,16 @@ class UnifiedSettings(BaseConfiguration):
         if not 0 <= self.lookback_seconds <= LONGEST_LOOKBACK:
             expected = f"a whole number of seconds from 0 to {LONGEST_LOOKBACK}"
             raise FixConfiguration(_wrong("lookback_seconds", expected, self.lookback_seconds, "300"))
-        for name, value in (("reread_pages", self.reread_pages), ("note_sweep_calls", self.note_sweep_calls)):
-            if value < 0:
-                expected, example = _FORMS[name]
-                raise FixConfiguration(_wrong(name, expected, value, example))
+        if not 1 <= self.max_concurrency <= MOST_AT_ONCE:
+            self._refuse("max_concurrency")
+        for name in ("reread_pages", "note_sweep_calls", "requests_per_second", "max_calls_per_run"):
+            if not 0 <= self[name] < inf:
+                self._refuse(name)
         self.earliest()
+
+    def _refuse(self, name: str) -> NoReturn:
+        expected, example = _FORMS[name]
+        raise FixConfiguration(_wrong(name, expected, self[name], example))
 
     @property
     def lookback(self) -> timedelta:
@@ -363,6 +376,9 @@ _FORMS = {
     "include_raw": ("true or false", "true"),
     "reread_pages": ("a whole number, 0 or more", "1"),
     "note_sweep_calls": ("a whole number, 0 or more", "500"),
+    "max_concurrency": (f"a whole number from 1 to {MOST_AT_ONCE}", "16"),
+    "requests_per_second": ("a number, 0 or more", "20"),
+    "max_calls_per_run": ("a whole number, 0 or more", "10000"),
 }
 """What each setting of another type than text looks like: expected, and an example."""
 

@@ -13,6 +13,7 @@ from pipelines.ticketing.cursor import Cursor, starts_at
 from pipelines.ticketing.plans import Plan, Strategy
 from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.ticketing.workspace import Target, Workspace
+from pipelines.unified_api.budget import Budget
 from pipelines.unified_api.client import UnifiedClient
 from pipelines.unified_api.endpoints import Endpoint
 from transforms.shaping import Row
@@ -56,7 +57,8 @@ class Run:
         watcher: Watcher | None = None,
     ) -> Self:
         """A run with a fresh id and workspace."""
-        client = UnifiedClient(settings.base_url, settings.api_key)
+        budget = Budget(settings.max_concurrency, settings.requests_per_second, settings.max_calls_per_run)
+        client = UnifiedClient(settings.base_url, settings.api_key, budget=budget)
         workspace = Workspace(client, settings.connection_ids or [], settings.page_size)
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
         return cls(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,8 @@ from pipelines.errors import (
     TryAgainLater,
     UnknownId,
 )
+from pipelines.unified_api.budget import Budget, Refusal
+from pipelines.unified_api.endpoints import connection_of
 from pipelines.unified_api.records import Listed, NotAPage, Page, parse_record, parse_records
 
 ATTEMPTS = 8
@@ -32,19 +34,32 @@ LONGEST_WAIT = 120.0
 """Seconds. A `Retry-After` beyond this ends the call: the next run is the better place to wait."""
 LARGEST_BODY = 256 * 1024 * 1024
 _BACKOFF = tenacity.wait_exponential_jitter(multiplier=0.5, max=30.0, jitter=1.0)
+_OWN_LIMIT = b"Too many requests to Unified.to"
+"""What the API says of its own limit; any other 429 is that of the helpdesk, passed through."""
 _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 
 Parameters = Mapping[str, str | int | Sequence[str]]
 Parsed = TypeVar("Parsed")
 
 
+_COUNTING = threading.Lock()
+
+
 @dataclass
 class Calls:
-    """What a piece of work cost: requests sent (retries among them) and seconds spent waiting to retry."""
+    """What a piece of work cost: requests sent (retries among them) and seconds spent waiting for the pace or to
+    retry, not for other requests to end. Threads that share a piece of work share its calls."""
 
     requests: int = 0
     retries: int = 0
     seconds_waited: float = 0.0
+
+    def add(self, *, requests: int = 0, retries: int = 0, seconds_waited: float = 0.0) -> None:
+        """Count; safe between threads."""
+        with _COUNTING:
+            self.requests += requests
+            self.retries += retries
+            self.seconds_waited += seconds_waited
 
 
 class _PassingFault(Exception):
@@ -55,10 +70,15 @@ class _PassingFault(Exception):
         self.retry_after = retry_after
 
 
+class _Refused(_PassingFault):
+    """One request too many. The budget knows when to ask again."""
+
+
 class UnifiedClient:
     """A synchronous client; safe to share between threads.
 
-    `attempts` is how often a passing fault may come before a call is given up. `sleep` and `transport` are for tests.
+    Every request takes its turn in `budget`. `attempts` is how often a passing fault may come before a call is given
+    up. `sleep` and `transport` are for tests.
     """
 
     def __init__(
@@ -66,18 +86,21 @@ class UnifiedClient:
         base_url: str,
         api_key: str,
         *,
+        budget: Budget | None = None,
         attempts: int = ATTEMPTS,
         transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         self._refuse_plain_http(base_url)
         self._api_key = api_key
-        self._sleep = sleep
+        self.budget = budget or Budget()
+        self._sleep = sleep or self.budget.sleep
         self._attempts = attempts
         self._http = httpx.Client(
             base_url=base_url,
             headers={"authorization": f"bearer {api_key}", "accept": "application/json"},
             timeout=httpx.Timeout(60.0, connect=15.0),
+            limits=_limits(self.budget.max_concurrency),
             transport=transport,
             trust_env=not _is_loopback(base_url),  # a proxy has no business between a machine and itself
         )
@@ -107,8 +130,7 @@ class UnifiedClient:
         self, path: str, parameters: Parameters, calls: Calls, parse: Callable[[bytes], Parsed]
     ) -> tuple[Parsed, datetime]:
         def count_the_wait(state: tenacity.RetryCallState) -> None:
-            calls.retries += 1
-            calls.seconds_waited += state.upcoming_sleep
+            calls.add(retries=1, seconds_waited=state.upcoming_sleep)
 
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_PassingFault),
@@ -129,10 +151,8 @@ class UnifiedClient:
     def _attempt(
         self, path: str, parameters: Parameters, calls: Calls, parse: Callable[[bytes], Parsed]
     ) -> tuple[Parsed, datetime]:
-        calls.requests += 1
         try:
-            with self._http.stream("GET", path, params=parameters) as answer:
-                body = _bounded_body(answer)
+            answer, body = self._send(path, parameters, calls)
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
             raise FixConfiguration(
                 "The request could not even be made. Check sources.unified.api_key and sources.unified.base_url for "
@@ -145,6 +165,8 @@ class UnifiedClient:
             ) from error
         except httpx.RequestError as error:
             raise _PassingFault(f"{type(error).__name__}: {error}") from error
+        if _is_refusal(answer):
+            raise _Refused(f"answered {answer.status_code}", _retry_after(answer, datetime.now(UTC)))
         if answer.status_code in _PASSING_STATUS:
             raise _PassingFault(f"answered {answer.status_code}", _retry_after(answer, datetime.now(UTC)))
         if answer.status_code != 200:
@@ -153,6 +175,15 @@ class UnifiedClient:
             return parse(body), _served_at(answer)
         except NotAPage as error:
             raise _PassingFault(f"answered 200, but {error}") from error
+
+    def _send(self, path: str, parameters: Parameters, calls: Calls) -> tuple[httpx.Response, bytes]:
+        """One request in its turn, and its whole answer."""
+        with self.budget.request(connection_of(path)) as request:
+            calls.add(requests=1, seconds_waited=request.seconds_paced)
+            with self._http.stream("GET", path, params=parameters) as answer:
+                body = _bounded_body(answer)
+            request.answered(_refusal(answer, body))
+        return answer, body
 
     def _raise_final(self, path: str, status: int, body: bytes) -> NoReturn:
         said = f"GET {path} answered {status}: {_message(body, self._redacted)}."
@@ -196,8 +227,26 @@ def _is_loopback(base_url: str) -> bool:
     return httpx.URL(base_url).host in {"127.0.0.1", "localhost", "::1"}
 
 
+def _limits(max_concurrency: int) -> httpx.Limits:
+    """As many connections as there may be requests, each kept for the next one."""
+    return httpx.Limits(max_connections=max_concurrency, max_keepalive_connections=max_concurrency)
+
+
+def _is_refusal(answer: httpx.Response) -> bool:
+    return answer.status_code == 429 or (answer.status_code == 503 and bool(answer.headers.get("retry-after")))
+
+
+def _refusal(answer: httpx.Response, body: bytes) -> Refusal | None:
+    """What the budget has to know. Too long a wait is not its matter: it ends the call."""
+    if not _is_refusal(answer):
+        return None
+    asked = _retry_after(answer, datetime.now(UTC)) or 0.0
+    return Refusal(answer.status_code == 429 and _OWN_LIMIT in body, asked if asked <= LONGEST_WAIT else 0.0)
+
+
 def _wait(state: tenacity.RetryCallState) -> float:
-    return _asked_to_wait(state) or _BACKOFF(state)
+    fault = state.outcome.exception() if state.outcome else None
+    return 0.0 if isinstance(fault, _Refused) else _asked_to_wait(state) or _BACKOFF(state)
 
 
 def _asked_to_wait(state: tenacity.RetryCallState) -> float:

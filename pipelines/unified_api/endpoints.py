@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,11 @@ ENDPOINTS: dict[str, Endpoint] = {endpoint.table: endpoint for endpoint in (TICK
 
 CONNECTIONS_PATH = "/unified/connection"
 INTEGRATIONS_PATH = "/unified/integration"
+
+
+def connection_of(path: str) -> str | None:
+    """The connection that a path asks; None where it asks the workspace."""
+    match path.split("/"):
+        case ["", "ticketing", connection_id, *_]:
+            return unquote(connection_id)
+    return None

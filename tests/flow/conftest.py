@@ -16,7 +16,8 @@ from pipelines.sandbox import Sandbox
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, UnifiedSettings, WarehouseSettings
 from pipelines.sync import SyncReport, sync
 from pipelines.ticketing import run
-from pipelines.unified_api.client import UnifiedClient
+from pipelines.unified_api.budget import Budget
+from tests.clock import LeapingClock
 from tests.flow.truth import change
 
 
@@ -44,9 +45,8 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> WarehouseSettin
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once: the clock of the client is the only thing not real here."""
-    impatient = partial(UnifiedClient, sleep=lambda seconds: None)
-    monkeypatch.setattr(run, "UnifiedClient", impatient)
+    """Retries come at once: the clock of the budget is the only thing not real here."""
+    monkeypatch.setattr(run, "Budget", partial(Budget, clock=LeapingClock()))
 
 
 @pytest.fixture
