@@ -149,6 +149,7 @@ def sync_options(function: Command) -> Command:
         wait_option,
         destination_option,
         click.option("--full-refresh", is_flag=True, help="Read everything again. Merges; drops nothing."),
+        click.option("--until", metavar="TIME", help="Read only what was updated up to then; as --since."),
         click.option(
             "--since", metavar="TIME", help="Read what changed since then again; the cursors stay where they are."
         ),
@@ -314,13 +315,17 @@ def _sync(
     select: str | None,
     connections: tuple[str, ...],
     since: str | None,
+    until: str | None,
     full_refresh: bool,
     destination: str | None,
 ) -> tuple[SyncReport, WarehouseSettings]:
-    if since is not None and full_refresh:
+    first, last = _moment(since), _moment(until)
+    if full_refresh and (first or last):
         raise FixConfiguration(
-            "Expected --since or --full-refresh, got both: the one reads from a time, the other all."
+            "Expected --since and --until, or --full-refresh, got both: the ones read a stretch of time, the other all."
         )
+    if first and last and first >= last:
+        raise FixConfiguration(f"Expected --until to be later than --since, got --since {since} --until {until}.")
     settings = _settings(connections)
     warehouse = load_warehouse_settings(destination)
     with console.Progress() as progress:
@@ -328,7 +333,8 @@ def _sync(
             settings,
             warehouse,
             select=_names(select),
-            since=_moment(since),
+            since=first,
+            until=last,
             full_refresh=full_refresh,
             wait_seconds=wait_seconds,
             watcher=progress,
@@ -417,12 +423,19 @@ def _show_run(report: SyncReport, received: str, counted: str, count: Callable[[
 def _reconcile_closing(report: SyncReport) -> str:
     deleted = sum(outcome.rows_deleted for outcome in report.outcomes)
     found = f"{console.count(deleted, 'record')} found to be gone and marked as deleted"
+    if report.exit_code == 0 and report.put_off:
+        return f"{_not_complete(report)}; of those nothing was removed. {found}. Next: raise it and run this again"
     if report.exit_code == 0:
         return f"Done: {found}. Next: ticketing build"
     of = f"{len(report.failed)} of {console.count(len(report.outcomes), 'object')} failed"
     if report.exit_code == 1:
         return f"Nothing worked: {of}. Nothing was removed. Mend what stands above and run this again."
     return f"Partly done: {of} and lost nothing; of the others {found}. Mend the errors above and run this again."
+
+
+def _not_complete(report: SyncReport) -> str:
+    unread = console.count(len(report.put_off), "object")
+    return f"Not complete: max_calls_per_run was reached before the end of {unread}"
 
 
 def _sync_closing(report: SyncReport, next_step: str) -> str:
@@ -433,6 +446,9 @@ def _sync_closing(report: SyncReport, next_step: str) -> str:
         skipped += f" {console.count(rejected, 'record')} could not be stored: see raw_unified.rejected_records."
     if not report.outcomes:
         return "The workspace has no ticketing connection. Connect a helpdesk in the Unified.to console first."
+    if report.exit_code == 0 and report.put_off:
+        received = f"{console.count(rows, 'row')} received, all loaded.{skipped}"
+        return f"{_not_complete(report)}. {received} Next: run this again, it goes on from there"
     if report.exit_code == 0:
         return f"Done: {console.count(rows, 'row')} received, all loaded.{skipped} Next: {next_step}"
     of = f"{len(report.failed)} of {console.count(len(report.outcomes), 'object')} failed"

@@ -41,6 +41,9 @@ ERR = _Patient(markup=False, emoji=False, highlight=False, soft_wrap=True, stder
 _SECONDS_BETWEEN_LINES = 5.0
 """Without a terminal a long read says so this often."""
 
+_SECONDS_BETWEEN_GLIMPSES = 0.1
+"""On a terminal no eye reads faster."""
+
 
 def one_line(text: object) -> str:
     """The text on a single line, a blank for whatever cannot be printed."""
@@ -122,8 +125,8 @@ class Progress(Watcher):
     def __init__(self) -> None:
         self._status = ERR.status("") if ERR.is_terminal else None
         self._started = time.monotonic()
-        self._spoke = time.monotonic()
-        self._rows_before = 0
+        self._spoke = self._started if self._status is None else 0.0
+        self._rows: dict[tuple[str, str], int] = {}
 
     def __enter__(self) -> Progress:
         if self._status:
@@ -135,15 +138,17 @@ class Progress(Watcher):
             self._status.stop()
 
     def page_read(self, outcome: Outcome) -> None:
-        rows = self._rows_before + outcome.rows_received
+        self._rows[outcome.connection_id, outcome.object] = outcome.rows_received
+        if not self._is_time_to_speak():
+            return
+        rows = sum(list(self._rows.values()))
         rate = rows / max(time.monotonic() - self._started, 0.001)
         self.tick(
-            f"{outcome.connection_id} {outcome.object}: {outcome.rows_received:,} rows, "
-            f"{count(outcome.pages, 'page')}, {rate:,.0f} rows/s"
+            f"{rows:,} rows, {rate:,.0f} rows/s; {outcome.connection_id} {outcome.object}: "
+            f"{outcome.rows_received:,} rows, {count(outcome.pages, 'page')}"
         )
 
     def object_done(self, outcome: Outcome) -> None:
-        self._rows_before += outcome.rows_received
         ending = "failed" if outcome.has_failed else "done" if outcome.is_complete else outcome.plan
         ERR.print(
             one_line(
@@ -160,11 +165,17 @@ class Progress(Watcher):
 
     def tick(self, line: str) -> None:
         """Something has come a bit further: shown at once on a terminal, now and then elsewhere."""
+        if not self._is_time_to_speak():
+            return
+        self._spoke = time.monotonic()
         if self._status:
             self._status.update(Text(one_line(line)))
-        elif time.monotonic() - self._spoke >= _SECONDS_BETWEEN_LINES:
-            self._spoke = time.monotonic()
+        else:
             ERR.print(one_line(line))
+
+    def _is_time_to_speak(self) -> bool:
+        pause = _SECONDS_BETWEEN_GLIMPSES if self._status else _SECONDS_BETWEEN_LINES
+        return time.monotonic() - self._spoke >= pause
 
 
 def _cell(value: object) -> str:

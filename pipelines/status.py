@@ -55,10 +55,11 @@ def due_tickets_in(warehouse: WarehouseSettings, settings: UnifiedSettings, now:
     """By connection that lists notes per ticket, the tickets whose notes a sync would read at a time of the server's,
     even if nothing changes until then; nothing is made."""
     with reading(warehouse, PATIENCE) as pipeline:
-        connections = swept_connections(pipeline) if pipeline else []
-        due = {}
-        for connection_id in connections:
-            stored = Stored(connection_id)
+        due: dict[str, set[str]] = {}
+        if pipeline is None:
+            return due
+        for connection_id in swept_connections(pipeline):
+            stored = Stored(pipeline, connection_id)
             tickets = stored.changed_tickets(settings.lookback, _ALL, with_raw=False)
             tickets += stored.unswept_tickets(now - SWEEP_EVERY, settings.note_sweep_calls)
             due[connection_id] = {ticket.id for ticket in tickets}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import dlt
 
 from pipelines.errors import FixConfiguration, LoadFailed
 from pipelines.settings import UnifiedSettings, WarehouseSettings
+from pipelines.ticketing.extraction import ROWS_A_LOAD, Extraction
 from pipelines.ticketing.plans import Strategy
 from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.ticketing.run import Run
@@ -35,12 +37,22 @@ class SyncReport:
 
     @property
     def skipped(self) -> list[Outcome]:
-        return [outcome for outcome in self.outcomes if not outcome.has_failed and not outcome.is_complete]
+        return [
+            outcome
+            for outcome in self.outcomes
+            if not outcome.has_failed and not outcome.is_complete and not outcome.is_put_off
+        ]
+
+    @property
+    def put_off(self) -> list[Outcome]:
+        """What goes on with the next run, for the calls of this one were used up."""
+        return [outcome for outcome in self.outcomes if outcome.is_put_off]
 
     @property
     def exit_code(self) -> int:
-        """0 all well, 1 nothing was read though there may be something, 3 some of it failed."""
-        is_any_complete = any(outcome.is_complete for outcome in self.outcomes)
+        """0 all well, or put off as the settings ask; 1 nothing was read though there may be something, 3 some of it
+        failed."""
+        is_any_complete = any(outcome.is_complete or outcome.is_put_off for outcome in self.outcomes)
         if self.failed:
             return 3 if is_any_complete else 1
         is_any_not_offered = any(outcome.plan.startswith(Strategy.NOT_OFFERED.value) for outcome in self.outcomes)
@@ -53,6 +65,7 @@ def sync(
     *,
     select: Sequence[str] = (),
     since: datetime | None = None,
+    until: datetime | None = None,
     full_refresh: bool = False,
     wait_seconds: float = 0.0,
     watcher: Watcher | None = None,
@@ -65,7 +78,9 @@ def sync(
     return _under_the_lock(
         warehouse,
         wait_seconds,
-        lambda: Run.begin("sync", settings, tables, since=since, full_refresh=full_refresh, watcher=watcher),
+        lambda: Run.begin(
+            "sync", settings, tables, since=since, until=until, full_refresh=full_refresh, watcher=watcher
+        ),
     )
 
 
@@ -106,19 +121,22 @@ def _under_the_lock(warehouse: WarehouseSettings, wait_seconds: float, begin: Ca
         prune(warehouse.state_dir)
         pipeline = open_pipeline(warehouse, wait_seconds)
         report = SyncReport(finish_pending(pipeline, warehouse))
-        run = begin()
-        report.quarantined += _load(pipeline, run, warehouse)
-        while connections := run.notes_left():
-            report.quarantined += _load(pipeline, run.part(["notes"], connections), warehouse)
+        with begin() as run:
+            report.quarantined += _load(pipeline, run, warehouse)
+            while connections := run.notes_left():
+                report.quarantined += _load(pipeline, run.part(["notes"], connections), warehouse)
     report.outcomes = [*run.outcomes.values()]
     return report
 
 
 def _load(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> list[Path]:
-    """Load a run in one package; if the warehouse will never take that, table by table, and what it still refuses
-    connection by connection, so that one poisoned object stops no other. Returns where lies what was not taken."""
+    """Load a run in as many packages as it takes; if the warehouse will never take one, table by table, and what it
+    still refuses connection by connection, so that one poisoned object stops no other. Returns where lies what was not
+    taken."""
     try:
-        load(pipeline, source_of(run), warehouse)
+        with closing(Extraction(run, ROWS_A_LOAD)) as extraction:
+            while not extraction.is_over:
+                load(pipeline, source_of(extraction), warehouse)
     except LoadFailed as failure:
         if not failure.is_final:
             raise

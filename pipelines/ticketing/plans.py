@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 
 from pipelines.errors import CallNotOffered
+from pipelines.ticketing.lookahead import Lookahead
+from pipelines.ticketing.stretches import Stretches, Wanted
 from pipelines.ticketing.walk import (
     IGNORES_OFFSET,
     NEEDS_OFFSET,
     ListPage,
     Walk,
-    walk_by_anchor,
     walk_newest_first,
     walk_whole_list,
 )
@@ -51,17 +51,19 @@ class Plan:
     def filters(self) -> bool:
         return self.strategy in {Strategy.BY_ANCHOR, Strategy.CHANGED_LIST}
 
-    def walk(self, list_page: ListPage, start: datetime | None, page_size: int) -> Walk:
+    def walk(self, list_page: ListPage, wanted: Wanted) -> Walk:
         """Read the list by this plan; see `walk` for what each way promises. Raises `CallNotOffered`."""
+        start, page_size = wanted.start, wanted.page_size
+        ahead = Lookahead(list_page, wanted.crew) if wanted.looks_ahead and self.pages_by_offset else list_page
         match self.strategy:
             case Strategy.BY_ANCHOR:
-                return walk_by_anchor(list_page, start, page_size, pages_by_offset=self.pages_by_offset)
+                return Stretches(list_page, wanted, pages_by_offset=self.pages_by_offset).walk()
             case Strategy.NEWEST_FIRST:
-                return walk_newest_first(list_page, start, page_size)
+                return walk_newest_first(ahead, start, page_size)
             case Strategy.CHANGED_LIST:
-                return walk_whole_list(list_page, page_size, pages_by_offset=self.pages_by_offset, start=start)
+                return walk_whole_list(ahead, page_size, pages_by_offset=self.pages_by_offset, start=start)
             case Strategy.WHOLE_LIST:
-                return walk_whole_list(list_page, page_size, pages_by_offset=self.pages_by_offset)
+                return walk_whole_list(ahead, page_size, pages_by_offset=self.pages_by_offset)
         raise CallNotOffered(f"This object cannot be read as a list: {self.reason}.")
 
 

@@ -29,12 +29,18 @@ class Outcome:
     rows_repaired: int = 0
     rows_deleted: int = 0
     is_complete: bool = False
+    is_put_off: bool = False
     error: str | None = None
     calls: Calls = field(default_factory=Calls)
 
     @property
     def has_failed(self) -> bool:
         return self.error is not None
+
+    def put_off(self) -> None:
+        """The calls of the run were used up before it was complete: the next one goes on."""
+        self.is_put_off = True
+        self.plan += ", stopped at max_calls_per_run"
 
     def row(self) -> dict[str, Any]:
         return {
@@ -61,7 +67,7 @@ class Outcome:
 
 
 class Watcher:
-    """Hears of each page and each end. This one says nothing; a command line says it to a person."""
+    """Hears of each page and each end, from many threads. This one says nothing; a command line says it to a person."""
 
     def page_read(self, outcome: Outcome) -> None:
         """A page of `outcome.object` has come; its counts are up to date."""

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
 from pipelines.errors import (
     CallNotOffered,
+    CallsUsedUp,
     ContradictsSupportTable,
     ParameterRefused,
     RequestRefused,
     TicketingError,
 )
+from pipelines.ticketing.coverage import Coverage
 from pipelines.ticketing.cursor import Cursor, advanced
 from pipelines.ticketing.object_api import ObjectApi, all_fields
 from pipelines.ticketing.plans import Plan, Strategy, safer_plan
 from pipelines.ticketing.run import Run
+from pipelines.ticketing.stretches import Wanted
 from pipelines.ticketing.walk import Place, Walk, reread
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
@@ -28,29 +31,50 @@ from pipelines.warehouse.stored import Stored
 from transforms.schemas import RECORD_TABLES, REJECTED_RECORDS, TICKET_VERSIONS, TableSchema
 from transforms.shaping import Observation, rejected_table, shape, tombstones
 
-ROWS_A_TABLE = 10_000
-"""dlt pays a fixed price for each table it is handed."""
+ROWS_A_TABLE = 1_000
+"""So many rows of one object wait to be shaped together: hundreds of objects may be read side by side."""
+
+_MOST_SHOWN = 50_000
+"""So many states are kept in mind, to tell what a walk has left out from what it has shown."""
 
 Staged: TypeAlias = tuple[TableSchema, pa.Table]
 """Rows on their way to a raw table."""
 
 
+class Mark(NamedTuple):
+    """How far a connection's object has been read with the rows handed over before this: what dlt's state is to keep
+    of it in one of its sections, None: nothing."""
+
+    section: str
+    connection_id: str
+    kept: object
+
+
+Handed: TypeAlias = Staged | Mark
+
+
 class Reader(ABC):
     """One object of one connection, read once. `outcome` is final when `tables` has ended."""
 
-    def __init__(self, run: Run, target: Target, endpoint: Endpoint, *, fields: tuple[str, ...] | None = None) -> None:
+    looks_ahead = True
+    """Whether pages of a list that can only be paged by offset may be asked for before those in front of them."""
+
+    def __init__(
+        self, run: Run, target: Target, endpoint: Endpoint, stored: Stored, *, fields: tuple[str, ...] | None = None
+    ) -> None:
         self.run = run
         self.target = target
         self.endpoint = endpoint
         self.plan = run.plan(target, endpoint)
-        self.stored = Stored(target.id)
+        self.stored = stored
         self.outcome = run.outcome(target, endpoint)
         if fields is None:
             fields = all_fields(target, endpoint, include_raw=run.settings.include_raw)
         self.api = ObjectApi(run.workspace.client, target, endpoint, fields, self.outcome.calls)
 
-    def tables(self) -> Iterator[Staged]:
-        """Arrow tables of what there is to read. A `TicketingError` ends them and is told in the outcome."""
+    def tables(self) -> Iterator[Handed]:
+        """Arrow tables of what there is to read, and how far it has been read with them. A `TicketingError` ends them
+        and is told in the outcome."""
         try:
             if self.target.problem is not None:
                 raise RequestRefused(self.target.problem)
@@ -65,6 +89,8 @@ class Reader(ABC):
                 self.outcome.error = str(refusal)
             else:
                 self.run.leave_out(self.outcome)
+        except CallsUsedUp:
+            self.outcome.put_off()
         except TicketingError as error:
             self.outcome.error = str(error)
         self.outcome.ended_at = datetime.now(UTC)
@@ -75,7 +101,7 @@ class Reader(ABC):
         return False
 
     @abstractmethod
-    def _tables(self) -> Iterator[Staged]:
+    def _tables(self) -> Iterator[Handed]:
         """What `tables` yields where the object can be read at all."""
 
     @property
@@ -83,15 +109,25 @@ class Reader(ABC):
         """Whether the support table says that the object can be read, or the server has shown it."""
         return self.target.support(self.endpoint) is not None or self.outcome.pages > 0
 
-    def _pages(self, start: datetime | None) -> Walk:
+    def _pages(self, start: datetime | None, coverage: Coverage | None = None) -> Walk:
         """The walk of the plan; where the server contradicts its support table, that of a safer one after it.
 
         It ends early where only reading ticket by ticket is left.
         """
         is_of_tickets = self.endpoint.table == "notes"
+        settings = self.run.settings
+        wanted = Wanted(
+            start,
+            settings.page_size,
+            self.run.crew,
+            coverage or Coverage(start, with_raw=self.api.reads_raw),
+            self.run.until,
+            settings.lookback,
+            self.looks_ahead,
+        )
         while self.plan.strategy is not Strategy.PER_TICKET:
             try:
-                return (yield from self.plan.walk(self.api.list, start, self.run.settings.page_size))
+                return (yield from self.plan.walk(self.api.list, wanted))
             except (ContradictsSupportTable, ParameterRefused) as contradiction:
                 safer = safer_plan(self.plan, str(contradiction), is_of_tickets=is_of_tickets)
                 if safer is None:
@@ -149,16 +185,17 @@ class Reader(ABC):
 
 
 class ListReader(Reader):
-    """An object that is read as one list. `cursor` and `place` are final when `tables` has ended."""
+    """An object that is read as one list. What is kept of it between runs, and handed over in marks: its `cursors`, the
+    `places` of its slow second look, and the `spans` of a walk that was cut short."""
 
-    def __init__(
-        self, run: Run, target: Target, endpoint: Endpoint, cursor: Cursor | None, place: Place | None
-    ) -> None:
-        super().__init__(run, target, endpoint)
-        self.cursor = cursor
-        self.place = place
-        self.outcome.cursor_before = cursor.through if cursor else None
-        self._start = run.start(cursor, with_raw=self.api.reads_raw)
+    def __init__(self, run: Run, target: Target, endpoint: Endpoint, stored: Stored, kept: Mapping[str, Any]) -> None:
+        super().__init__(run, target, endpoint, stored)
+        self.cursor = Cursor.from_state(kept.get("cursors"))
+        self.place = Place.from_state(kept.get("places"))
+        self.outcome.cursor_before = self.cursor.through if self.cursor else None
+        self._start = run.start(self.cursor, with_raw=self.api.reads_raw)
+        spans = kept.get("spans") if run.moves_cursors else None
+        self._coverage = Coverage.from_state(spans, self._start, with_raw=self.api.reads_raw)
         self._began_at: datetime | None = None
         self._newest: datetime | None = None
         self._shown: set[State] = set()
@@ -167,7 +204,7 @@ class ListReader(Reader):
     def _was_ever_read(self) -> bool:
         return self.cursor is not None
 
-    def _tables(self) -> Iterator[Staged]:
+    def _tables(self) -> Iterator[Handed]:
         yield from self._batched(self._walk(), self.observed_via)
         self.outcome.is_complete = self.plan.strategy is not Strategy.PER_TICKET
         if self._may_look_again():
@@ -176,19 +213,30 @@ class ListReader(Reader):
             self.outcome.is_complete = False
             self.run.put_off(self.target, self.plan)
 
-    def tables(self) -> Iterator[Staged]:
+    def tables(self) -> Iterator[Handed]:
         yield from super().tables()
-        if self.outcome.is_complete and self.run.since is None:
+        if self.outcome.is_complete and self.run.moves_cursors:
             start = None if self.plan.strategy is Strategy.WHOLE_LIST else self._start
             self.cursor = advanced(self.cursor, start, self._newest, self._began_at, with_raw=self.api.reads_raw)
         self.outcome.cursor_after = self.cursor.through if self.cursor else None
         if self.api.unnamed:
             self.outcome.plan += f", without {', '.join(self.api.unnamed)} (the API refuses to name them)"
+        yield Mark("cursors", self.target.id, self.cursor.to_state() if self.cursor else None)
+        yield Mark("places", self.target.id, self.place.to_state() if self.place else None)
+        yield self._spans()
+
+    def _spans(self) -> Mark:
+        """How far a walk has come that goes on with the next run if it is cut short."""
+        may_go_on = self.run.moves_cursors and not self.run.full_refresh and not self.outcome.is_complete
+        is_known = may_go_on and self.plan.strategy is Strategy.BY_ANCHOR
+        return Mark("spans", self.target.id, self._coverage.to_state() if is_known else None)
 
     def _walk(self) -> Iterator[Page]:
-        for page in self._pages(self._start):
+        for page in self._pages(self._start, self._coverage):
             self._take_note(page)
-            yield page
+            until = self.run.until
+            wanted = [record for record in page.records if not _is_later(record, until)] if until else page.records
+            yield Page(wanted, page.served_at)
 
     def _take_note(self, page: Page) -> None:
         """Of a time in the future nothing: it does not tell how far the helpdesk's clock has come."""
@@ -199,11 +247,11 @@ class ListReader(Reader):
             if record.updated_at is not None and record.updated_at <= page.served_at
         ]
         self._newest = max(times if self._newest is None else [*times, self._newest], default=None)
-        if self._may_look_again():
+        if self._may_look_again() and len(self._shown) < _MOST_SHOWN:
             self._shown.update(record.state for record in page.records)
 
     def _may_look_again(self) -> bool:
-        is_wanted = self.run.since is None and self.run.settings.reread_pages > 0
+        is_wanted = self.run.moves_cursors and self.run.settings.reread_pages > 0
         left_something_out = self.cursor is not None and self._start is not None
         return is_wanted and left_something_out and self.plan.is_incremental
 
@@ -250,16 +298,17 @@ class ListReader(Reader):
         is_wanted = record.updated_at is None or earliest is None or record.updated_at >= earliest
         return is_wanted and record.state not in self._shown
 
-    def _batched(self, pages: Iterable[Page], observed_via: str) -> Iterator[Staged]:
+    def _batched(self, pages: Iterable[Page], observed_via: str) -> Iterator[Handed]:
         """The tables of some pages at a time. What came before an error is kept: it need not be read in vain."""
         waiting: list[tuple[Listed, Observation]] = []
         try:
             for page in pages:
-                waiting += self._observed(page)
-                self._count(page)
                 if len(waiting) >= ROWS_A_TABLE:
                     yield from self._staged(waiting, observed_via)
+                    yield self._spans()
                     waiting = []
+                waiting += self._observed(page)
+                self._count(page)
         except TicketingError:
             yield from self._staged(waiting, observed_via)
             raise
@@ -280,6 +329,10 @@ class ListReader(Reader):
         is_new = since is not None and record.updated_at < since
         is_as_known = through is not None and record.updated_at <= through
         return is_new or (is_as_known and self.cursor.with_raw != self.api.reads_raw)
+
+
+def _is_later(record: Listed, until: datetime) -> bool:
+    return record.updated_at is not None and record.updated_at > until
 
 
 def observation(record: Listed, served_at: datetime, ordinal: int, *, is_baseline: bool = False) -> Observation:

@@ -1,29 +1,30 @@
-"""One dlt resource per endpoint. Each reads its object from every connection, one after the other; a connection
-that fails is reported and keeps its cursor, and the others go on."""
+"""One dlt resource per endpoint. Each takes what the readers of its object, one for each connection, hand over; a
+connection that fails is reported and keeps its cursor, and the others go on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterator, Mapping
+from functools import cached_property, partial
 from typing import Any
 
 import dlt
+import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.ticketing.cursor import Cursor, CursorState
+from pipelines.ticketing.extraction import Begun, Extraction, Stream
 from pipelines.ticketing.plans import Strategy
-from pipelines.ticketing.reading import ListReader, Staged
+from pipelines.ticketing.reading import Handed, ListReader, Mark, Staged
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.sweeping import Sweep
 from pipelines.ticketing.ticket_notes import TicketNotes
-from pipelines.ticketing.walk import Place, PlaceState
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
 from pipelines.warehouse.merging import Merging
-from pipelines.warehouse.stored import lacks_columns
+from pipelines.warehouse.stored import Stored, lacks_columns
 from transforms.schemas import (
     CONNECTIONS,
     NOTE_SWEEPS,
+    RAW_TABLES,
     RECORD_TABLES,
     REJECTED_RECORDS,
     SYNC_RUNS,
@@ -34,6 +35,9 @@ from transforms.shaping import connections_table, sync_runs_table
 
 _BESIDE: dict[str, TableSchema] = {"tickets": TICKET_VERSIONS, "notes": NOTE_SWEEPS}
 """The raw table that an object fills besides its own."""
+
+_ROWS_A_TABLE = 10_000
+"""dlt pays a fixed price for each table it is handed."""
 
 
 class Stage:
@@ -48,7 +52,7 @@ class Stage:
         return dlt.mark.with_hints(table, self._merging.hints(schema), create_table_variant=True)
 
 
-def record_resource(endpoint: Endpoint, run: Run, stage: Stage) -> DltResource:
+def record_resource(endpoint: Endpoint, extraction: Extraction, stage: Stage) -> DltResource:
     """The resource of one endpoint: Arrow tables of its raw tables, and its rows of `sync_runs`."""
     tables = [RECORD_TABLES[endpoint.table], REJECTED_RECORDS, SYNC_RUNS]
     tables += [_BESIDE[endpoint.table]] if endpoint.table in _BESIDE else []
@@ -58,22 +62,22 @@ def record_resource(endpoint: Endpoint, run: Run, stage: Stage) -> DltResource:
         for schema in tables:
             if lacks_columns(schema.name):
                 yield stage((schema, schema.arrow().empty_table()))
-        for target in run.targets if endpoint.table in run.tables else ():
-            for staged in _read(endpoint, run, target):
-                yield stage(staged)
-            outcome = run.outcome(target, endpoint)
-            yield stage((SYNC_RUNS, sync_runs_table([outcome.row()])))
-            run.watcher.object_done(outcome)
+        if endpoint.table in extraction.run.tables:
+            state = dlt.current.resource_state()
+            stream = extraction.stream(endpoint.table, lambda: _readers(endpoint, extraction, state))
+            for staged in _portion(extraction, stream, state):
+                yield None if staged is None else stage(staged)
 
     return read()
 
 
-def connections_resource(run: Run, stage: Stage) -> DltResource:
-    """The connections that a run reads, without their credentials."""
+def connections_resource(extraction: Extraction, stage: Stage) -> DltResource:
+    """The connections that a run reads, without their credentials, in its first load."""
+    run = extraction.run
 
     @dlt.resource(name=CONNECTIONS.name)
     def read() -> Iterator[Any]:
-        fields = run.workspace.connection_fields()
+        fields = run.workspace.connection_fields() if extraction.loads == 1 else []
         if fields or lacks_columns(CONNECTIONS.name):
             yield stage((CONNECTIONS, connections_table(fields, run.workspace.observed_at)))
 
@@ -90,40 +94,74 @@ def account_resource(run: Run) -> DltResource:
     return read()
 
 
-def _read(endpoint: Endpoint, run: Run, target: Target) -> Iterator[Staged]:
-    """One object of one connection, in the way that the run and its plan ask for.
+def _readers(endpoint: Endpoint, extraction: Extraction, state: dict[str, Any]) -> Iterator[Begun]:
+    """A reader for each connection, with what dlt's state keeps of it: that travels in the same load as the rows."""
+    pipeline = dlt.current.pipeline()
+    for target in extraction.run.targets:
+        kept = {section: of_connections.get(target.id) for section, of_connections in state.items()}
+        yield partial(_read, endpoint, extraction, target, Stored(pipeline, target.id), kept)
+
+
+def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> Iterator[Staged | None]:
+    """What one load takes of a stream, small tables joined to larger ones, and None whenever it has to wait; how far
+    each connection has been read goes into dlt's state."""
+    waiting: dict[str, list[pa.Table]] = {}
+    try:
+        while not (stream.is_over or extraction.is_full):
+            handed = stream.take()
+            if handed is None:
+                yield None
+            elif isinstance(handed, Mark):
+                _keep(state, handed)
+            else:
+                schema, table = handed
+                extraction.take_note(table.num_rows)
+                of_table = waiting.setdefault(schema.name, [])
+                of_table.append(table)
+                if sum(each.num_rows for each in of_table) >= _ROWS_A_TABLE:
+                    yield schema, pa.concat_tables(waiting.pop(schema.name))
+        for name, of_table in waiting.items():
+            yield RAW_TABLES[name], pa.concat_tables(of_table)
+    except GeneratorExit:
+        extraction.close()
+        raise
+    if extraction.is_over:
+        extraction.close()
+
+
+def _keep(state: dict[str, Any], mark: Mark) -> None:
+    section: dict[str, object] = state.setdefault(mark.section, {})
+    if mark.kept is None:
+        section.pop(mark.connection_id, None)
+    else:
+        section[mark.connection_id] = mark.kept
+
+
+def _read(
+    endpoint: Endpoint, extraction: Extraction, target: Target, stored: Stored, kept: Mapping[str, Any]
+) -> Iterator[Handed]:
+    """One object of one connection, in the way that the run and its plan ask for, and what became of it.
 
     Reading it as a list may end in a plan that goes by ticket.
     """
+    run = extraction.run
     if not _goes_by_ticket(endpoint, run, target):
         if run.command == "reconcile":
-            yield from Sweep(run, target, endpoint).tables()
+            extraction.asks_the_warehouse = True
+            yield from Sweep(run, target, endpoint, stored).tables()
         else:
-            yield from _read_list(endpoint, run, target)
+            yield from ListReader(run, target, endpoint, stored, kept).tables()
     if _goes_by_ticket(endpoint, run, target):
         if run.reads_tickets_first:
             run.outcome(target, endpoint)
             run.put_off(target, run.plan(target, endpoint))
         else:
-            yield from TicketNotes(run, target).tables()
+            extraction.asks_the_warehouse = True
+            yield from TicketNotes(run, target, stored).tables()
+    outcome = run.outcome(target, endpoint)
+    yield SYNC_RUNS, sync_runs_table([outcome.row()])
+    run.watcher.object_done(outcome)
 
 
 def _goes_by_ticket(endpoint: Endpoint, run: Run, target: Target) -> bool:
     return target.is_readable and run.plan(target, endpoint).strategy is Strategy.PER_TICKET
-
-
-def _read_list(endpoint: Endpoint, run: Run, target: Target) -> Iterator[Staged]:
-    """An object by its cursor, which moves in dlt's state, that travels in the same load as the rows."""
-    state = dlt.current.resource_state()
-    cursors: dict[str, CursorState] = state.setdefault("cursors", {})
-    places: dict[str, PlaceState] = state.setdefault("places", {})
-    reader = ListReader(
-        run, target, endpoint, Cursor.from_state(cursors.get(target.id)), Place.from_state(places.get(target.id))
-    )
-    yield from reader.tables()
-    if reader.cursor is not None:
-        cursors[target.id] = reader.cursor.to_state()
-    if reader.place is not None:
-        places[target.id] = reader.place.to_state()
-    else:
-        places.pop(target.id, None)

@@ -9,6 +9,7 @@ from typing import Self
 from uuid import uuid4
 
 from pipelines.settings import UnifiedSettings
+from pipelines.ticketing.crew import Crew
 from pipelines.ticketing.cursor import Cursor, starts_at
 from pipelines.ticketing.plans import Plan, Strategy
 from pipelines.ticketing.progress import Outcome, Watcher
@@ -31,7 +32,9 @@ class Run:
     settings: UnifiedSettings
     workspace: Workspace
     tables: frozenset[str]
+    crew: Crew
     since: datetime | None = None
+    until: datetime | None = None
     full_refresh: bool = False
     connections: frozenset[str] | None = None
     """Of the workspace's targets only these; None: all."""
@@ -52,11 +55,12 @@ class Run:
         tables: Collection[str],
         *,
         since: datetime | None = None,
+        until: datetime | None = None,
         full_refresh: bool = False,
         largest_deletion: float = 0.1,
         watcher: Watcher | None = None,
     ) -> Self:
-        """A run with a fresh id and workspace."""
+        """A run with a fresh id, workspace, budget and crew."""
         budget = Budget(settings.max_concurrency, settings.requests_per_second, settings.max_calls_per_run)
         client = UnifiedClient(settings.base_url, settings.api_key, budget=budget)
         workspace = Workspace(client, settings.connection_ids or [], settings.page_size)
@@ -67,11 +71,20 @@ class Run:
             settings,
             workspace,
             frozenset(tables),
+            Crew(settings.max_concurrency, lambda: budget.has_room),
             since,
+            until,
             full_refresh,
             largest_deletion=largest_deletion,
             watcher=watcher or Watcher(),
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing more is asked for, and whoever waits for an answer is not waited for."""
+        self.workspace.client.close()
 
     def part(self, tables: Collection[str], connections: Collection[str] | None = None) -> Self:
         """The same run, for these tables and connections only."""
@@ -84,11 +97,16 @@ class Run:
         wanted = self.connections
         return [target for target in self.workspace.targets if wanted is None or target.id in wanted]
 
+    @property
+    def moves_cursors(self) -> bool:
+        """Whether it reads on from where the run before it has come to, and not a stretch of time that was named."""
+        return self.since is None and self.until is None
+
     def start(self, cursor: Cursor | None, *, with_raw: bool) -> datetime | None:
         """Where to begin an object that has been read up to `cursor`."""
         if self.since is not None:
             return self.since
-        known = None if self.full_refresh else cursor
+        known = None if self.full_refresh or self.until is not None else cursor
         return starts_at(known, self.settings.earliest(), self.settings.lookback, with_raw=with_raw)
 
     def outcome(self, target: Target, endpoint: Endpoint) -> Outcome:
@@ -143,7 +161,9 @@ class Run:
         return [
             connection_id
             for connection_id in self.per_ticket
-            if not (outcome := self.outcomes[connection_id, "notes"]).is_complete and not outcome.has_failed
+            if not (outcome := self.outcomes[connection_id, "notes"]).is_complete
+            and not outcome.has_failed
+            and not outcome.is_put_off
         ]
 
     def plan(self, target: Target, endpoint: Endpoint) -> Plan:

@@ -13,6 +13,7 @@ import dlt
 from dlt.extract import DltResource
 
 from pipelines.settings import DEFAULT_BASE_URL, LARGEST_PAGE, UnifiedSettings
+from pipelines.ticketing.extraction import Extraction
 from pipelines.ticketing.resources import Stage, account_resource, connections_resource, record_resource
 from pipelines.ticketing.run import Run
 from pipelines.unified_api.endpoints import ENDPOINTS
@@ -29,17 +30,21 @@ def unified(
     include_raw: bool = True,
     reread_pages: int = 1,
     note_sweep_calls: int = 500,
+    max_concurrency: int = 16,
+    requests_per_second: float = 0,
+    max_calls_per_run: int = 0,
     *,
     select: Collection[str] = tuple(ENDPOINTS),
     since: datetime | None = None,
+    until: datetime | None = None,
     full_refresh: bool = False,
 ) -> Iterator[DltResource]:
     """Tickets, customers, notes and categories, each incrementally by `updated_at`, and the connections they
     come from; merged by (`connection_id`, `id`).
 
-    Every argument up to `note_sweep_calls` is also a setting of section `sources.unified`. `select` names the tables
-    to read (the others are only made, if they are not there). `since` reads again from that time on and leaves the
-    cursors alone; `full_refresh` reads everything again. Both merge: nothing is dropped.
+    Every argument up to `max_calls_per_run` is also a setting of section `sources.unified`. `select` names the tables
+    to read (the others are only made, if they are not there). `since` and `until` read again what was updated between
+    these times and leave the cursors alone; `full_refresh` reads everything again. All merge: nothing is dropped.
 
     Notes that a helpdesk lists only ticket by ticket are read for the tickets that the warehouse holds: run the source
     a second time with `select=["notes"]`, as `ticketing sync` does.
@@ -59,16 +64,20 @@ def unified(
             "include_raw": include_raw,
             "reread_pages": reread_pages,
             "note_sweep_calls": note_sweep_calls,
+            "max_concurrency": max_concurrency,
+            "requests_per_second": requests_per_second,
+            "max_calls_per_run": max_calls_per_run,
         }
     )
     settings.on_resolved()
-    yield from _resources(Run.begin("sync", settings, select, since=since, full_refresh=full_refresh))
+    run = Run.begin("sync", settings, select, since=since, until=until, full_refresh=full_refresh)
+    yield from _resources(Extraction(run))
 
 
 @dlt.source(name="unified", section="unified", max_table_nesting=0)
-def source_of(run: Run) -> Iterator[DltResource]:
-    """The same source for a run that is under way, or for a part of it."""
-    yield from _resources(run)
+def source_of(extraction: Extraction) -> Iterator[DltResource]:
+    """The same source for what is being extracted, as much of it as one load takes."""
+    yield from _resources(extraction)
 
 
 @dlt.source(name="unified", section="unified", max_table_nesting=0)
@@ -77,8 +86,9 @@ def account_of(run: Run) -> DltResource:
     return account_resource(run)
 
 
-def _resources(run: Run) -> Iterator[DltResource]:
+def _resources(extraction: Extraction) -> Iterator[DltResource]:
+    extraction.begin_load()
     stage = Stage()
-    yield connections_resource(run, stage)
+    yield connections_resource(extraction, stage)
     for endpoint in ENDPOINTS.values():
-        yield record_resource(endpoint, run, stage)
+        yield record_resource(endpoint, extraction, stage)

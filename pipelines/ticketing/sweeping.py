@@ -13,6 +13,7 @@ from pipelines.ticketing.run import Run
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
 from pipelines.unified_api.records import Record
+from pipelines.warehouse.stored import Stored
 from transforms.schemas import RECORD_TABLES
 from transforms.shaping import revived
 
@@ -28,8 +29,10 @@ class Sweep(Reader):
     A tombstone whose id the list shows comes back to life. A sweep that fails removes nothing.
     """
 
-    def __init__(self, run: Run, target: Target, endpoint: Endpoint) -> None:
-        super().__init__(run, target, endpoint, fields=ID_FIELDS)
+    looks_ahead = False  # a record that moves while pages are served out of order may be taken for absent
+
+    def __init__(self, run: Run, target: Target, endpoint: Endpoint, stored: Stored) -> None:
+        super().__init__(run, target, endpoint, stored, fields=ID_FIELDS)
         fields = all_fields(target, endpoint, include_raw=run.settings.include_raw)
         self._records = ObjectApi(run.workspace.client, target, endpoint, fields, self.outcome.calls)
         self._listed: set[str] = set()

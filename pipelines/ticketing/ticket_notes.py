@@ -11,16 +11,24 @@ from typing import NamedTuple
 
 import msgspec
 
-from pipelines.errors import ContradictsSupportTable, GrantPermission, RequestRefused, TryAgainLater, UnknownId
+from pipelines.errors import (
+    CallsUsedUp,
+    ContradictsSupportTable,
+    GrantPermission,
+    RequestRefused,
+    TicketingError,
+    TryAgainLater,
+    UnknownId,
+)
 from pipelines.ticketing.absences import Absences, ask_for_each, brake, raise_refusals
 from pipelines.ticketing.object_api import ObjectApi, all_fields
 from pipelines.ticketing.reading import Reader, Staged, observation
 from pipelines.ticketing.run import Run
-from pipelines.ticketing.walk import TicketLists, Walk
+from pipelines.ticketing.walk import TicketLists
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import NOTES, TICKETS
-from pipelines.unified_api.records import Listed, Record
-from pipelines.warehouse.stored import StoredTicket
+from pipelines.unified_api.records import Listed, Page, Record
+from pipelines.warehouse.stored import Stored, StoredTicket
 from transforms.schemas import NOTE_SWEEPS
 from transforms.shaping import Observation, Row, note_sweeps_table
 from transforms.values import Misfit, identity
@@ -35,6 +43,24 @@ TICKETS_A_LOAD = 2_000
 _TICKETS_AT_A_TIME = 100
 _FAILURES_IN_A_ROW = 3
 """So many tickets that cannot be read, one after the other, and it may not be the tickets."""
+
+
+_OF_ONE_TICKET = (
+    CallsUsedUp,
+    ContradictsSupportTable,
+    GrantPermission,
+    RequestRefused,
+    TryAgainLater,
+    UnknownId,
+)
+"""What may keep the notes of a ticket from being read; anything else concerns them all."""
+
+
+class _Answer(NamedTuple):
+    """The notes of one ticket as they were listed."""
+
+    pages: list[Page]
+    saw_the_end: bool
 
 
 class Reading(NamedTuple):
@@ -53,8 +79,8 @@ class TicketNotes(Reader):
     has read every ticket may say so, for it may belong to another ticket now, and only if its own was read or is gone.
     """
 
-    def __init__(self, run: Run, target: Target) -> None:
-        super().__init__(run, target, NOTES)
+    def __init__(self, run: Run, target: Target, stored: Stored) -> None:
+        super().__init__(run, target, NOTES, stored)
         run.put_off(target, self.plan)
         fields = all_fields(target, TICKETS, include_raw=run.settings.include_raw)
         self._tickets = ObjectApi(run.workspace.client, target, TICKETS, fields, self.outcome.calls)
@@ -91,14 +117,16 @@ class TicketNotes(Reader):
 
     @property
     def _reads_all(self) -> bool:
-        return self.run.command == "reconcile" or self.run.full_refresh or self.run.since is not None
+        return self.run.command == "reconcile" or self.run.full_refresh or not self.run.moves_cursors
 
     @property
     def _has_lost_hope(self) -> bool:
         return self._failures_in_a_row >= _FAILURES_IN_A_ROW
 
     def _all_tickets(self) -> list[StoredTicket]:
-        return self.stored.living_tickets(None if self.run.command == "reconcile" else self.run.since)
+        if self.run.command == "reconcile":
+            return self.stored.living_tickets()
+        return self.stored.living_tickets(self.run.since, self.run.until)
 
     def _changed_tickets(self) -> list[StoredTicket]:
         limit = TICKETS_A_LOAD + len(self._swept)
@@ -118,23 +146,25 @@ class TicketNotes(Reader):
         found: list[tuple[Listed, Observation]] = []
         readings: dict[str, Reading] = {}
         unknown: dict[str, str] = {}
-        for ticket in tickets:
-            if self._has_lost_hope or self.outcome.calls.requests >= calls_until:
-                break
+        stopped: CallsUsedUp | None = None
+        for ticket, answer in self.run.crew.in_order(self._ask, self._within(calls_until, tickets)):
+            match answer:
+                case CallsUsedUp():
+                    stopped = answer
+                    break
+                case UnknownId():
+                    unknown[ticket.id] = str(answer)
+                case TicketingError():
+                    self._failures[ticket.id] = str(answer)
+                    self._failures_in_a_row += 1
+                    readings[ticket.id] = Reading(None, self._served_at)
+                case _Answer():
+                    self._failures_in_a_row = 0
+                    notes = list(self._notes_in(answer))
+                    found += notes
+                    began_at = min((sight.observed_at for _, sight in notes), default=self._served_at)
+                    readings[ticket.id] = Reading(len(notes), began_at)
             self._swept.add(ticket.id)
-            try:
-                notes = list(self._notes_of(ticket.id))
-            except UnknownId as error:
-                unknown[ticket.id] = str(error)
-            except (ContradictsSupportTable, GrantPermission, RequestRefused, TryAgainLater) as error:
-                self._failures[ticket.id] = str(error)
-                self._failures_in_a_row += 1
-                readings[ticket.id] = Reading(None, self._served_at)
-            else:
-                self._failures_in_a_row = 0
-                found += notes
-                began_at = min((sight.observed_at for _, sight in notes), default=self._served_at)
-                readings[ticket.id] = Reading(len(notes), began_at)
         yield from self._staged(found, self.observed_via)
         gone = self._gone_tickets(unknown)
         yield from self._tombstones(TICKETS.table, gone, self._served_at, "not_found")
@@ -144,23 +174,40 @@ class TicketNotes(Reader):
             yield from self._settle_notes_of(read)
         rows = [self._sweep(ticket, readings[ticket.id]) for ticket in tickets if ticket.id in readings]
         yield NOTE_SWEEPS, note_sweeps_table(rows)
+        if stopped is not None:
+            raise stopped
 
-    def _notes_of(self, ticket_id: str) -> Iterator[tuple[Listed, Observation]]:
-        for page in self._pages_of(ticket_id):
+    def _within(self, calls_until: float, tickets: Sequence[StoredTicket]) -> Iterator[StoredTicket]:
+        """The tickets for which there are calls left, as long as there is hope; each takes a call at least."""
+        calls_before = self.outcome.calls.requests
+        for asked, ticket in enumerate(tickets):
+            if self._has_lost_hope or max(self.outcome.calls.requests, calls_before + asked) >= calls_until:
+                return
+            yield ticket
+
+    def _ask(self, ticket: StoredTicket) -> _Answer | TicketingError:
+        """The notes of one ticket, or what was said instead of them that does not concern the others."""
+        walk = self._lists.walk(lambda parameters: self.api.list({**parameters, "ticket_id": ticket.id}))
+        pages = []
+        try:
+            while True:
+                page = next(walk)
+                pages.append(Page([_owned(note, ticket.id) for note in page.records], page.served_at))
+        except StopIteration as end:
+            return _Answer(pages, bool(end.value))
+        except _OF_ONE_TICKET as error:
+            return error
+
+    def _notes_in(self, answer: _Answer) -> Iterator[tuple[Listed, Observation]]:
+        self._saw_every_end = self._saw_every_end and answer.saw_the_end
+        for page in answer.pages:
             first = self.outcome.rows_received + 1
             self._count(page)
             self._served_at = page.served_at
             for ordinal, note in enumerate(page.records, start=first):
-                owned = _owned(note, ticket_id)
-                if isinstance(owned, Record):
-                    self._seen.add(owned.id)
-                yield owned, observation(owned, page.served_at, ordinal)
-
-    def _pages_of(self, ticket_id: str) -> Walk:
-        walk = self._lists.walk(lambda parameters: self.api.list({**parameters, "ticket_id": ticket_id}))
-        saw_the_end = yield from walk
-        self._saw_every_end = self._saw_every_end and saw_the_end
-        return saw_the_end
+                if isinstance(note, Record):
+                    self._seen.add(note.id)
+                yield note, observation(note, page.served_at, ordinal)
 
     def _gone_tickets(self, unknown: Mapping[str, str]) -> list[str]:
         """Those tickets of which the API does not know the notes and not the ticket either; the others have failed."""

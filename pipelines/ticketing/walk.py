@@ -14,6 +14,7 @@ from math import inf
 from typing import Self, TypeAlias, TypedDict
 
 from pipelines.errors import ContradictsSupportTable
+from pipelines.ticketing.coverage import Stretch
 from pipelines.ticketing.cursor import as_text
 from pipelines.unified_api.client import Parameters
 from pipelines.unified_api.records import Listed, Page, State
@@ -44,10 +45,8 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
-def walk_by_anchor(
-    list_page: ListPage, start: datetime | None, page_size: int, *, pages_by_offset: bool = True
-) -> Walk:
-    """Read a list sorted by `updated_at`, anchoring each request at the last time seen.
+def walk_stretch(list_page: ListPage, stretch: Stretch, page_size: int, *, pages_by_offset: bool = True) -> Walk:
+    """Read a stretch of a list sorted by `updated_at`, anchoring each request at the last time seen.
 
     An offset is used only where an anchor cannot help: inside a tie longer than a page, or where the server cuts
     `updated_gte` down to a coarser time. Without offset, such a tie cannot be read: what lies behind it is, before that
@@ -58,17 +57,18 @@ def walk_by_anchor(
 
     Raises `ContradictsSupportTable` when the server does not sort and filter as it must for this.
     """
-    anchor, margin, granularity = start, timedelta(0), timedelta(0)
+    start = anchor = stretch.start
+    margin, granularity = timedelta(0), timedelta(0)
     requests_past_the_start = 0
     looked_behind: datetime | None = None
     is_cut = False
     window = _Window()
     while True:
-        asked_from = None if anchor is None else _lowered(anchor, margin)
+        asked_from = None if anchor is None else lowered(anchor, margin)
         page = list_page(_sorted_from(asked_from, window.offset if pages_by_offset else None, page_size))
-        records, newest = page.records, _newest(page.records)
+        records, newest = page.records, newest_of(page.records)
         if anchor is not None and anchor != start and window.offset == 0 and not margin:
-            margin = timedelta(0) if any(moment <= anchor for moment in _times(records)) else _BELOW
+            margin = timedelta(0) if any(moment <= anchor for moment in times_of(records)) else _BELOW
             if margin:
                 continue
         fresh = window.take(page)
@@ -78,7 +78,7 @@ def walk_by_anchor(
             granularity = max(granularity, _granularity(asked_from, records))
         if fresh:
             yield Page(fresh, page.served_at)
-        is_end = window.ends_with(records, fresh)
+        is_end = window.ends_with(records, fresh) or stretch.is_behind(newest)
         if window.goes_back(records, fresh, is_end=is_end):
             continue
         if is_end:
@@ -89,7 +89,9 @@ def walk_by_anchor(
                 return _ended(False, is_cut)
         if newest is not None and (anchor is None or _floor(newest, granularity) > _floor(anchor, granularity)):
             anchor = newest
-            window.begin_again(_floor(_lowered(newest, _BELOW), max(granularity, _GRANULARITIES[0])))
+            if not is_cut:
+                stretch.move_on(lowered(newest, _BELOW), min(times_of(records)))
+            window.begin_again(_floor(lowered(newest, _BELOW), max(granularity, _GRANULARITIES[0])))
         elif pages_by_offset:
             window.move_on(records)
         else:
@@ -120,7 +122,7 @@ def _time_behind(list_page: ListPage, anchor: datetime, granularity: timedelta, 
         records = list_page(_sorted_from(asked_from, None, page_size)).records
         coarser = max(granularity, _granularity(asked_from, records))
         if coarser == granularity:
-            return min((moment for moment in _times(records) if moment > anchor), default=None)
+            return min((moment for moment in times_of(records) if moment > anchor), default=None)
         granularity = coarser
 
 
@@ -142,7 +144,7 @@ def walk_newest_first(list_page: ListPage, start: datetime | None, page_size: in
         fresh = window.take(page)
         if fresh is None:
             continue
-        newest, oldest = _newest(records), min(_times(records), default=None)
+        newest, oldest = newest_of(records), min(times_of(records), default=None)
         if is_first and records and start is not None and (newest is None or newest < start):
             raise ContradictsSupportTable(f"expected the newest records first, but all are older than {start}")
         is_first = False
@@ -389,7 +391,7 @@ def reread(
     if anchor and place.anchor is not None:
         parameters["updated_gte"] = as_text(place.anchor)
     page = list_page(parameters)
-    newest, times = _newest(page.records), _times(page.records)
+    newest, times = newest_of(page.records), times_of(page.records)
     if sort and times != sorted(times):
         raise ContradictsSupportTable("expected records sorted by updated_at, but the slow second look found others")
     if not page.records:
@@ -408,7 +410,7 @@ def _is_worth_an_anchor(newest: datetime, place: Place, page: Page) -> bool:
     day at worst, and begin that day again."""
     if place.anchor is None:
         return True
-    is_exact = place.offset == 0 and min(_times(page.records)) >= place.anchor
+    is_exact = place.offset == 0 and min(times_of(page.records)) >= place.anchor
     coarseness = timedelta(0) if is_exact else _GRANULARITIES[-1]
     return _floor(newest, coarseness) > _floor(place.anchor, coarseness)
 
@@ -492,7 +494,7 @@ def _sorted_from(anchor: datetime | None, offset: int | None, page_size: int) ->
 
 def _clock_of(page: Page) -> datetime:
     """When a page was served, by the later of the server's clock and the helpdesk's, as far as its records show it."""
-    shown = [moment for moment in _times(page.records) if moment <= page.served_at + _FAR_AHEAD]
+    shown = [moment for moment in times_of(page.records) if moment <= page.served_at + _FAR_AHEAD]
     return max([page.served_at, *shown])
 
 
@@ -514,7 +516,7 @@ def _last_tie(records: list[Listed]) -> int:
 
 def _granularity(anchor: datetime, records: list[Listed]) -> timedelta:
     """How coarsely the server reads `updated_gte`: zero if nothing older than the anchor came."""
-    times = _times(records)
+    times = times_of(records)
     too_old = anchor - min(times) if times else timedelta(0)
     if too_old <= timedelta(0):
         return timedelta(0)
@@ -524,15 +526,15 @@ def _granularity(anchor: datetime, records: list[Listed]) -> timedelta:
     raise ContradictsSupportTable(f"expected nothing updated before {anchor}, but {min(times)} came")
 
 
-def _times(records: Iterable[Listed]) -> list[datetime]:
+def times_of(records: Iterable[Listed]) -> list[datetime]:
     return [record.updated_at for record in records if record.updated_at is not None]
 
 
-def _newest(records: list[Listed]) -> datetime | None:
-    return max(_times(records), default=None)
+def newest_of(records: list[Listed]) -> datetime | None:
+    return max(times_of(records), default=None)
 
 
-def _lowered(moment: datetime, by: timedelta) -> datetime:
+def lowered(moment: datetime, by: timedelta) -> datetime:
     return moment - min(by, moment - _EARLIEST)
 
 

@@ -191,6 +191,12 @@ class Budget:
         """Whether all the calls that may be made have been begun."""
         return 0 < self._max_calls <= self.calls
 
+    @property
+    def has_room(self) -> bool:
+        """Whether another request would be in flight at once, as far as the others let it."""
+        with self._lock:
+            return self._turns.in_flight + len(self._waiting) < self.max_concurrency
+
     @contextmanager
     def request(self, connection_id: str | None) -> Iterator[Request]:
         """A turn for one request to a connection, or to the workspace (None); it is in flight as long as the context.

@@ -111,6 +111,11 @@ class UnifiedClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ask nothing more: whoever waits in the budget stops."""
+        self.budget.close()
         self._http.close()
 
     def list(self, path: str, parameters: Parameters, calls: Calls) -> Page:

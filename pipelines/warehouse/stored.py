@@ -1,4 +1,4 @@
-"""What the warehouse already holds, as far as reading needs to know it: inside a running dlt pipeline."""
+"""What the warehouse already holds, as far as reading needs to know it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class StoredTicket:
 class Stored:
     """One connection's rows in the raw tables. Every answer is empty where a table is not there yet."""
 
-    def __init__(self, connection_id: str) -> None:
+    def __init__(self, pipeline: dlt.Pipeline, connection_id: str) -> None:
+        self._pipeline = pipeline
         self._connection_id = connection_id
 
     def changed_tickets(self, lookback: timedelta, limit: int, *, with_raw: bool) -> list[StoredTicket]:
@@ -66,13 +67,13 @@ class Stored:
         """Open, unchanged tickets whose notes were last read before a time, longest unread first."""
         return [StoredTicket(*row) for row in self._rows(_UNSWEPT, self._connection_id, swept_before, limit)]
 
-    def living_tickets(self, updated_from: datetime | None = None) -> list[StoredTicket]:
-        """All living tickets, or those updated from a time on."""
+    def living_tickets(self, since: datetime | None = None, until: datetime | None = None) -> list[StoredTicket]:
+        """All living tickets, or those updated from a time on, or up to one."""
         query = "select id, _row_hash from {tickets} where connection_id = %s and _deleted_at is null"
-        if updated_from is None:
-            return [StoredTicket(*row) for row in self._rows(f"{query} order by id", self._connection_id)]
-        query += " and updated_at >= %s order by id"
-        return [StoredTicket(*row) for row in self._rows(query, self._connection_id, updated_from)]
+        bounds = [(sign, moment) for sign, moment in ((">=", since), ("<=", until)) if moment is not None]
+        query += "".join(f" and updated_at {sign} %s" for sign, _ in bounds)
+        moments = [moment for _, moment in bounds]
+        return [StoredTicket(*row) for row in self._rows(f"{query} order by id", self._connection_id, *moments)]
 
     def living_ids(self, table: str) -> set[str]:
         return self._ids(f"select id from {{{table}}} where connection_id = %s and _deleted_at is null")
@@ -137,7 +138,7 @@ class Stored:
         return rows
 
     def _rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with dlt.current.pipeline().sql_client() as client:
+        with self._pipeline.sql_client() as client:
             names = {name: client.make_qualified_table_name(name) for name in (*RECORD_TABLES, NOTE_SWEEPS.name)}
             try:
                 return [tuple(row) for row in client.execute_sql(query.format(**names), *parameters) or []]

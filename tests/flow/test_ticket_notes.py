@@ -17,7 +17,7 @@ from pipelines.sandbox.shelf import Listing, Stored
 from pipelines.sandbox.support import support_table
 from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport, reconcile, sync
-from pipelines.ticketing.reading import Staged
+from pipelines.ticketing.reading import Handed
 from pipelines.ticketing.ticket_notes import TicketNotes
 from pipelines.unified_api.client import UnifiedClient
 from pipelines.unified_api.records import Listed, Page, Record
@@ -449,7 +449,7 @@ def test_a_load_that_is_refused_is_not_taken_for_read_when_it_is_read_again_in_p
         read: set[str] = set()
         honest_tables, honest_load = TicketNotes.tables, load._normalize_and_load
 
-        def tables(self: TicketNotes) -> Iterator[Staged]:
+        def tables(self: TicketNotes) -> Iterator[Handed]:
             read.add(self.target.id)
             yield from honest_tables(self)
 

@@ -1,0 +1,190 @@
+"""Threads that lend a hand where more than one thing can be asked for at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from queue import Empty, Full, Queue, SimpleQueue
+from threading import Event, Lock, Thread
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_AHEAD = 32
+"""So much may wait to be taken from those who work side by side."""
+
+_LOOK_UP = 0.2
+"""Seconds after which a hand that waits looks whether it is still wanted."""
+
+_Task = tuple[Callable[[], object], "Future[object]"]
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A hand has nothing left to do, or met an error."""
+
+    error: BaseException | None = None
+
+
+class Crew:
+    """A number of hands, shared by all that a run reads. Whoever asks for one goes on alone where none is free.
+
+    `has_room` says whether more work at once brings anything. The hands are daemon threads: a process that is stopped
+    does not wait for what they wait for.
+    """
+
+    def __init__(self, hands: int, has_room: Callable[[], bool] = lambda: True) -> None:
+        self.hands = hands
+        self._has_room = has_room
+        self._free = hands
+        self._threads = 0
+        self._idle = 0
+        self._lock = Lock()
+        self._tasks: SimpleQueue[_Task] = SimpleQueue()
+
+    def begin(self, work: Callable[[], Result]) -> Future[Result] | None:
+        """Have a free hand do it; None if there is none."""
+        return self._start(work) if self._reserve() else None
+
+    def side_by_side(self, first: Iterator[Item], another: Callable[[], Iterator[Item] | None]) -> Iterator[Item]:
+        """What `first`, and every other iterator that `another` gives, yields, as it comes.
+
+        `another` is asked as long as hands are free or one has come to its end, from any thread; None: there is no
+        more now. An error of one ends them all.
+        """
+        heard: Queue[Item | _Ended] = Queue(_AHEAD)
+        stop = Event()
+        mine: Iterator[Item] | None = first
+        hired = 0
+        try:
+            while True:
+                hired += self._hire(another, heard, stop)
+                mine = another() if mine is None else mine
+                if mine is None and not hired:
+                    return
+                if mine is not None:
+                    try:
+                        item = next(mine)
+                    except StopIteration:
+                        mine = None
+                    else:
+                        yield item
+                for each in _heard(heard, waits=mine is None and hired > 0):
+                    if not isinstance(each, _Ended):
+                        yield each
+                    elif each.error is not None:
+                        raise each.error
+                    else:
+                        hired -= 1
+        finally:
+            stop.set()
+
+    def in_order(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+        """Each item with its result, in their order; free hands work ahead."""
+        source = iter(items)
+        pending: deque[tuple[Item, Future[Result] | None]] = deque()
+        try:
+            while True:
+                for item in source:
+                    pending.append((item, self.begin(partial(function, item))))
+                    if pending[-1][1] is None or len(pending) > self.hands:
+                        break
+                if not pending:
+                    return
+                item, future = pending.popleft()
+                yield item, function(item) if future is None else future.result()
+        finally:
+            for _, future in pending:
+                if future is not None:
+                    future.cancel()
+
+    def _hire(self, another: Callable[[], Iterator[Item] | None], heard: Queue[Item | _Ended], stop: Event) -> int:
+        hired = 0
+        while self._reserve():
+            work = another()
+            if work is None:
+                self._release()
+                break
+            self._start(partial(_feed, work, another, heard, stop))
+            hired += 1
+        return hired
+
+    def _reserve(self) -> bool:
+        with self._lock:
+            if not self._free or not self._has_room():
+                return False
+            self._free -= 1
+            return True
+
+    def _release(self) -> None:
+        with self._lock:
+            self._free += 1
+
+    def _start(self, work: Callable[[], Result]) -> Future[Result]:
+        """Have a hand that was reserved do it."""
+        future: Future[Result] = Future()
+        self._tasks.put((work, future))  # type: ignore[arg-type]
+        with self._lock:
+            needs_a_thread = self._idle == 0
+            self._idle -= not needs_a_thread
+        if needs_a_thread:
+            Thread(target=self._work, name="crew", daemon=True).start()
+        return future
+
+    def _work(self) -> None:
+        while True:
+            work, future = self._tasks.get()
+            if future.set_running_or_notify_cancel():
+                try:
+                    result = work()
+                except BaseException as error:
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+            with self._lock:
+                self._free += 1
+                self._idle += 1
+
+
+def _feed(
+    work: Iterator[Item] | None,
+    another: Callable[[], Iterator[Item] | None],
+    heard: Queue[Item | _Ended],
+    stop: Event,
+) -> None:
+    """Put what an iterator yields into a queue, and what others do after it, until nobody wants it any more."""
+    ended = _Ended()
+    try:
+        while work is not None and not stop.is_set():
+            for item in work:
+                if not put(heard, item, stop):
+                    return
+            work = another()
+    except BaseException as error:
+        ended = _Ended(error)
+    put(heard, ended, stop)
+
+
+def put(heard: Queue[Item], item: Item, stop: Event) -> bool:
+    """Hand an item over as soon as there is room for it; False if nobody wants it any more."""
+    while not stop.is_set():
+        try:
+            heard.put(item, timeout=_LOOK_UP)
+        except Full:
+            continue
+        return True
+    return False
+
+
+def _heard(heard: Queue[Item], *, waits: bool) -> Iterator[Item]:
+    """All that is there by now; the first of it is waited for if need be."""
+    try:
+        while True:
+            yield heard.get(block=waits)
+            waits = False
+    except Empty:
+        return

@@ -1,0 +1,126 @@
+"""What a run reads, while it is read: readers side by side in threads of their own, and loads that take from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from math import inf
+from queue import Empty, Queue, SimpleQueue
+from threading import Event, Thread
+from typing import TypeAlias
+
+from pipelines.ticketing.crew import put
+from pipelines.ticketing.reading import Handed
+from pipelines.ticketing.run import Run
+
+ROWS_A_LOAD = 100_000
+"""About so many rows make a load of their own: a run that is killed reads no more than these once more."""
+
+_MOST_READERS = 256
+"""So many objects are read at once: they wait for the API most of the time, and some for one that does not answer."""
+
+_WAITING_TABLES = 32
+"""So many tables of each object may wait for the next load while one is under way."""
+
+Begun: TypeAlias = Callable[[], Iterator[Handed]]
+"""A reader that only has to be run."""
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A reader has come to its end, or met an error that nobody foresaw."""
+
+    error: BaseException | None = None
+
+
+class Stream:
+    """What the readers of one object hand over, each in its own order."""
+
+    def __init__(self, readers: int) -> None:
+        self.waiting: Queue[Handed | _Ended] = Queue(_WAITING_TABLES)
+        self._readers = readers
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all has been taken."""
+        return self._readers == 0
+
+    def take(self) -> Handed | None:
+        """What has been handed over first; None if nothing has by now. Raises the error of a reader that failed."""
+        try:
+            handed = self.waiting.get_nowait()
+        except Empty:
+            return None
+        if not isinstance(handed, _Ended):
+            return handed
+        self._readers -= 1
+        if handed.error is not None:
+            raise handed.error
+        return None
+
+
+class Extraction:
+    """One run, or a part of it, under way. Its readers go on while a load is written: only what they hand over waits.
+
+    A load takes about `rows_a_load`, unless a reader is at work that asks the warehouse: such a one sees it as it was
+    when the load began.
+    """
+
+    def __init__(self, run: Run, rows_a_load: float = inf) -> None:
+        self.run = run
+        self.loads = 0
+        self._rows_a_load = rows_a_load
+        self._rows = 0
+        self.asks_the_warehouse = False
+        self._streams: dict[str, Stream] = {}
+        self._tasks: SimpleQueue[tuple[Begun, Stream] | None] = SimpleQueue()
+        self._threads: list[Thread] = []
+        self._is_closed = Event()
+
+    def begin_load(self) -> None:
+        self.loads += 1
+        self._rows = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all that is to be read has been taken."""
+        return all(table in self._streams and self._streams[table].is_over for table in self.run.tables)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the load that is under way has taken its share."""
+        return self._rows >= self._rows_a_load and not self.asks_the_warehouse
+
+    def take_note(self, rows: int) -> None:
+        """So many rows have been taken."""
+        self._rows += rows
+
+    def stream(self, table: str, readers: Callable[[], Iterable[Begun]]) -> Stream:
+        """What is read of one object; its readers begin when it is first asked for."""
+        if table not in self._streams:
+            begun = list(readers())
+            stream = self._streams[table] = Stream(len(begun))
+            for reader in begun:
+                self._tasks.put((reader, stream))
+                if len(self._threads) < _MOST_READERS:
+                    self._threads.append(Thread(target=self._work, name="reader", daemon=True))
+                    self._threads[-1].start()
+        return self._streams[table]
+
+    def close(self) -> None:
+        """Let every thread end, and every reader that has not: nobody takes what it hands over."""
+        self._is_closed.set()
+        for _ in self._threads:
+            self._tasks.put(None)
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None and not self._is_closed.is_set():
+            reader, stream = task
+            ended = _Ended()
+            try:
+                for handed in reader():
+                    if not put(stream.waiting, handed, self._is_closed):
+                        return
+            except BaseException as error:
+                ended = _Ended(error)
+            put(stream.waiting, ended, self._is_closed)

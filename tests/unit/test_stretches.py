@@ -1,0 +1,277 @@
+"""A list read in stretches by walkers that take turns as dice have it, while it moves."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.errors import ContradictsSupportTable
+from pipelines.ticketing import stretches
+from pipelines.ticketing.coverage import Coverage, Stretch
+from pipelines.ticketing.crew import Crew
+from pipelines.ticketing.stretches import Stretches, Wanted
+from pipelines.ticketing.walk import walk_stretch
+from pipelines.unified_api.records import Page
+from tests.unit.moving_list import NOON, MovingList, assert_nothing_lost, final_states, rows_from
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+offsets = st.lists(st.integers(0, 40), min_size=0, max_size=80)
+cuts = st.sampled_from([timedelta(0), timedelta(seconds=1), timedelta(minutes=1)])
+
+
+class Dice(Crew):
+    """Hands that take turns, page by page, as the dice fall: the same each time for one seed."""
+
+    def __init__(self, hands: int, seed: int) -> None:
+        super().__init__(hands)
+        self.most_at_once = 0
+        self._dice = random.Random(seed)
+
+    def side_by_side(self, first: Iterator[Item], another: Callable[[], Iterator[Item] | None]) -> Iterator[Item]:
+        at_work = [first]
+        while at_work:
+            while len(at_work) <= self.hands and self._dice.random() < 0.9 and (more := another()) is not None:
+                at_work.append(more)
+            self.most_at_once = max(self.most_at_once, len(at_work))
+            one = self._dice.choice(at_work)
+            try:
+                item = next(one)
+            except StopIteration:
+                at_work.remove(one)
+                if (more := another()) is not None:
+                    at_work.append(more)
+            else:
+                yield item
+
+    def begin(self, work: Callable[[], Result]) -> Future[Result] | None:
+        raise NotImplementedError
+
+
+@pytest.fixture(autouse=True)
+def short_lists_are_worth_dividing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stretches, "_LONG", 0)
+    monkeypatch.setattr(stretches, "_DIVISIBLE", 0.1)
+    monkeypatch.setattr(stretches, "_INDIVISIBLE", timedelta(milliseconds=2))
+
+
+def reading(server: MovingList, page_size: int, crew: Crew, coverage: Coverage | None = None) -> Stretches:
+    known = coverage or Coverage(None, with_raw=True)
+    return Stretches(server, Wanted(None, page_size, crew, known), pages_by_offset=True)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    offsets=offsets,
+    page_size=st.integers(2, 12),
+    moves=st.integers(0, 60),
+    moves_a_page=st.integers(1, 3),
+    cut=cuts,
+    page_cap=st.sampled_from([2, 3, 5, 1000]),
+    deletes=st.integers(0, 20),
+    inserts=st.integers(0, 20),
+    leaves_out_updated_gte=st.booleans(),
+    hands=st.integers(0, 6),
+    seed=st.integers(0, 2**16),
+)
+def test_no_record_slips_between_walkers(
+    offsets: list[int],
+    page_size: int,
+    moves: int,
+    moves_a_page: int,
+    cut: timedelta,
+    page_cap: int,
+    deletes: int,
+    inserts: int,
+    leaves_out_updated_gte: bool,
+    hands: int,
+    seed: int,
+) -> None:
+    server = MovingList(
+        rows_from(offsets),
+        moves,
+        moves_a_page,
+        deletes,
+        inserts,
+        cut=cut,
+        page_cap=page_cap,
+        leaves_out_updated_gte=leaves_out_updated_gte,
+        seed=seed,
+    )
+    try:
+        pages = list(reading(server, page_size, Dice(hands, seed)).walk())
+    except ContradictsSupportTable as contradiction:
+        if "same page" not in str(contradiction):
+            raise
+        return
+    assert_nothing_lost(server, pages, None)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    offsets=offsets,
+    page_size=st.integers(2, 12),
+    moves=st.integers(0, 40),
+    cut=cuts,
+    inserts=st.integers(0, 20),
+    leaves_out_updated_gte=st.booleans(),
+    hands=st.integers(0, 6),
+    killed_after=st.lists(st.integers(0, 12), max_size=3),
+    seed=st.integers(0, 2**16),
+)
+def test_a_reading_that_is_killed_again_and_again_loses_nothing_of_what_it_did_not_read_twice(
+    offsets: list[int],
+    page_size: int,
+    moves: int,
+    cut: timedelta,
+    inserts: int,
+    leaves_out_updated_gte: bool,
+    hands: int,
+    killed_after: list[int],
+    seed: int,
+) -> None:
+    server = MovingList(
+        rows_from(offsets),
+        moves,
+        1,
+        0,
+        inserts,
+        cut=cut,
+        leaves_out_updated_gte=leaves_out_updated_gte,
+        seed=seed,
+    )
+    pages: list[Page] = []
+    coverage = Coverage(None, with_raw=True)
+    try:
+        for at_page in killed_after:
+            walk = reading(server, page_size, Dice(hands, seed), coverage).walk()
+            pages += [page for page, _ in zip(walk, range(at_page), strict=False)]
+            walk.close()
+            server.clock += timedelta(minutes=5)
+            coverage = Coverage.from_state(coverage.to_state(), None, with_raw=True)
+        server.began_at = None
+        pages += list(reading(server, page_size, Dice(hands, seed), coverage).walk())
+    except ContradictsSupportTable as contradiction:
+        if "same page" not in str(contradiction):
+            raise
+        return
+    assert_nothing_lost(server, pages, None)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    offsets=offsets,
+    page_size=st.integers(2, 6),
+    end=st.integers(0, 40),
+    cut=cuts,
+    leaves_out_updated_gte=st.booleans(),
+)
+def test_a_stretch_shows_all_of_the_moment_at_its_end(
+    offsets: list[int], page_size: int, end: int, cut: timedelta, leaves_out_updated_gte: bool
+) -> None:
+    server = MovingList(rows_from(offsets), cut=cut, leaves_out_updated_gte=leaves_out_updated_gte)
+    stretch = Stretch(None, NOON + timedelta(milliseconds=250 * end))
+    found = final_states(list(walk_stretch(server, stretch, page_size)))
+    assert {
+        id for id, moment in server.rows.items() if moment and stretch.end and moment <= stretch.end
+    } <= found.keys()
+
+
+def long_list(days: int = 2_000) -> MovingList:
+    return MovingList({f"r{day}": NOON + timedelta(days=day) for day in range(days)}, clock=NOON + timedelta(days=days))
+
+
+def test_a_long_list_is_read_by_all_hands_at_little_more_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    server, crew = long_list(20_000), Dice(15, seed=1)
+    pages = list(reading(server, 100, crew).walk())
+    assert final_states(pages) == server.rows
+    assert crew.most_at_once == 16
+    assert server.requests < 1.25 * 20_000 / 99
+
+
+def test_a_short_list_is_not_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    server, crew = long_list(150), Dice(15, seed=1)
+    list(reading(server, 100, crew).walk())
+    assert (server.requests, crew.most_at_once) == (3, 0)
+
+
+def test_a_reading_goes_on_where_it_was_cut_short() -> None:
+    server, coverage = long_list(), Coverage(None, with_raw=True)
+    walk = reading(server, 10, Dice(3, seed=1), coverage).walk()
+    first = [page for page, _ in zip(walk, range(150), strict=False)]
+    walk.close()
+    kept = Coverage.from_state(coverage.to_state(), None, with_raw=True)
+    requests_before = server.requests
+    then = list(reading(server, 10, Dice(3, seed=2), kept).walk())
+    assert final_states(first) | final_states(then) == server.rows
+    assert server.requests - requests_before < 110
+
+
+def test_a_stretch_that_was_named_is_all_that_is_read() -> None:
+    server = long_list()
+    since, until = NOON + timedelta(days=500), NOON + timedelta(days=900)
+    wanted = Wanted(since, 10, Dice(3, seed=1), Coverage(since, with_raw=True), until)
+    found = final_states(list(Stretches(server, wanted, pages_by_offset=True).walk()))
+    assert {id for id, moment in server.rows.items() if moment and since <= moment <= until} <= found.keys()
+    assert server.requests < 75
+
+
+def test_what_comes_to_light_late_is_read_by_the_last_pass() -> None:
+    server, hidden = long_list(300), NOON + timedelta(days=299, minutes=-2)
+    wanted = Wanted(None, 10, Dice(3, 1), Coverage(None, with_raw=True), lookback=timedelta(minutes=5))
+    pages = []
+    for page in Stretches(server, wanted, pages_by_offset=True).walk():
+        pages.append(page)
+        if "r299" in final_states(pages):
+            server.rows.setdefault("late", hidden)
+    assert final_states(pages)["late"] == hidden
+
+
+def test_what_came_to_light_since_a_reading_was_killed_is_read_by_the_next_one() -> None:
+    server, coverage = long_list(300), Coverage(None, with_raw=True)
+    wanted = Wanted(None, 10, Dice(3, 1), coverage, lookback=timedelta(minutes=5))
+    walk = Stretches(server, wanted, pages_by_offset=True).walk()
+    for page in walk:
+        if "r299" in final_states([page]) and not coverage.gaps(NOON + timedelta(days=298), NOON + timedelta(days=299)):
+            break
+    walk.close()
+    server.rows["late"] = NOON + timedelta(days=299, minutes=-2)
+    kept = Coverage.from_state(coverage.to_state(), None, with_raw=True)
+    assert not kept.is_empty
+    wanted = Wanted(None, 10, Dice(3, 1), kept, lookback=timedelta(minutes=5))
+    assert "late" in final_states(list(Stretches(server, wanted, pages_by_offset=True).walk()))
+
+
+def test_a_helpdesk_whose_clock_is_behind_loses_nothing_to_the_last_pass() -> None:
+    behind = timedelta(hours=2)
+    server = MovingList(
+        {f"r{day}": NOON + timedelta(days=day) for day in range(300)},
+        moves=120,
+        moves_a_page=1,
+        clock=NOON + timedelta(days=300),
+    )
+
+    def list_page(parameters: dict[str, object]) -> Page:
+        page = server(parameters)  # type: ignore[arg-type]
+        return Page(page.records, page.served_at + behind)
+
+    wanted = Wanted(None, 10, Dice(3, 1), Coverage(None, with_raw=True))
+    pages = list(Stretches(list_page, wanted, pages_by_offset=True).walk())  # type: ignore[arg-type]
+    assert final_states(pages) == server.rows
+
+
+def test_bulk_imports_of_one_moment_are_found_by_all_hands() -> None:
+    rows: dict[str, datetime | None] = {f"r{day}": NOON + timedelta(days=day) for day in range(1_000)}
+    rows |= {f"import{number}": NOON + timedelta(days=333) for number in range(300)}
+    server = MovingList(rows, clock=NOON + timedelta(days=1_000))
+    assert final_states(list(reading(server, 10, Dice(5, 3)).walk())) == server.rows
