@@ -18,12 +18,13 @@ class Stretch:
     (None: to the end of the list), both included.
 
     The walker tells how far it has come: everything updated before `reached` has been shown. A page lately took it
-    `time_a_page` further. The end may be drawn nearer while it walks.
+    `time_a_page` further; the server cuts times down to `granularity`. The end may be drawn nearer while it walks.
     """
 
     start: datetime | None
     end: datetime | None = None
     time_a_page: timedelta | None = None
+    granularity: timedelta = timedelta(0)
     reached: datetime | None = None
     pages: int = 0
     saw_the_end: bool = False

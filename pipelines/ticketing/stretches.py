@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pipelines.ticketing.coverage import Coverage, Stretch
 from pipelines.ticketing.crew import Crew
-from pipelines.ticketing.walk import ListPage, Walk, lowered, times_of, walk_stretch
+from pipelines.ticketing.walk import ListPage, Walk, floor, lowered, times_of, walk_stretch
 from pipelines.unified_api.client import Parameters
 from pipelines.unified_api.records import Page
 
@@ -145,8 +145,11 @@ class Stretches:
         longest = max(self._under_way, key=_pages_left, default=None)
         if longest is None or longest.reached is None or longest.end is None or _pages_left(longest) < _DIVISIBLE:
             return None
-        middle = longest.reached + (longest.end - longest.reached) / 2
-        half = Stretch(middle, longest.end, time_a_page=longest.time_a_page)
+        granularity = max(stretch.granularity for stretch in self._under_way)
+        middle = floor(longest.reached + (longest.end - longest.reached) / 2, granularity)
+        if middle <= longest.reached:
+            return None
+        half = Stretch(middle, longest.end, longest.time_a_page, granularity)
         longest.end = middle
         return half
 

@@ -58,7 +58,7 @@ def walk_stretch(list_page: ListPage, stretch: Stretch, page_size: int, *, pages
     Raises `ContradictsSupportTable` when the server does not sort and filter as it must for this.
     """
     start = anchor = stretch.start
-    margin, granularity = timedelta(0), timedelta(0)
+    margin, granularity = timedelta(0), stretch.granularity
     requests_past_the_start = 0
     looked_behind: datetime | None = None
     is_cut = False
@@ -75,7 +75,7 @@ def walk_stretch(list_page: ListPage, stretch: Stretch, page_size: int, *, pages
         if fresh is None:
             continue
         if asked_from is not None and window.offset == 0:
-            granularity = max(granularity, _granularity(asked_from, records))
+            stretch.granularity = granularity = max(granularity, _granularity(asked_from, records))
         if fresh:
             yield Page(fresh, page.served_at)
         is_end = window.ends_with(records, fresh) or stretch.is_behind(newest)
@@ -87,11 +87,11 @@ def walk_stretch(list_page: ListPage, stretch: Stretch, page_size: int, *, pages
             requests_past_the_start += 1
             if requests_past_the_start > _REQUESTS_PAST_THE_START:
                 return _ended(False, is_cut)
-        if newest is not None and (anchor is None or _floor(newest, granularity) > _floor(anchor, granularity)):
+        if newest is not None and (anchor is None or floor(newest, granularity) > floor(anchor, granularity)):
             anchor = newest
             if not is_cut:
                 stretch.move_on(lowered(newest, _BELOW), min(times_of(records)))
-            window.begin_again(_floor(lowered(newest, _BELOW), max(granularity, _GRANULARITIES[0])))
+            window.begin_again(floor(lowered(newest, _BELOW), max(granularity, _GRANULARITIES[0])))
         elif pages_by_offset:
             window.move_on(records)
         else:
@@ -412,7 +412,7 @@ def _is_worth_an_anchor(newest: datetime, place: Place, page: Page) -> bool:
         return True
     is_exact = place.offset == 0 and min(times_of(page.records)) >= place.anchor
     coarseness = timedelta(0) if is_exact else _GRANULARITIES[-1]
-    return _floor(newest, coarseness) > _floor(place.anchor, coarseness)
+    return floor(newest, coarseness) > floor(place.anchor, coarseness)
 
 
 class _Passes:
@@ -541,10 +541,10 @@ def lowered(moment: datetime, by: timedelta) -> datetime:
 def _next(moment: datetime, granularity: timedelta) -> datetime:
     """The next moment that a server can tell from this one."""
     step = max(granularity, _BELOW)
-    return _floor(moment, granularity) + min(step, _LATEST - moment)
+    return floor(moment, granularity) + min(step, _LATEST - moment)
 
 
-def _floor(moment: datetime, granularity: timedelta) -> datetime:
+def floor(moment: datetime, granularity: timedelta) -> datetime:
     """The moment cut down to a whole second, minute, hour or day; unchanged for a granularity of zero."""
     if not granularity:
         return moment

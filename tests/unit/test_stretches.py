@@ -19,12 +19,12 @@ from pipelines.ticketing.crew import Crew
 from pipelines.ticketing.stretches import Stretches, Wanted
 from pipelines.ticketing.walk import walk_stretch
 from pipelines.unified_api.records import Page
-from tests.unit.moving_list import NOON, MovingList, assert_nothing_lost, final_states, rows_from
+from tests.unit.moving_list import NOON, MovingList, Rows, assert_nothing_lost, final_states, rows_from
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-offsets = st.lists(st.integers(0, 40), min_size=0, max_size=80)
+counts = st.integers(0, 150)
 cuts = st.sampled_from([timedelta(0), timedelta(seconds=1), timedelta(minutes=1)])
 
 
@@ -63,6 +63,12 @@ def short_lists_are_worth_dividing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stretches, "_INDIVISIBLE", timedelta(milliseconds=2))
 
 
+def moments(count: int, seed: int) -> Rows:
+    """So many records of ten seconds, ties among them."""
+    dice = random.Random(seed)
+    return rows_from([dice.randint(0, 40) for _ in range(count)])
+
+
 def reading(server: MovingList, page_size: int, crew: Crew, coverage: Coverage | None = None) -> Stretches:
     known = coverage or Coverage(None, with_raw=True)
     return Stretches(server, Wanted(None, page_size, crew, known), pages_by_offset=True)
@@ -70,7 +76,7 @@ def reading(server: MovingList, page_size: int, crew: Crew, coverage: Coverage |
 
 @settings(max_examples=400, deadline=None)
 @given(
-    offsets=offsets,
+    count=counts,
     page_size=st.integers(2, 12),
     moves=st.integers(0, 60),
     moves_a_page=st.integers(1, 3),
@@ -83,7 +89,7 @@ def reading(server: MovingList, page_size: int, crew: Crew, coverage: Coverage |
     seed=st.integers(0, 2**16),
 )
 def test_no_record_slips_between_walkers(
-    offsets: list[int],
+    count: int,
     page_size: int,
     moves: int,
     moves_a_page: int,
@@ -96,7 +102,7 @@ def test_no_record_slips_between_walkers(
     seed: int,
 ) -> None:
     server = MovingList(
-        rows_from(offsets),
+        moments(count, seed),
         moves,
         moves_a_page,
         deletes,
@@ -105,6 +111,7 @@ def test_no_record_slips_between_walkers(
         page_cap=page_cap,
         leaves_out_updated_gte=leaves_out_updated_gte,
         seed=seed,
+        clock=NOON + timedelta(seconds=11),
     )
     try:
         pages = list(reading(server, page_size, Dice(hands, seed)).walk())
@@ -117,7 +124,7 @@ def test_no_record_slips_between_walkers(
 
 @settings(max_examples=400, deadline=None)
 @given(
-    offsets=offsets,
+    count=counts,
     page_size=st.integers(2, 12),
     moves=st.integers(0, 40),
     cut=cuts,
@@ -128,7 +135,7 @@ def test_no_record_slips_between_walkers(
     seed=st.integers(0, 2**16),
 )
 def test_a_reading_that_is_killed_again_and_again_loses_nothing_of_what_it_did_not_read_twice(
-    offsets: list[int],
+    count: int,
     page_size: int,
     moves: int,
     cut: timedelta,
@@ -139,7 +146,7 @@ def test_a_reading_that_is_killed_again_and_again_loses_nothing_of_what_it_did_n
     seed: int,
 ) -> None:
     server = MovingList(
-        rows_from(offsets),
+        moments(count, seed),
         moves,
         1,
         0,
@@ -147,6 +154,7 @@ def test_a_reading_that_is_killed_again_and_again_loses_nothing_of_what_it_did_n
         cut=cut,
         leaves_out_updated_gte=leaves_out_updated_gte,
         seed=seed,
+        clock=NOON + timedelta(seconds=11),
     )
     pages: list[Page] = []
     coverage = Coverage(None, with_raw=True)
@@ -168,16 +176,17 @@ def test_a_reading_that_is_killed_again_and_again_loses_nothing_of_what_it_did_n
 
 @settings(max_examples=200, deadline=None)
 @given(
-    offsets=offsets,
+    count=counts,
     page_size=st.integers(2, 6),
     end=st.integers(0, 40),
     cut=cuts,
     leaves_out_updated_gte=st.booleans(),
+    seed=st.integers(0, 2**16),
 )
 def test_a_stretch_shows_all_of_the_moment_at_its_end(
-    offsets: list[int], page_size: int, end: int, cut: timedelta, leaves_out_updated_gte: bool
+    count: int, page_size: int, end: int, cut: timedelta, leaves_out_updated_gte: bool, seed: int
 ) -> None:
-    server = MovingList(rows_from(offsets), cut=cut, leaves_out_updated_gte=leaves_out_updated_gte)
+    server = MovingList(moments(count, seed), cut=cut, leaves_out_updated_gte=leaves_out_updated_gte)
     stretch = Stretch(None, NOON + timedelta(milliseconds=250 * end))
     found = final_states(list(walk_stretch(server, stretch, page_size)))
     assert {
