@@ -53,7 +53,7 @@ class Request:
     def __init__(self, connection_id: str | None, now: float) -> None:
         self.connection_id = connection_id
         self.joined_at = now
-        self.begun_at: float | None = None
+        self.begun_at = inf
         self.in_flight = 0
         """Requests of the connection in flight when this one began, itself among them."""
         self.seconds_paced = 0.0
@@ -144,7 +144,7 @@ class Turns:
         connection = self._connections[request.connection_id]
         self.in_flight -= 1
         connection.in_flight -= 1
-        begun_at, refusal = request.begun_at or now, request.refusal
+        begun_at, refusal = request.begun_at, request.refusal
         if not request.is_answered:
             connection.room.failed()
         elif refusal is None:
@@ -244,7 +244,7 @@ class Budget:
             return request
 
     def _wait_for_turn(self, request: Request) -> None:
-        while request.begun_at is None:
+        while request.begun_at == inf:
             self._raise_if_ended()
             self._timekeeper = self._timekeeper or request
             self._clock.wait(self._waiting[request], self._seconds_to_wait(request))

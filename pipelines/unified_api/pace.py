@@ -11,8 +11,9 @@ from math import ceil, inf, log2
 FIRST_GUESS = 5.0
 """Requests a second after a refusal before which hardly anything was answered."""
 SLOWEST = 1 / 30
-CAUTION = 0.95
-"""Share of the rate last measured with which to go on after a refusal."""
+PAUSE = 1.0
+"""Seconds to wait after a refusal that names no time; twice as long each time until something is answered."""
+LONGEST_PAUSE = 30.0
 HORIZON = 10.0
 """Seconds after which about twice the rate last measured is tried: a limit may have been lifted."""
 FEWEST = 100
@@ -35,13 +36,14 @@ class Pace:
         self._borne = inf
         self._grows_from = now
         self._backed_off_at = -inf
+        self._pause = PAUSE
         self._counted_from = now
         self._count = 0.0
 
     def rate(self, now: float) -> float:
         """Requests a second, at this moment."""
         grown = (max(0.0, now - self._grows_from) / self._horizon) ** 3
-        return min(self._ceiling, self._borne * (CAUTION + grown))
+        return min(self._ceiling, self._borne * (1 + grown))
 
     def begin(self, now: float) -> None:
         """A request begins."""
@@ -50,6 +52,7 @@ class Pace:
     def answered(self, now: float) -> None:
         """A request was not refused."""
         self._count += 1
+        self._pause = PAUSE
         if now - self._counted_from > self._horizon:
             self._count /= 2
             self._counted_from = (self._counted_from + now) / 2
@@ -58,21 +61,21 @@ class Pace:
         """A request was refused; all of the scope waits as long as the server said (0: it did not say)."""
         self.ready_at = max(self.ready_at, now + retry_after)
         if begun_at >= self._backed_off_at:
-            self._back_off(now)
+            self._back_off(now, retry_after or self._pause)
 
-    def _back_off(self, now: float) -> None:
-        rate, seconds = self.rate(now), now - self._counted_from
-        self._borne = self._measured(rate, max(seconds, 1.0))
-        if seconds >= 1 or not self._count:
-            self._counted_from, self._count = now, 0
+    def _back_off(self, now: float, pause: float) -> None:
+        """Once for all requests that were in flight."""
+        self._borne = self._measured(now)
+        self._counted_from, self._count = now, 0
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
         self._backed_off_at = now
-        self.ready_at = max(self.ready_at, now + 1 / self._borne)
-        self._grows_from = self.ready_at
+        self._grows_from = self.ready_at = max(self.ready_at, now + pause)
 
-    def _measured(self, rate: float, seconds: float) -> float:
+    def _measured(self, now: float) -> float:
+        rate, measured = self.rate(now), self._count / max(now - self._counted_from, 1.0)
         if rate == inf:
-            return max(self._count / seconds, FIRST_GUESS)
-        return max(min(self._count / seconds, rate) if self._count else rate / 2, SLOWEST)
+            return max(measured, FIRST_GUESS)
+        return max(min(measured, rate) if measured else rate / 2, SLOWEST)
 
     @property
     def _horizon(self) -> float:
