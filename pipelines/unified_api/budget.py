@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
+from operator import attrgetter
 
-from pipelines.errors import CallsUsedUp
-from pipelines.unified_api.pace import Pace, Room
+from pipelines.errors import CallsUsedUp, TryAgainLater
+from pipelines.unified_api.pace import HOPELESS, Pace, Room
 
 MAX_CONCURRENCY = 16
 
@@ -87,47 +88,72 @@ class Turns:
     waited longest. Functions of a clock reading; not for several threads at once."""
 
     def __init__(self, max_concurrency: int, requests_per_second: float, now: float) -> None:
+        self.in_flight = 0
         self._most = max_concurrency
         self._workspace = Pace(now, requests_per_second or inf)
         self._connections: dict[str | None, _Connection] = {}
-        self._waiting: dict[str | None, _Connection] = {}
+        self._waiting: dict[_Connection, None] = {}
         """In the order in which they began to wait, or had their last turn."""
-        self.in_flight = 0
 
     def join(self, request: Request) -> None:
         """Wait for a turn."""
-        name = request.connection_id
-        if name not in self._connections:
-            self._connections[name] = _Connection(request.joined_at, self._most)
-        self._connections[name].waiting.append(request)
-        self._waiting.setdefault(name, self._connections[name])
+        connection = self._connections.get(request.connection_id)
+        if connection is None:
+            connection = _Connection(request.joined_at, self._most)
+            self._connections[request.connection_id] = connection
+        connection.waiting.append(request)
+        self._waiting.setdefault(connection)
 
     def leave(self, request: Request) -> None:
         """Wait no longer."""
         connection = self._connections[request.connection_id]
         connection.waiting.remove(request)
         if not connection.waiting:
-            del self._waiting[request.connection_id]
+            del self._waiting[connection]
 
     def due(self) -> float:
         """When the next turn is, if nothing ends before: in the past if at once, infinity if then only."""
-        if self.in_flight >= self._most or not self._waiting:
+        if self.in_flight >= self._most:
             return inf
-        earliest = min(connection.ready_at for connection in self._waiting.values())
-        return max(earliest, self._workspace.ready_at)
+        return max(self._workspace.ready_at, min((connection.ready_at for connection in self._waiting), default=inf))
 
     def next(self, now: float) -> Request | None:
         """The request that begins now, if one may."""
-        if self.due() > now:
+        if self.in_flight >= self._most or self._workspace.ready_at > now:
             return None
-        able = (name for name, connection in self._waiting.items() if connection.ready_at <= now)
-        name = min(able, key=lambda name: self._waiting[name].in_flight)
-        connection = self._waiting.pop(name)
+        able = (connection for connection in self._waiting if connection.ready_at <= now)
+        connection = min(able, key=attrgetter("in_flight"), default=None)
+        if connection is None:
+            return None
         request = connection.waiting.popleft()
+        del self._waiting[connection]
         if connection.waiting:
-            self._waiting[name] = connection
+            self._waiting[connection] = None
         self._begin(request, connection, now)
         return request
+
+    def end(self, request: Request, now: float) -> None:
+        """A request that had begun has ended, one way or another."""
+        connection = self._connections[request.connection_id]
+        self.in_flight -= 1
+        connection.in_flight -= 1
+        refusal = request.refusal
+        if not request.is_answered:
+            connection.room.failed()
+        elif refusal is None:
+            self._workspace.answered(now)
+            connection.pace.answered(now)
+            connection.room.answered(request.in_flight, now - request.begun_at, now)
+        elif refusal.is_of_workspace:
+            self._workspace.refused(request.begun_at, now, refusal.retry_after)
+        else:
+            self._workspace.answered(now)
+            connection.pace.refused(request.begun_at, now, refusal.retry_after)
+
+    def is_hopeless(self, request: Request, now: float) -> bool:
+        """Whether a request that waits is to be refused so surely that it need not wait."""
+        paces = (self._workspace, self._connections[request.connection_id].pace)
+        return any(pace.is_hopeless(now) for pace in paces)
 
     def _begin(self, request: Request, connection: _Connection, now: float) -> None:
         self.in_flight += 1
@@ -138,24 +164,6 @@ class Turns:
         request.begun_at = now
         connection.pace.begin(now)
         self._workspace.begin(now)
-
-    def end(self, request: Request, now: float) -> None:
-        """A request that had begun has ended, one way or another."""
-        connection = self._connections[request.connection_id]
-        self.in_flight -= 1
-        connection.in_flight -= 1
-        begun_at, refusal = request.begun_at, request.refusal
-        if not request.is_answered:
-            connection.room.failed()
-        elif refusal is None:
-            self._workspace.answered(now)
-            connection.pace.answered(now)
-            connection.room.answered(request.in_flight, now - begun_at, now)
-        elif refusal.is_of_workspace:
-            self._workspace.refused(begun_at, now, refusal.retry_after)
-        else:
-            self._workspace.answered(now)
-            connection.pace.refused(begun_at, now, refusal.retry_after)
 
 
 class Budget:
@@ -201,7 +209,8 @@ class Budget:
     def request(self, connection_id: str | None) -> Iterator[Request]:
         """A turn for one request to a connection, or to the workspace (None); it is in flight as long as the context.
 
-        Raises `CallsUsedUp` where it would be one too many, and `Stopped` once the budget is closed.
+        Raises `CallsUsedUp` where it would be one too many, `TryAgainLater` where it would wait only to be refused
+        like many before it, and `Stopped` once the budget is closed.
         """
         request = self._begin(connection_id)
         try:
@@ -210,6 +219,8 @@ class Budget:
             with self._lock:
                 self._turns.end(request, self._clock.now())
                 self._give_turns()
+                if request.refusal:
+                    self._wake_all()
 
     def sleep(self, seconds: float) -> None:
         """Wait outside of any turn. Raises `Stopped` as soon as the budget is closed."""
@@ -246,6 +257,7 @@ class Budget:
     def _wait_for_turn(self, request: Request) -> None:
         while request.begun_at == inf:
             self._raise_if_ended()
+            self._raise_if_hopeless(request)
             self._timekeeper = self._timekeeper or request
             self._clock.wait(self._waiting[request], self._seconds_to_wait(request))
             if self._timekeeper is request:
@@ -295,4 +307,12 @@ class Budget:
             raise CallsUsedUp(
                 f"The run has made all the {self._max_calls} requests that sources.unified.max_calls_per_run allows. "
                 "The next run goes on from the last cursor."
+            )
+
+    def _raise_if_hopeless(self, request: Request) -> None:
+        if self._turns.is_hopeless(request, self._clock.now()):
+            asked = "The API" if request.connection_id is None else f"The API for connection {request.connection_id}"
+            raise TryAgainLater(
+                f"{asked} has refused {HOPELESS} requests in a row as too many, after ever longer waits. "
+                "Try again later, or see who else uses up its limit. Nothing is lost: no cursor moved."
             )

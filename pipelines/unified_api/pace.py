@@ -14,9 +14,11 @@ SLOWEST = 1 / 30
 PAUSE = 1.0
 """Seconds to wait after a refusal that names no time; twice as long each time until something is answered."""
 LONGEST_PAUSE = 30.0
+HOPELESS = 8
+"""Refusals in a row, each after the wait that the one before asked for."""
 HORIZON = 10.0
 """Seconds after which about twice the rate last measured is tried: a limit may have been lifted."""
-FEWEST = 100
+FEWEST = 60
 """Requests that lie at least within a horizon: where few are borne, each refusal is a larger share of them."""
 SLACK = 0.1
 """Seconds by which a request may be late and the next one still be in time."""
@@ -36,7 +38,7 @@ class Pace:
         self._borne = inf
         self._grows_from = now
         self._backed_off_at = -inf
-        self._pause = PAUSE
+        self._fruitless = 0
         self._counted_from = now
         self._count = 0.0
 
@@ -45,6 +47,10 @@ class Pace:
         grown = (max(0.0, now - self._grows_from) / self._horizon) ** 3
         return min(self._ceiling, self._borne * (1 + grown))
 
+    def is_hopeless(self, now: float) -> bool:
+        """Whether so many refusals came with no answer between them that waiting for the next is not worth it."""
+        return self._fruitless >= HOPELESS and self.ready_at > now
+
     def begin(self, now: float) -> None:
         """A request begins."""
         self.ready_at = max(self.ready_at, now - SLACK) + 1 / self.rate(now)
@@ -52,7 +58,7 @@ class Pace:
     def answered(self, now: float) -> None:
         """A request was not refused."""
         self._count += 1
-        self._pause = PAUSE
+        self._fruitless = 0
         if now - self._counted_from > self._horizon:
             self._count /= 2
             self._counted_from = (self._counted_from + now) / 2
@@ -61,21 +67,21 @@ class Pace:
         """A request was refused; all of the scope waits as long as the server said (0: it did not say)."""
         self.ready_at = max(self.ready_at, now + retry_after)
         if begun_at >= self._backed_off_at:
-            self._back_off(now, retry_after or self._pause)
+            self._back_off(now, retry_after or min(PAUSE * 2**self._fruitless, LONGEST_PAUSE))
 
     def _back_off(self, now: float, pause: float) -> None:
         """Once for all requests that were in flight."""
-        self._borne = self._measured(now)
-        self._counted_from, self._count = now, 0
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        if self._count or self._borne == inf:
+            self._borne = self._measured(now)
+            self._counted_from, self._count = now, 0
+        self._fruitless += 1
         self._backed_off_at = now
         self._grows_from = self.ready_at = max(self.ready_at, now + pause)
 
     def _measured(self, now: float) -> float:
-        rate, measured = self.rate(now), self._count / max(now - self._counted_from, 1.0)
-        if rate == inf:
-            return max(measured, FIRST_GUESS)
-        return max(min(measured, rate) if measured else rate / 2, SLOWEST)
+        measured = self._count / max(now - self._counted_from, 1.0)
+        rate = self.rate(now)
+        return max(measured, FIRST_GUESS) if rate == inf else max(min(measured, rate), SLOWEST)
 
     @property
     def _horizon(self) -> float:
@@ -110,9 +116,12 @@ class Room:
     twice as much with twice as many; what is saturated brings the same, later. Levels are powers of two.
     """
 
-    START = 2
+    START = 4
+    """Enough to see whether more bring more; few enough for a helpdesk that is down to hold up little."""
     ENOUGH = 0.9
+    """Share of the most answers a second seen, from which on fewer in flight are preferred."""
     FORGET = 10.0
+    """Seconds after which more in flight are tried again, though they brought no more."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -132,7 +141,7 @@ class Room:
         else:
             self._levels[number] = _Level(in_flight, seconds)
         self._levels[number].seen_at = now
-        if number == self._level and self._levels[number].seen >= in_flight:
+        if number == self._level and 2 * self._levels[number].seen >= in_flight:
             self._choose(now)
 
     def failed(self) -> None:
