@@ -158,8 +158,7 @@ class Turns:
     def _begin(self, request: Request, connection: _Connection, now: float) -> None:
         self.in_flight += 1
         connection.in_flight += 1
-        ready_at = max(connection.pace.ready_at, self._workspace.ready_at)
-        request.seconds_paced = max(0.0, ready_at - request.joined_at)
+        request.seconds_paced = max(pace.kept_waiting(request.joined_at) for pace in (connection.pace, self._workspace))
         request.in_flight = connection.in_flight
         request.begun_at = now
         connection.pace.begin(now)

@@ -23,6 +23,9 @@ FEWEST = 60
 SLACK = 0.1
 """Seconds by which a request may be late and the next one still be in time."""
 
+OWN_TIME = 0.02
+"""Seconds between two requests that may be our own: threads that wait for each other, on a busy machine."""
+
 
 class Pace:
     """How fast a scope may be asked: at any speed until it refuses, then close to what it bore.
@@ -34,6 +37,7 @@ class Pace:
     def __init__(self, now: float, ceiling: float = inf) -> None:
         self.ready_at = now
         """When the next request may begin."""
+        self._begun_at = -inf
         self._ceiling = ceiling
         self._borne = inf
         self._grows_from = now
@@ -54,6 +58,11 @@ class Pace:
     def begin(self, now: float) -> None:
         """A request begins."""
         self.ready_at = max(self.ready_at, now - SLACK) + 1 / self.rate(now)
+        self._begun_at = now
+
+    def kept_waiting(self, since: float) -> float:
+        """Seconds for which the pace, and nothing else, kept a request that begins now."""
+        return max(0.0, self.ready_at - since) if self.ready_at > self._begun_at else 0.0
 
     def answered(self, now: float) -> None:
         """A request was not refused."""
@@ -99,7 +108,7 @@ class _Level:
 
     @property
     def throughput(self) -> float:
-        return self.in_flight / max(self.seconds, 1e-6)
+        return self.in_flight / (self.seconds + OWN_TIME)
 
     def add(self, in_flight: int, seconds: float) -> None:
         """Averages that lean towards the newest; one straggler alone does not tip them."""
