@@ -1,9 +1,13 @@
-"""Records to Arrow tables, one row a record, every core column cast so that a load cannot fail on a type."""
+"""Records to Arrow tables, one row a record, every core column cast so that a load cannot fail on a type.
+
+A column is cast at once where all its values are as usual, else value by value.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -31,12 +35,17 @@ from transforms.values import (
     Misfit,
     Undecodable,
     Unholdable,
+    Unusual,
+    Value,
     are_holdable,
     as_id,
     canonical,
     cast,
+    cast_usual,
+    decode,
     decode_strictly,
     digest,
+    digest_of,
     mended,
     mended_names,
     mended_text,
@@ -49,14 +58,18 @@ Fields: TypeAlias = Mapping[str, msgspec.Raw]
 
 Row: TypeAlias = dict[str, Any]
 
+ColumnValues: TypeAlias = dict[str, Sequence[Any]]
+"""Column name to the values of all rows."""
+
 _TRACKED_COLUMNS = [name for name in TRACKED_FIELDS if name in TICKET_FIELDS]
+
+NULL = msgspec.Raw(b"null")
 
 _LAST = 10**12 - 1
 """The highest ordinal a version key has room for."""
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(msgspec.Struct, frozen=True):
     """A record as it was seen: its fields, when (the server's clock) and how many were seen before it.
 
     `is_baseline`: nothing was known of its connection before.
@@ -84,18 +97,11 @@ def shape(table: str, connection_id: str, observations: Iterable[Observation], *
     A field that the schema does not name, or whose value does not fit its column, is kept in `_extra`.
     """
     schema = RECORD_TABLES[table]
-    fits = _fits(schema.columns)
-    rows: list[Row] = []
-    versions = _Versions()
-    repaired = 0
-    for observation in observations:
-        shaped = _shaped_fields(observation.fields, fits)
-        repaired += shaped.is_repaired
-        row = _record_row(connection_id, observation, shaped, observed_via)
-        rows.append(row)
-        if schema is TICKETS:
-            versions.add(row, observation)
-    return Shaped(_arrow(rows, schema), versions.table() if schema is TICKETS else None, repaired)
+    seen = list(observations)
+    shaped = _shaped_fields([observation.fields for observation in seen], _fits(schema.columns))
+    columns = _record_columns(connection_id, seen, shaped, observed_via)
+    versions = _versions(columns, seen) if schema is TICKETS else None
+    return Shaped(_table(columns, schema), versions, len(shaped.repaired))
 
 
 def tombstones(table: str, stored: Sequence[Row], *, deleted_at: datetime, reason: str, observed_via: str) -> pa.Table:
@@ -140,19 +146,14 @@ def rejected_table(
 def connections_table(connections: Sequence[Fields], observed_at: datetime) -> pa.Table:
     """One row a connection. Only the columns of the schema are kept: the API sends credentials beside them."""
     fits = _fits(CONNECTIONS.columns)
-    rows = []
-    for connection in connections:
-        allowed = {name: connection[name] for name in fits if name in connection}
-        values = _shaped_fields(allowed, fits).values
-        rows.append(
-            values
-            | {
-                "_row_hash": _hash(list(values.values())),
-                "_observed_at": microseconds(observed_at),
-                "_schema_version": SCHEMA_VERSION,
-            }
-        )
-    return _arrow(rows, CONNECTIONS)
+    allowed = [{name: connection[name] for name in fits if name in connection} for connection in connections]
+    values = _shaped_fields(allowed, fits).values
+    bookkeeping = {
+        "_row_hash": _hashes(values.values()),
+        "_observed_at": _repeated(microseconds(observed_at), connections),
+        "_schema_version": _repeated(SCHEMA_VERSION, connections),
+    }
+    return _table(values | bookkeeping, CONNECTIONS)
 
 
 def sync_runs_table(rows: Iterable[Row]) -> pa.Table:
@@ -167,40 +168,95 @@ def note_sweeps_table(rows: Iterable[Row]) -> pa.Table:
 
 @dataclass
 class _ShapedFields:
-    """The columns of one record, what no column takes, and whether anything had to be mended."""
+    """The columns of records, what no column takes, by the number of its row, and the rows that had to be mended."""
 
-    values: Row
-    extra: Row
-    is_repaired: bool
+    values: ColumnValues = field(default_factory=dict)
+    extras: dict[int, Row] = field(default_factory=lambda: defaultdict(dict))
+    repaired: set[int] = field(default_factory=set)
+
+    def add(self, name: str, fit: Fit, jsons: Sequence[msgspec.Raw]) -> None:
+        try:
+            self.values[name] = cast_usual(jsons, fit)
+        except Unusual:
+            self.values[name] = [self._value(row, name, fit, json) for row, json in enumerate(jsons)]
+
+    def add_unknown(self, row: int, name: str, json: msgspec.Raw) -> None:
+        try:
+            self.extras[row][name] = decode_strictly(json)
+        except Unholdable:
+            self.repaired.add(row)
+            self.extras[row][name] = decode(json)
+
+    def mend_names(self) -> None:
+        for row, extra in self.extras.items():
+            if not are_holdable(extra):
+                self.repaired.add(row)
+                self.extras[row] = mended_names(extra)
+
+    def _value(self, row: int, name: str, fit: Fit, json: msgspec.Raw) -> Value:
+        try:
+            return cast(json, fit)
+        except Misfit:
+            self.add_unknown(row, name, json)
+            return None
+        except Unholdable:
+            self.repaired.add(row)
+            return self._mended(row, name, fit, json)
+
+    def _mended(self, row: int, name: str, fit: Fit, json: msgspec.Raw) -> Value:
+        """What can be held of one field, put where it belongs."""
+        try:
+            value = mended(json)
+            return None if value is None else fit(value)
+        except Undecodable:
+            self.extras[row][name] = text_of(json)
+        except Misfit:
+            self.extras[row][name] = value
+        return None
 
 
-class _Versions:
+def _shaped_fields(records: Sequence[Fields], fits: Mapping[str, Fit]) -> _ShapedFields:
+    shaped = _ShapedFields()
+    names = set().union(*records)
+    for name, fit in fits.items():
+        if name in names:
+            shaped.add(name, fit, [fields.get(name, NULL) for fields in records])
+        else:
+            shaped.values[name] = _repeated(None, records)
+    unknown = names.difference(fits)
+    for row, fields in enumerate(records if unknown else ()):
+        for name in unknown.intersection(fields):
+            shaped.add_unknown(row, name, fields[name])
+    shaped.mend_names()
+    return shaped
+
+
+def _versions(tickets: ColumnValues, seen: Sequence[Observation]) -> pa.Table:
     """The states of the tickets of one batch; of the same state seen twice, the earlier sight."""
+    own = list(map(_own_state, tickets["raw"]))
+    state = {name: tickets[name] for name in _TRACKED_COLUMNS} | {
+        "raw_status": [status for status, _ in own],
+        "raw_state": [state for _, state in own],
+    }
+    hashes = _hashes(state.values())
+    first: dict[tuple[str, str], int] = {}
+    for row, key in enumerate(zip(tickets["id"], hashes, strict=True)):
+        if _sight(seen[row]) < _sight(seen[first.setdefault(key, row)]):
+            first[key] = row
+    columns = state | {
+        "connection_id": tickets["connection_id"],
+        "id": tickets["id"],
+        "state_hash": hashes,
+        "is_baseline": [observation.is_baseline for observation in seen],
+        "observed_at": tickets["_observed_at"],
+        "observed_via": tickets["_observed_via"],
+        "_schema_version": tickets["_schema_version"],
+    }
+    return _table(columns, TICKET_VERSIONS).take(pa.array(first.values(), pa.int64()))
 
-    def __init__(self) -> None:
-        self._first: dict[tuple[str, str], tuple[datetime, int, Row]] = {}
 
-    def add(self, row: Row, observation: Observation) -> None:
-        state = {name: row[name] for name in _TRACKED_COLUMNS} | _own_state(row["raw"])
-        state_hash = _hash(list(state.values()))
-        key = (row["id"], state_hash)
-        sight = (observation.observed_at, observation.ordinal)
-        if key in self._first and self._first[key][:2] <= sight:
-            return
-        version = {
-            "connection_id": row["connection_id"],
-            "id": row["id"],
-            "state_hash": state_hash,
-            **state,
-            "is_baseline": observation.is_baseline,
-            "observed_at": row["_observed_at"],
-            "observed_via": row["_observed_via"],
-            "_schema_version": SCHEMA_VERSION,
-        }
-        self._first[key] = (*sight, version)
-
-    def table(self) -> pa.Table:
-        return _arrow([version for _, _, version in self._first.values()], TICKET_VERSIONS)
+def _sight(observation: Observation) -> tuple[datetime, int]:
+    return observation.observed_at, observation.ordinal
 
 
 class _OwnState(msgspec.Struct):
@@ -211,13 +267,13 @@ class _OwnState(msgspec.Struct):
 _OWN_STATE = msgspec.json.Decoder(_OwnState)
 
 
-def _own_state(raw: str | None) -> Row:
+def _own_state(raw: str | None) -> tuple[str | None, str | None]:
     """The status and state that a helpdesk's own object has at its top, as text where they are scalars."""
     try:
         own = _OWN_STATE.decode(raw or "null")
     except msgspec.ValidationError:
-        own = _OwnState()
-    return {"raw_status": _scalar(own.status), "raw_state": _scalar(own.state)}
+        return None, None
+    return _scalar(own.status), _scalar(own.state)
 
 
 def _scalar(value: Any) -> str | None:
@@ -232,21 +288,30 @@ def _fits(columns: Columns) -> dict[str, Fit]:
     return {name: as_id if name == "id" or name.endswith("_id") else FITS[kind] for name, kind in own.items()}
 
 
-def _record_row(connection_id: str, observation: Observation, shaped: _ShapedFields, observed_via: str) -> Row:
-    values, extra = shaped.values, shaped.extra
-    observed = microseconds(observation.observed_at)
+def _record_columns(
+    connection_id: str, seen: Sequence[Observation], shaped: _ShapedFields, observed_via: str
+) -> ColumnValues:
+    extras = [shaped.extras.get(row) for row in range(len(seen))]
+    moments = {at: microseconds(at) for at in {observation.observed_at for observation in seen}}
+    observed = [moments[observation.observed_at] for observation in seen]
+    ordinals = [observation.ordinal for observation in seen]
+    never = _repeated(None, seen)
     return {
-        "connection_id": connection_id,
-        **values,
-        "_extra": canonical(extra) if extra else None,
-        "_row_hash": _hash([*values.values(), extra or None, None]),
-        "_version_key": _version_key(values["updated_at"], observed, observation.ordinal),
+        "connection_id": _repeated(connection_id, seen),
+        **shaped.values,
+        "_extra": [canonical(extra) if extra else None for extra in extras],
+        "_row_hash": _hashes([*shaped.values.values(), extras, never]),
+        "_version_key": list(map(_version_key, shaped.values["updated_at"], observed, ordinals)),
         "_observed_at": observed,
-        "_observed_via": observed_via,
-        "_deleted_at": None,
-        "_deletion_reason": None,
-        "_schema_version": SCHEMA_VERSION,
+        "_observed_via": _repeated(observed_via, seen),
+        "_deleted_at": never,
+        "_deletion_reason": never,
+        "_schema_version": _repeated(SCHEMA_VERSION, seen),
     }
+
+
+def _repeated(value: Any, rows: Sequence[Any]) -> list[Any]:
+    return [value] * len(rows)
 
 
 def _restated(
@@ -268,7 +333,7 @@ def _restated(
             kept
             | deletion
             | {
-                "_row_hash": _hash([kept["_row_hash"], event, observed]),
+                "_row_hash": digest_of([kept["_row_hash"], event, observed]),
                 "_version_key": _version_key(kept["updated_at"], observed, ordinal),
                 "_observed_at": observed,
                 "_observed_via": observed_via,
@@ -280,45 +345,6 @@ def _restated(
 
 def _as_shaped(value: Any) -> Any:
     return microseconds(value) if isinstance(value, datetime) else value
-
-
-def _shaped_fields(fields: Fields, fits: Mapping[str, Fit]) -> _ShapedFields:
-    values: Row = dict.fromkeys(fits)
-    extra: Row = {}
-    is_repaired = False
-    for name, json in fields.items():
-        fit = fits.get(name)
-        try:
-            if fit is None:
-                extra[name] = decode_strictly(json)
-                continue
-            try:
-                values[name] = cast(json, fit)
-            except Misfit:
-                extra[name] = decode_strictly(json)
-        except Unholdable:
-            is_repaired = True
-            _mend(name, json, fit, values, extra)
-    if not are_holdable(extra):
-        is_repaired = True
-        extra = mended_names(extra)
-    return _ShapedFields(values, extra, is_repaired)
-
-
-def _mend(name: str, json: msgspec.Raw, fit: Fit | None, values: Row, extra: Row) -> None:
-    """Put what can be held of one field where it belongs."""
-    try:
-        value = mended(json)
-    except Undecodable:
-        extra[name] = text_of(json)
-        return
-    if fit is None:
-        extra[name] = value
-        return
-    try:
-        values[name] = None if value is None else fit(value)
-    except Misfit:
-        extra[name] = value
 
 
 def _own_table(rows: Iterable[Row], schema: TableSchema) -> pa.Table:
@@ -333,21 +359,27 @@ def _own_table(rows: Iterable[Row], schema: TableSchema) -> pa.Table:
     )
 
 
-def _hash(values: list[Any]) -> str:
-    return digest(msgspec.json.encode(values, order="deterministic"))
+def _hashes(columns: Iterable[Sequence[Any]]) -> list[str]:
+    """A hash for each row."""
+    return list(map(digest_of, zip(*columns, strict=True)))
 
 
 def _version_key(updated: int | None, observed: int, ordinal: int) -> str:
     """Sorts the states of one record: by when it was updated, then by when and in which order it was seen."""
-    return f"{_sortable(updated)}/{_sortable(observed)}/{ordinal:012d}"
+    return f"{_sortable(updated)}/{_sortable(observed)}/{str(ordinal).zfill(12)}"
 
 
 def _sortable(micros: int | None) -> str:
     """A time as text that sorts like the time, a missing one first."""
-    return "" if micros is None else f"{micros + 10**17:020d}"
+    return "" if micros is None else str(micros + 10**17).zfill(20)
 
 
 def _arrow(rows: list[Row], schema: TableSchema) -> pa.Table:
+    return _table({name: [row[name] for row in rows] for name in schema.columns}, schema)
+
+
+def _table(columns: ColumnValues, schema: TableSchema) -> pa.Table:
     arrow = schema.arrow()
-    columns = [pa.array([row[field.name] for row in rows], type=field.type) for field in arrow]
-    return pa.Table.from_arrays(columns, schema=arrow)
+    return pa.Table.from_arrays(
+        [pa.array(columns[name], kind) for name, kind in zip(arrow.names, arrow.types, strict=True)], schema=arrow
+    )

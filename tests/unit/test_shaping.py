@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -21,6 +22,7 @@ from transforms.schemas import (
     TICKET_VERSIONS,
     TICKETS,
     TRACKED_FIELDS,
+    Kind,
 )
 from transforms.shaping import (
     Observation,
@@ -32,7 +34,7 @@ from transforms.shaping import (
     sync_runs_table,
     tombstones,
 )
-from transforms.values import MAX_DEPTH, Misfit, microseconds, parse_time
+from transforms.values import FITS, MAX_DEPTH, Fit, Misfit, Unusual, as_id, cast, cast_usual, microseconds, parse_time
 
 SEEN = datetime(2026, 5, 29, 12, tzinfo=UTC)
 
@@ -194,6 +196,62 @@ def test_version_keys_sort_by_updated_at_then_by_order_of_sight(states: list[tup
     assert [row["updated_at"] for row in by_key] == [row["updated_at"] for row in by_time]
 
 
+KEPT = {
+    "id": "t1",
+    "created_at": "2026-05-01T10:00:00.250Z",
+    "updated_at": "2026-05-02T10:00:00+02:00",
+    "subject": 'Brake "squeals" 😀',
+    "status": "ACTIVE",
+    "customer_id": "c1",
+    "tags": ["b", "a"],
+    "raw": {"status": "open", "z": {"b": 1.5, "a": [None, True, 2**70]}, "html": "<p>é</p>\n"},
+}
+ODD = {
+    "id": 17,
+    "updated_at": "soon",
+    "due_at": 1_777_629_600_250,
+    "subject": "a\0b",
+    "brand_new": {"z": 1, "a": "\ud800"},
+    "is_active": " Yes ",
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "record", "row_hash", "state_hash"),
+    [
+        ("tickets", {"id": "x"}, "c4ac8b1ed380bef2e8f1145882583382", "031752c8db2e4f7ad666394745c00a2c"),
+        ("tickets", KEPT, "ccf964844c1821427dc30809b01217d9", "b13aee2eb2cfb8d2a3868bd4faa63a7c"),
+        ("tickets", ODD, "6a3f39f17f4f6e8d4c9ca9f8b846bf19", "280b485a504ca543d66e12e440a338ad"),
+        ("notes", KEPT, "55d9327ede521198f94aefc9c9351840", None),
+        ("customers", KEPT, "d7a4062f079db3c673364ee6f62fd685", None),
+        ("categories", ODD, "9a8e0be398505db020d722fdaf29e87f", None),
+    ],
+)
+def test_hashes_are_those_that_warehouses_hold(
+    table: str, record: dict[str, Any], row_hash: str, state_hash: str | None
+) -> None:
+    result = shape(table, "c1", [Observation(raw(record), SEEN, 7)], observed_via="poll")
+    assert result.records.column("_row_hash").to_pylist() == [row_hash]
+    if result.versions is not None:
+        assert result.versions.column("state_hash").to_pylist() == [state_hash]
+
+
+def test_version_keys_json_and_other_hashes_are_those_that_warehouses_hold() -> None:
+    [row] = shape("tickets", "c1", [Observation(raw(KEPT), SEEN, 7)], observed_via="poll").records.to_pylist()
+    assert row["_version_key"] == "00101777708800000000/00101780056000000000/000000000007"
+    assert row["raw"] == '{"html":"<p>é</p>\\n","status":"open","z":{"a":[null,true,1180591620717411303424],"b":1.5}}'
+    [odd] = shaped("categories", ODD)
+    assert odd["_version_key"] == "/00101780056000000000/000000000000"
+    assert odd["_extra"] == ('{"brand_new":{"a":"�","z":1},"due_at":1777629600250,"subject":"a␀b","updated_at":"soon"}')
+    [gone] = tombstones("tickets", [row], deleted_at=SEEN, reason="absent", observed_via="poll").to_pylist()
+    assert gone["_row_hash"] == "5a67097c4a2bfbe8118982b5a4f9d849"
+    connection = raw({"id": "c1", "integration_type": "zendesk", "support": {"b": 1, "a": 2}})
+    [stored] = connections_table([connection], SEEN).to_pylist()
+    assert stored["_row_hash"] == "4f8311052c12eca6f5de6434ba19bcab"
+    [rejected] = rejected_table("c1", "notes", [("{}", "no id", SEEN)], observed_via="poll").to_pylist()
+    assert rejected["record_hash"] == "2afb9b83f9314e5d029766197f539792"
+
+
 def test_a_connection_is_stored_without_anything_that_authorises() -> None:
     secrets = {"auth": {"access_token": "s3cret"}, "auth_aws_arn": "s3cret", "new": "s3cret"}
     connection = raw({"id": "c1", "integration_type": "zendesk", **secrets})
@@ -326,6 +384,56 @@ def test_what_is_no_truth_is_kept_beside(sent: bytes) -> None:
     row, _ = one("categories", is_active=sent)
     assert row["is_active"] is None
     assert "is_active" in json.loads(row["_extra"])
+
+
+times = (
+    st.datetimes().map(datetime.isoformat)
+    | st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='milliseconds')}Z")
+    | st.from_regex(r"\A[012]\d{3}-[01]\d-[0-3]\d[T ]\d\d:\d\d:\d\d(\.\d{3,9})?(Z|\+0\d:?00)?\n?\Z")
+    | st.sampled_from(["0000-01-01T00:00:00Z", "2026-02-29T00:00:00Z", "2016-12-31T23:59:60Z"])
+)
+long_ids = st.builds(str.__mul__, st.sampled_from("xż😀"), st.sampled_from([249, 250, 251, 333, 334, 500, 501, 1000]))
+usual_values: dict[Fit, st.SearchStrategy[Any]] = {
+    FITS[Kind.TEXT]: st.text(),
+    as_id: st.text() | long_ids,
+    FITS[Kind.TIMESTAMP]: times,
+    FITS[Kind.JSON]: json_values | st.dictionaries(st.text(), st.text()),
+    FITS[Kind.BOOLEAN]: st.booleans(),
+}
+
+
+def sent(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+unusual = json_values.map(sent) | st.sampled_from(
+    [b'"\xff"', b"NaN", b"1e999", b'"\\u0000"', b'"\\\\u0000"', nested(MAX_DEPTH), nested(MAX_DEPTH + 1), nested(2000)]
+)
+
+
+@given(st.data(), st.sampled_from(list(usual_values)))
+def test_a_column_that_is_cast_at_once_holds_what_each_value_is_cast_to(data: st.DataObject, fit: Fit) -> None:
+    usual = (st.none() | usual_values[fit]).map(sent)
+    column = data.draw(st.lists(usual, max_size=4)) + data.draw(st.lists(usual | unusual, max_size=1))
+    with suppress(Unusual):
+        assert cast_usual(column, fit) == [cast(json, fit) for json in column]
+
+
+@pytest.mark.parametrize(
+    "time", ["0000-01-01T00:00:00Z", "2026-05-01T10:00:00", "2026-05-01T10:00Z\n", "1700010112345Z"]
+)
+def test_times_in_other_forms_are_looked_at_one_by_one(time: str) -> None:
+    with pytest.raises(Unusual):
+        cast_usual([sent(time)], FITS[Kind.TIMESTAMP])
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(Kind.TEXT, "Guten Tag"), (Kind.TIMESTAMP, "2026-05-01T10:00:00.250Z"), (Kind.JSON, {"b": [1, "😀"], "a": {}})],
+)
+def test_what_the_api_usually_sends_is_cast_at_once(kind: Kind, value: object) -> None:
+    column = [sent(value), b"null"]
+    assert cast_usual(column, FITS[kind]) == [cast(sent(value), FITS[kind]), None]
 
 
 def versions(*tickets: dict[str, Any]) -> list[dict[str, Any]]:
