@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -10,8 +11,21 @@ from typing import TypeAlias
 import msgspec
 
 from transforms.scanning import elements, members, refuse_malformed
-from transforms.shaping import Fields
-from transforms.values import Misfit, NotJson, canonical, decode, digest, identity, mended_names, parse_time
+from transforms.shaping import NULL, Fields
+from transforms.values import (
+    Misfit,
+    NotJson,
+    Unusual,
+    as_id,
+    as_text,
+    canonical,
+    cast_usual,
+    decode,
+    digest,
+    identity,
+    mended_names,
+    parse_time,
+)
 
 _RECORD = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _RECORDS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
@@ -66,7 +80,7 @@ class NotAPage(ValueError):
 def parse_records(body: bytes) -> list[Listed]:
     """The records of a list answer. Raises `NotAPage`, which names what came instead."""
     try:
-        return [_listed(fields) for fields in _RECORDS.decode(body)]
+        return _listed_page(_RECORDS.decode(body))
     except _REFUSALS:
         pass
     try:
@@ -109,6 +123,23 @@ def _name(text: bytes) -> str:
         return str(json.loads(text.decode(errors="surrogateescape"), strict=False))
     except ValueError as error:
         raise NotJson("expected a name") from error
+
+
+def _listed_page(page: Sequence[Fields]) -> list[Listed]:
+    try:
+        return _usual_page(page)
+    except (KeyError, Unusual, Misfit):
+        return [_listed(fields) for fields in page]
+
+
+def _usual_page(page: Sequence[Fields]) -> list[Listed]:
+    """What `_listed` makes of each record of a page, if all have ids and times as usual."""
+    ids = cast_usual([fields["id"] for fields in page], as_id)
+    told = [id for id in ids if isinstance(id, str) and id.strip()]
+    if len(told) < len(page):
+        raise Unusual
+    times = cast_usual([fields.get("updated_at", NULL) for fields in page], as_text)
+    return [Record(id, parse_time(time), fields) for id, time, fields in zip(told, times, page, strict=True)]
 
 
 def _listed(fields: Fields) -> Listed:

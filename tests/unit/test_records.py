@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.unified_api import records
 from pipelines.unified_api.records import Listed, NotAPage, Record, Rejected, parse_record, parse_records
-from transforms.schemas import RECORD_TABLES
+from transforms import shaping
+from transforms.schemas import RECORD_TABLES, Kind
 from transforms.shaping import Observation, Shaped, shape
+from transforms.values import Unusual
 
 SEEN = datetime(2026, 5, 29, 12, tzinfo=UTC)
 DEEP = b"[" * 2000 + b"]" * 2000
@@ -62,6 +65,27 @@ def as_object(items: list[tuple[bytes, bytes]]) -> bytes:
 def record_bodies(table: str) -> st.SearchStrategy[bytes]:
     known = st.sampled_from(list(RECORD_TABLES[table].columns)).map(lambda name: json.dumps(name).encode())
     return st.lists(st.tuples(known | texts.map(str.encode), json_texts), max_size=5).map(as_object)
+
+
+def usual_bodies(table: str) -> st.SearchStrategy[bytes]:
+    """Records as the API sends them, but perhaps for one field."""
+    times = st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='milliseconds')}Z")
+    values = {
+        Kind.TEXT: st.text(st.characters(exclude_categories=["Cs"])),
+        Kind.TIMESTAMP: times,
+        Kind.JSON: st.dictionaries(st.text(st.characters(codec="ascii")), st.integers() | st.none()),
+        Kind.BOOLEAN: st.booleans(),
+    }
+    columns = [(name, kind) for name, kind in RECORD_TABLES[table].columns.items() if kind in values]
+    usual = st.fixed_dictionaries(
+        {"id": values[Kind.TEXT]}, optional={name: values[kind] for name, kind in columns if name != "id"}
+    )
+    fields = usual.map(
+        lambda record: [(json.dumps(name).encode(), json.dumps(record[name]).encode()) for name in record]
+    )
+    known = st.sampled_from([name for name, _ in columns]).map(lambda name: json.dumps(name).encode())
+    odd = st.lists(st.tuples(known | texts.map(str.encode), json_texts), max_size=1)
+    return st.builds(lambda usual, odd: as_object([*usual, *odd]), fields, odd)
 
 
 def read(*records: bytes) -> list[Listed]:
@@ -114,6 +138,24 @@ def test_any_json_in_any_field_of_any_table_becomes_a_row_that_loads(data: st.Da
     with duckdb.connect() as connection:
         connection.register("shaped", rows)
         assert len(connection.execute(f"select * replace ({casts}) from shaped").fetchall()) == len(records)
+
+
+@given(st.data(), st.sampled_from(list(RECORD_TABLES)))
+def test_many_records_are_read_and_shaped_as_each_would_be_alone(data: st.DataObject, table: str) -> None:
+    bodies = data.draw(st.lists(usual_bodies(table) | record_bodies(table), max_size=4))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "cast_usual", each_is_unusual)
+        patch.setattr(shaping, "cast_usual", each_is_unusual)
+        one_by_one = read(*bodies)
+        expected = shaped(table, only_records(one_by_one))
+    assert read(*bodies) == one_by_one
+    result = shaped(table, only_records(one_by_one))
+    assert result.records.equals(expected.records)
+    assert (result.versions, result.repaired) == (expected.versions, expected.repaired)
+
+
+def each_is_unusual(*column: object) -> NoReturn:
+    raise Unusual
 
 
 @given(st.lists(json_texts, max_size=4))
