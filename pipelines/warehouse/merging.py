@@ -30,16 +30,16 @@ class Merging:
         self._hints: dict[str, TResourceHints] = {}
 
     def hints(self, schema: TableSchema) -> TResourceHints:
-        """dlt's hints for one raw table, whose filter names the stored table in full.
+        """dlt's hints for one raw table, whose conditions name the stored and the staged table in full.
 
-        dlt stores the filter with the schema, so it has to be set again on every run.
+        dlt stores the conditions with the schema, so they have to be set again on every run.
         """
         if schema.name not in self._hints:
             self._hints[schema.name] = make_hints(
                 table_name=schema.name,
                 primary_key=list(schema.key),
                 columns=_column_hints(schema),
-                write_disposition=_merge(schema, self._client.make_qualified_table_name(schema.name)),
+                write_disposition=_merge(schema, *self._client.get_qualified_table_names(schema.name)),
             )
         return self._hints[schema.name]
 
@@ -69,27 +69,39 @@ def _column_hints(schema: TableSchema) -> TTableSchemaColumns:
     return hints
 
 
-def _merge(schema: TableSchema, stored_table: str) -> TDeleteInsertStrategyDict:
+def _merge(schema: TableSchema, stored: str, staged: str) -> TDeleteInsertStrategyDict:
+    """First what is replaced is deleted, then all whose key is not stored (any more) is inserted."""
     disposition: TDeleteInsertStrategyDict = {"disposition": "merge", "strategy": "delete-insert"}
     if schema.name in _WRITTEN_ONCE:
-        disposition["source_filter"] = _not_stored(schema, stored_table, ())
-    elif "_deleted_at" in schema.columns:
-        unchanged = "stored_row_hash = _row_hash"
-        # What a list shows is there, however old: only among living rows does the newer one stay.
-        newer = (
-            "(stored_updated_at > updated_at and stored_deleted_at is null "
-            f"and stored_observed_at > _observed_at - {_LONGEST_LAG})"
-        )
-        compared = ("_row_hash", "updated_at", "_deleted_at", "_observed_at")
-        disposition["source_filter"] = _not_stored(schema, stored_table, compared, f"({unchanged} or {newer})")
+        disposition["destination_scope"] = "1 = 0"
     elif "_row_hash" in schema.columns:
-        disposition["source_filter"] = _not_stored(schema, stored_table, ("_row_hash",), "stored_row_hash = _row_hash")
+        disposition["destination_scope"] = _replaced(schema, stored, staged)
+    else:
+        return disposition
+    disposition["source_filter"] = _not_stored(schema, stored)
     return disposition
 
 
-def _not_stored(schema: TableSchema, stored_table: str, compared: tuple[str, ...], where: str = "true") -> str:
+def _replaced(schema: TableSchema, stored: str, staged: str) -> str:
+    """A condition on the stored row. It stands alone, and looks at staged keys only: were it correlated with the row,
+    DuckDB would go through all that is stored, with ten times the time and the memory."""
+    stays = "stored._row_hash = staged._row_hash"
+    if "_deleted_at" in schema.columns:
+        # What a list shows is there, however old: only among living rows does the newer one stay.
+        stays += (
+            " or (stored.updated_at > staged.updated_at and stored._deleted_at is null"
+            f" and stored._observed_at > staged._observed_at - {_LONGEST_LAG})"
+        )
+    same_key = " and ".join(f"stored.{name} = staged.{name}" for name in schema.key)
+    keys = ", ".join(f"staged.{name}" for name in schema.key)
+    return (
+        f"({', '.join(schema.key)}) in (select {keys} from {staged} as staged "
+        f"inner join {stored} as stored on {same_key} where ({stays}) is not true)"
+    )
+
+
+def _not_stored(schema: TableSchema, stored: str) -> str:
     """A condition on the staged row, whose columns stand bare because the stored ones are renamed."""
-    renamed = {name: f"stored_{name.strip('_')}" for name in (*schema.key, *compared)}
-    columns = ", ".join(f"{name} as {alias}" for name, alias in renamed.items())
-    same_key = " and ".join(f"{renamed[name]} = {name}" for name in schema.key)
-    return f"not exists (select 1 from (select {columns} from {stored_table}) as stored where {same_key} and {where})"
+    columns = ", ".join(f"{name} as stored_{name}" for name in schema.key)
+    same_key = " and ".join(f"stored_{name} = {name}" for name in schema.key)
+    return f"not exists (select 1 from (select {columns} from {stored}) as stored where {same_key})"
