@@ -33,6 +33,8 @@ PIPELINE = "unified_ticketing"
 
 _DLT_OPTIONS = {
     "normalize.parquet_normalizer.add_dlt_load_id": True,
+    "normalize.data_writer.quoting": "quote_all",
+    "normalize.data_writer.disable_compression": True,
     "load.delete_completed_jobs": True,
     "load.truncate_staging_dataset": True,
     "runtime.dlthub_telemetry": False,

@@ -22,6 +22,7 @@ from psycopg2.extensions import make_dsn  # type: ignore[import-untyped]
 from pipelines.errors import FixConfiguration, LoadFailed, TicketingError, TryAgainLater, WarehouseBusy
 from pipelines.settings import LIBPQ_VARIABLES, PostgresWarehouse
 from pipelines.warehouse.destinations.destination import HOW_TO_WAIT, Destination, causes
+from pipelines.warehouse.destinations.postgres_copy import PostgresByCopy
 from transforms.schemas import DATASET, NOTES, RAW_TABLES
 
 POLL_SECONDS = 0.2
@@ -185,9 +186,11 @@ class PostgresServer(Destination):
             raise
 
     def for_dlt(self) -> DltDestination[Any, Any]:
-        # Other formats lose something: csv turns empty text into null, parquet makes columns of another type.
-        return dlt.destinations.postgres(
-            self._credentials(), supported_loader_file_formats=["insert_values"], loader_file_format_selector=None
+        # Parquet would make columns of another type.
+        return PostgresByCopy(
+            self._credentials(),
+            supported_loader_file_formats=["insert_values", "csv"],
+            loader_file_format_selector=None,
         )
 
     def environment_for_dbt(self) -> dict[str, str]:
