@@ -139,7 +139,8 @@ def finish_pending(pipeline: dlt.Pipeline, warehouse: WarehouseSettings) -> Pend
         pipeline.drop()
         return PendingLoad(Pending.DISCARDED)
     try:
-        _normalize_and_load(pipeline)
+        with destination_of(warehouse).held_open():
+            _normalize_and_load(pipeline)
     except LoadFailed as error:
         destination_of(warehouse).prove_writable(time.monotonic())
         return PendingLoad(Pending.QUARANTINED, set_aside(pipeline, warehouse, str(error)))
@@ -165,7 +166,8 @@ def load(pipeline: dlt.Pipeline, source: DltSource, warehouse: WarehouseSettings
         raise named from error
     destination_of(warehouse).prove_exclusive()
     try:
-        _normalize_and_load(pipeline)
+        with destination_of(warehouse).held_open():
+            _normalize_and_load(pipeline)
     except LoadFailed as error:
         if error.is_final:
             raise

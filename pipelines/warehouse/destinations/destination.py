@@ -41,6 +41,9 @@ class Destination(Protocol):
     def for_dlt(self) -> DltDestination[Any, Any]:
         """The destination for a dlt pipeline."""
 
+    def held_open(self) -> AbstractContextManager[None]:
+        """Keep what is costly to open from being closed between dlt's own connections."""
+
     def environment_for_dbt(self) -> dict[str, str]:
         """The variables that the dbt target reads."""
 

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from typing import Any
 
 import dlt
 import duckdb
 from dlt.common.destination import Destination as DltDestination
+from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
 from pipelines.errors import FixConfiguration, WarehouseBusy
 from pipelines.settings import DuckdbWarehouse
 from pipelines.warehouse.destinations.destination import Destination
 
 POLL_SECONDS = 0.2
+
+_OPTIONS = {
+    "memory_limit": "200MB",
+    "checkpoint_threshold": "1GB",
+}
+"""Of every connection of dlt: a load needs no more memory, however much is stored, and is no slower; and it goes into
+the file as a whole where it is `held_open`, without what was staged on the way."""
 
 
 class DuckdbFile(Destination):
@@ -61,7 +70,15 @@ class DuckdbFile(Destination):
         return nullcontext()
 
     def for_dlt(self) -> DltDestination[Any, Any]:
-        return dlt.destinations.duckdb(str(self._path))
+        return dlt.destinations.duckdb(DuckDbCredentials(str(self._path), global_config=_OPTIONS))
+
+    @contextmanager
+    def held_open(self) -> Iterator[None]:
+        with ExitStack() as held:
+            # If it cannot be opened, the load itself says so.
+            with suppress(duckdb.Error):
+                held.enter_context(closing(duckdb.connect(str(self._path))))
+            yield
 
     def environment_for_dbt(self) -> dict[str, str]:
         return {"TICKETING_DUCKDB_PATH": str(self._path.absolute())}

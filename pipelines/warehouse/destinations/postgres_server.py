@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +192,10 @@ class PostgresServer(Destination):
             supported_loader_file_formats=["insert_values", "csv"],
             loader_file_format_selector=None,
         )
+
+    def held_open(self) -> AbstractContextManager[None]:
+        """A server stays open."""
+        return nullcontext()
 
     def environment_for_dbt(self) -> dict[str, str]:
         options = self._warehouse.options.items()
