@@ -12,7 +12,7 @@ endif
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 PYTHON := $(shell command -v python3 || command -v python3.13 || command -v python3.12 || command -v python3.11)
 
-.PHONY: demo test test-all soak lint setup clean
+.PHONY: demo test test-all soak benchmarks lint setup clean
 
 demo: setup
 	@$(UV) run --frozen ticketing demo
@@ -32,6 +32,11 @@ SOAK_SEED ?= $(shell date +%s)
 soak: setup
 	HYPOTHESIS_PROFILE=soak TICKETING_TEST_WORLDS=$(SOAK_WORLDS) TICKETING_TEST_SEED=$(SOAK_SEED) \
 	$(UV) run --frozen pytest -n 2 -m "" tests/flow/test_nothing_is_lost.py tests/unit tests/sandbox/test_lists.py
+
+# How quick, lean and fair it is, beside its peers; hours in all. One of them: make benchmarks SCENARIOS=latency
+SCENARIOS ?= all
+benchmarks: setup
+	$(UV) run --frozen python -m tests.benchmarks $(SCENARIOS) --keep
 
 lint: setup
 	$(UV) run --frozen ruff check .

@@ -1,0 +1,60 @@
+"""What a scenario found: a table to read and paste, and the same as JSON."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+
+@dataclass
+class Report:
+    """A table; `headings` name its columns, `notes` stand below it."""
+
+    scenario: str
+    what: str
+    headings: tuple[str, ...]
+    rows: list[tuple[object, ...]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """In Markdown, with when and where it was measured."""
+        lines = [self.headings, tuple("---" for _ in self.headings), *self.rows]
+        table = ["| " + " | ".join(_cell(value) for value in line) + " |" for line in lines]
+        return "\n".join([f"### {self.scenario}: {self.what}", "", *table, "", *self.notes, _where(), ""])
+
+    def write(self, folder: Path) -> None:
+        """Into `SCENARIO.md` and `SCENARIO.json`."""
+        folder.mkdir(exist_ok=True)
+        (folder / f"{self.scenario}.md").write_text(self.text())
+        facts = {
+            "scenario": self.scenario,
+            "what": self.what,
+            "rows": [dict(zip(self.headings, row, strict=True)) for row in self.rows],
+            "notes": self.notes,
+            "measured": _where(),
+        }
+        (folder / f"{self.scenario}.json").write_bytes(msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case float():
+            return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
+        case int():
+            return f"{value:,}"
+    return str(value).replace("\n", " ").replace("|", "/")
+
+
+def _where() -> str:
+    load = os.getloadavg()[0]
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}; load average at the end {load:.1f}"
+    )
