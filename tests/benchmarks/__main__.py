@@ -18,12 +18,15 @@ RESULTS = Path(__file__).parent / "results"
 @click.option("--scale", type=float, default=1.0, help="A share of the work, to try a scenario out.")
 @click.option("--keep", is_flag=True, help=f"Write table and JSON into {RESULTS.name}/, beside this command.")
 def main(names: tuple[str, ...], repeat: int, scale: float, keep: bool) -> None:
-    """Run scenarios, one after the other."""
+    """Run scenarios, one after the other. Ends with 1 if a contestant failed or left records out."""
+    has_failed = False
     for name in SCENARIOS if "all" in names else names:
         report = SCENARIOS[name](Work().scaled(scale), repeat)
+        has_failed = has_failed or report.has_failed
         click.echo(report.text())
         if keep:
             report.write(RESULTS)
+    raise SystemExit(int(has_failed))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Work:
     def records(self) -> int:
         return sum(self.counts().values())
 
-    def pages(self, page_size: int = 100) -> int:
+    def pages(self, page_size: int) -> int:
         """The fewest pages that hold it all."""
         return sum(-(-count // page_size) for count in self.counts().values())
 

@@ -13,19 +13,29 @@ import msgspec
 
 @dataclass
 class Report:
-    """A table; `headings` name its columns, `notes` stand below it."""
+    """A table; `headings` name its columns, of which the last tells why a run does not count. `notes` stand below it,
+    and an `appendix` as plain text."""
 
     scenario: str
     what: str
     headings: tuple[str, ...]
     rows: list[tuple[object, ...]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    appendix: str = ""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether any run does not count."""
+        return any(row[-1] is not None for row in self.rows)
 
     def text(self) -> str:
         """In Markdown, with when and where it was measured."""
         lines = [self.headings, tuple("---" for _ in self.headings), *self.rows]
         table = ["| " + " | ".join(_cell(value) for value in line) + " |" for line in lines]
-        return "\n".join([f"### {self.scenario}: {self.what}", "", *table, "", *self.notes, _where(), ""])
+        appendix = ["```text", self.appendix, "```", ""] if self.appendix else []
+        return "\n".join(
+            [f"### {self.scenario}: {self.what}", "", *table, "", *self.notes, "", _where(), "", *appendix]
+        )
 
     def write(self, folder: Path) -> None:
         """Into `SCENARIO.md` and `SCENARIO.json`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -24,7 +24,6 @@ class Contestant:
     program: tuple[str, ...]
     tables: Mapping[str, str]
     key: str = "id"
-    settings: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self, stand_in: StandIn, folder: Path) -> dict[str, str]:
         """What it is told: where to read, and into which file of this folder."""
@@ -37,7 +36,6 @@ class Contestant:
             "DESTINATION__DUCKDB__CREDENTIALS": str(warehouse_in(folder)),
             "RUNTIME__DLTHUB_TELEMETRY": "false",
             "DLT_DATA_DIR": str(folder / "dlt"),
-            **self.settings,
         }
 
 
@@ -57,7 +55,7 @@ def _tables(schema: str) -> dict[str, str]:
 
 OURS = Contestant(
     "ticketing sync",
-    (str(Path(sys.executable).with_name("ticketing")), "sync", "--json"),
+    (sys.executable, str(Path(sys.executable).with_name("ticketing")), "sync", "--json"),
     _tables("raw_unified"),
     "(connection_id, id)",
 )

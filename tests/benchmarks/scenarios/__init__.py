@@ -1,0 +1,23 @@
+"""The scenarios: each serves some work, lets contestants bring it, and reports what that took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.benchmarks.records import Work
+from tests.benchmarks.report import Report
+from tests.benchmarks.scenarios.beside_peers import five_times, idle_network, latency
+from tests.benchmarks.scenarios.fairness import connections, rate_limit
+from tests.benchmarks.scenarios.flatness import memory, scattered, unchanged
+from tests.benchmarks.scenarios.whereabouts import postgres, profile
+
+Scenario = Callable[[Work, int], Report]
+"""From the work and how often to repeat it."""
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.__name__: scenario
+    for scenario in (
+        *(idle_network, five_times, latency, rate_limit, memory),
+        *(unchanged, scattered, connections, postgres, profile),
+    )
+}
