@@ -80,11 +80,11 @@ class Shelf:
     def touch(self, count: int, now: int) -> None:
         """Give so many records, evenly scattered over the shelf, an `updated_at` of just now."""
         total = len(self.records)
-        chosen = [place * total // count for place in range(count)]
-        left, moved = set(range(total)).difference(chosen), dict(zip(chosen, range(now - count, now), strict=True))
+        chosen = (place * total // count for place in range(count))
+        moved = dict(zip(chosen, range(now - count, now), strict=True))
         touched = [_retimed(self.records[at], self.times[at], time) for at, time in moved.items()]
-        kept = sorted(left)
-        self.times = array("q", [self.times[at] for at in kept] + [*moved.values()])
+        kept = [at for at in range(total) if at not in moved]
+        self.times = array("q", [*(self.times[at] for at in kept), *moved.values()])
         self.records = [self.records[at] for at in kept] + touched
 
 
