@@ -92,7 +92,9 @@ def _parts(run: Measured, options: Options) -> str:
     ideal = options.ideal_seconds(IN_FLIGHT)
     if not ideal:
         return said
+    busy = run.counts.busy_seconds
     return (
         f"{said} Ideal for {IN_FLIGHT} in flight {ideal:.2f} s: reading is at {ideal / run.extraction_seconds:.0%} of "
-        f"it ({ideal / run.counts.busy_seconds:.0%} of the time in which a request was in flight)."
+        f"it. A request was in flight for {busy:.2f} s ({ideal / busy:.0%} of ideal), for {run.seconds - busy:.2f} s "
+        "none was."
     )
