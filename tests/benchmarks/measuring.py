@@ -127,6 +127,10 @@ def _run(command: list[str], environment: Mapping[str, str], log: Path) -> tuple
         process = subprocess.Popen(
             command, cwd=log.parent, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            raise
     process.returncode = os.waitstatus_to_exitcode(status)
     return time.monotonic() - began, usage, process.returncode
