@@ -319,11 +319,11 @@ def _sync(
     full_refresh: bool,
     destination: str | None,
 ) -> tuple[SyncReport, WarehouseSettings]:
-    first, last = _moment(since), _moment(until)
-    if full_refresh and (first or last):
+    if full_refresh and (since is not None or until is not None):
         raise FixConfiguration(
             "Expected --since and --until, or --full-refresh, got both: the ones read a stretch of time, the other all."
         )
+    first, last = _moment(since), _moment(until)
     if first and last and first >= last:
         raise FixConfiguration(f"Expected --until to be later than --since, got --since {since} --until {until}.")
     settings = _settings(connections)

@@ -11,7 +11,7 @@ from pipelines.ticketing.source import unified
 from pipelines.ticketing.ticket_notes import SWEEP_EVERY
 from pipelines.warehouse.load import has_pending, reading
 from pipelines.warehouse.runs import ObjectStatus, read_status, swept_connections
-from pipelines.warehouse.stored import Stored
+from pipelines.warehouse.stored import Stored, asking
 
 PATIENCE = 5.0
 """Seconds that a look at the warehouse waits for a writer to end: a DuckDB file cannot be read beside one."""
@@ -59,7 +59,7 @@ def due_tickets_in(warehouse: WarehouseSettings, settings: UnifiedSettings, now:
         if pipeline is None:
             return due
         for connection_id in swept_connections(pipeline):
-            stored = Stored(pipeline, connection_id)
+            stored = Stored(asking(pipeline), connection_id)
             tickets = stored.changed_tickets(settings.lookback, _ALL, with_raw=False)
             tickets += stored.unswept_tickets(now - SWEEP_EVERY, settings.note_sweep_calls)
             due[connection_id] = {ticket.id for ticket in tickets}

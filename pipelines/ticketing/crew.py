@@ -20,6 +20,9 @@ _AHEAD = 32
 _LOOK_UP = 0.2
 """Seconds after which a hand that waits looks whether it is still wanted."""
 
+_REST = 2.0
+"""Seconds after which a thread that has nothing to do ends."""
+
 _Task = tuple[Callable[[], object], "Future[object]"]
 
 
@@ -41,7 +44,6 @@ class Crew:
         self.hands = hands
         self._has_room = has_room
         self._free = hands
-        self._threads = 0
         self._idle = 0
         self._lock = Lock()
         self._tasks: SimpleQueue[_Task] = SimpleQueue()
@@ -127,8 +129,8 @@ class Crew:
     def _start(self, work: Callable[[], Result]) -> Future[Result]:
         """Have a hand that was reserved do it."""
         future: Future[Result] = Future()
-        self._tasks.put((work, future))  # type: ignore[arg-type]
         with self._lock:
+            self._tasks.put((work, future))  # type: ignore[arg-type]
             needs_a_thread = self._idle == 0
             self._idle -= not needs_a_thread
         if needs_a_thread:
@@ -136,8 +138,8 @@ class Crew:
         return future
 
     def _work(self) -> None:
-        while True:
-            work, future = self._tasks.get()
+        while (task := self._next_task()) is not None:
+            work, future = task
             if future.set_running_or_notify_cancel():
                 try:
                     result = work()
@@ -148,6 +150,17 @@ class Crew:
             with self._lock:
                 self._free += 1
                 self._idle += 1
+
+    def _next_task(self) -> _Task | None:
+        """What a thread is to do next; None if it has long had nothing to do."""
+        while True:
+            try:
+                return self._tasks.get(timeout=_REST)
+            except Empty:
+                with self._lock:
+                    if self._idle > 0 and self._tasks.empty():
+                        self._idle -= 1
+                        return None
 
 
 def _feed(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from math import inf
 from queue import Empty, Queue, SimpleQueue
 from threading import Event, Thread
@@ -12,6 +13,7 @@ from typing import TypeAlias
 from pipelines.ticketing.crew import put
 from pipelines.ticketing.reading import Handed
 from pipelines.ticketing.run import Run
+from pipelines.warehouse.stored import Ask, Rows
 
 ROWS_A_LOAD = 100_000
 """About so many rows make a load of their own: a run that is killed reads no more than these once more."""
@@ -31,6 +33,15 @@ class _Ended:
     """A reader has come to its end, or met an error that nobody foresaw."""
 
     error: BaseException | None = None
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A query of a reader that waits for its rows."""
+
+    query: str
+    parameters: tuple[object, ...]
+    answer: Future[Rows] = field(default_factory=Future)
 
 
 class Stream:
@@ -62,8 +73,8 @@ class Stream:
 class Extraction:
     """One run, or a part of it, under way. Its readers go on while a load is written: only what they hand over waits.
 
-    A load takes about `rows_a_load`, unless a reader is at work that asks the warehouse: such a one sees it as it was
-    when the load began.
+    A load takes about `rows_a_load`. What a reader asks the warehouse is answered while a load takes from readers, and
+    never while it is written.
     """
 
     def __init__(self, run: Run, rows_a_load: float = inf) -> None:
@@ -71,7 +82,7 @@ class Extraction:
         self.loads = 0
         self._rows_a_load = rows_a_load
         self._rows = 0
-        self.asks_the_warehouse = False
+        self._questions: SimpleQueue[_Question] = SimpleQueue()
         self._streams: dict[str, Stream] = {}
         self._tasks: SimpleQueue[tuple[Begun, Stream] | None] = SimpleQueue()
         self._threads: list[Thread] = []
@@ -89,11 +100,29 @@ class Extraction:
     @property
     def is_full(self) -> bool:
         """Whether the load that is under way has taken its share."""
-        return self._rows >= self._rows_a_load and not self.asks_the_warehouse
+        return self._rows >= self._rows_a_load
 
     def take_note(self, rows: int) -> None:
         """So many rows have been taken."""
         self._rows += rows
+
+    def ask(self, query: str, *parameters: object) -> Rows:
+        """What the warehouse says, for a reader in its thread. Raises `CancelledError` once nobody will answer."""
+        question = _Question(query, parameters)
+        self._questions.put(question)
+        if self._is_closed.is_set():
+            question.answer.cancel()
+        return question.answer.result()
+
+    def answer(self, ask: Ask) -> None:
+        """Answer what readers have asked by now."""
+        for question in _all(self._questions):
+            if not question.answer.set_running_or_notify_cancel():
+                continue
+            try:
+                question.answer.set_result(ask(question.query, *question.parameters))
+            except Exception as error:
+                question.answer.set_exception(error)
 
     def stream(self, table: str, readers: Callable[[], Iterable[Begun]]) -> Stream:
         """What is read of one object; its readers begin when it is first asked for."""
@@ -110,6 +139,8 @@ class Extraction:
     def close(self) -> None:
         """Let every thread end, and every reader that has not: nobody takes what it hands over."""
         self._is_closed.set()
+        for question in _all(self._questions):
+            question.answer.cancel()
         for _ in self._threads:
             self._tasks.put(None)
 
@@ -124,3 +155,11 @@ class Extraction:
             except BaseException as error:
                 ended = _Ended(error)
             put(stream.waiting, ended, self._is_closed)
+
+
+def _all(questions: SimpleQueue[_Question]) -> Iterator[_Question]:
+    while True:
+        try:
+            yield questions.get_nowait()
+        except Empty:
+            return

@@ -20,7 +20,7 @@ from pipelines.ticketing.ticket_notes import TicketNotes
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
 from pipelines.warehouse.merging import Merging
-from pipelines.warehouse.stored import Stored, lacks_columns
+from pipelines.warehouse.stored import Stored, asking, lacks_columns
 from transforms.schemas import (
     CONNECTIONS,
     NOTE_SWEEPS,
@@ -96,18 +96,19 @@ def account_resource(run: Run) -> DltResource:
 
 def _readers(endpoint: Endpoint, extraction: Extraction, state: dict[str, Any]) -> Iterator[Begun]:
     """A reader for each connection, with what dlt's state keeps of it: that travels in the same load as the rows."""
-    pipeline = dlt.current.pipeline()
     for target in extraction.run.targets:
         kept = {section: of_connections.get(target.id) for section, of_connections in state.items()}
-        yield partial(_read, endpoint, extraction, target, Stored(pipeline, target.id), kept)
+        yield partial(_read, endpoint, extraction, target, Stored(extraction.ask, target.id), kept)
 
 
 def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> Iterator[Staged | None]:
     """What one load takes of a stream, small tables joined to larger ones, and None whenever it has to wait; how far
     each connection has been read goes into dlt's state."""
     waiting: dict[str, list[pa.Table]] = {}
+    ask = asking(dlt.current.pipeline())
     try:
         while not (stream.is_over or extraction.is_full):
+            extraction.answer(ask)
             handed = stream.take()
             if handed is None:
                 yield None
@@ -147,7 +148,6 @@ def _read(
     run = extraction.run
     if not _goes_by_ticket(endpoint, run, target):
         if run.command == "reconcile":
-            extraction.asks_the_warehouse = True
             yield from Sweep(run, target, endpoint, stored).tables()
         else:
             yield from ListReader(run, target, endpoint, stored, kept).tables()
@@ -156,7 +156,6 @@ def _read(
             run.outcome(target, endpoint)
             run.put_off(target, run.plan(target, endpoint))
         else:
-            extraction.asks_the_warehouse = True
             yield from TicketNotes(run, target, stored).tables()
     outcome = run.outcome(target, endpoint)
     yield SYNC_RUNS, sync_runs_table([outcome.row()])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import dlt
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
@@ -41,6 +41,12 @@ limit %s
 """
 
 
+Rows: TypeAlias = list[tuple[Any, ...]]
+
+Ask: TypeAlias = Callable[..., Rows]
+"""The rows of a query, in which the raw tables stand in braces, with its parameters."""
+
+
 @dataclass(frozen=True)
 class StoredTicket:
     """A living ticket and the hash of the state in which it is stored."""
@@ -52,8 +58,8 @@ class StoredTicket:
 class Stored:
     """One connection's rows in the raw tables. Every answer is empty where a table is not there yet."""
 
-    def __init__(self, pipeline: dlt.Pipeline, connection_id: str) -> None:
-        self._pipeline = pipeline
+    def __init__(self, ask: Ask, connection_id: str) -> None:
+        self._ask = ask
         self._connection_id = connection_id
 
     def changed_tickets(self, lookback: timedelta, limit: int, *, with_raw: bool) -> list[StoredTicket]:
@@ -137,13 +143,22 @@ class Stored:
             rows += self._rows(query.replace("{marks}", ", ".join(["%s"] * len(some))), self._connection_id, *some)
         return rows
 
-    def _rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with self._pipeline.sql_client() as client:
+    def _rows(self, query: str, *parameters: object) -> Rows:
+        return self._ask(query, *parameters)
+
+
+def asking(pipeline: dlt.Pipeline) -> Ask:
+    """Asks the warehouse of a pipeline; only from the thread that runs it, for dlt keeps its own state by thread."""
+
+    def ask(query: str, *parameters: object) -> Rows:
+        with pipeline.sql_client() as client:
             names = {name: client.make_qualified_table_name(name) for name in (*RECORD_TABLES, NOTE_SWEEPS.name)}
             try:
                 return [tuple(row) for row in client.execute_sql(query.format(**names), *parameters) or []]
             except DatabaseUndefinedRelation:
                 return []
+
+    return ask
 
 
 def lacks_columns(table: str) -> bool:

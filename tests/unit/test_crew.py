@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.ticketing import crew as crew_module
 from pipelines.ticketing.crew import Crew
 
 
@@ -71,7 +72,19 @@ def test_no_more_hands_are_lent_than_there_are_however_many_ask() -> None:
     for asker in askers:
         asker.join()
     assert 3 < most[0] <= 3 + 4, "three hands, and each who asks is one too"
-    assert threading.active_count() < 30
+
+
+def test_threads_that_have_nothing_to_do_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew_module, "_REST", 0.05)
+    crew, before = Crew(4), set(threading.enumerate())
+    for _ in range(50):
+        assert list(crew.in_order(lambda item: item, range(5))) == [(item, item) for item in range(5)]
+        time.sleep(0.004)
+    assert len(set(threading.enumerate()) - before) <= 4
+    deadline = time.monotonic() + 20
+    while set(threading.enumerate()) - before:
+        assert time.monotonic() < deadline, "a thread never ended"
+        time.sleep(0.01)
 
 
 def test_nobody_is_hired_where_there_is_no_room() -> None:
