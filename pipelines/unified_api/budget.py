@@ -218,7 +218,7 @@ class Budget:
             with self._lock:
                 self._turns.end(request, self._clock.now())
                 self._give_turns()
-                if request.refusal:
+                if request.refusal and self._turns.is_hopeless(request, self._clock.now()):
                     self._wake_all()
 
     def sleep(self, seconds: float) -> None:
@@ -271,7 +271,7 @@ class Budget:
     def _give_turns(self) -> None:
         """Let begin all that may, and have the timekeeper look again where the next turn has come nearer."""
         now = self._clock.now()
-        while not self.is_used_up and (request := self._turns.next(now)):
+        while not (self._is_closed or self.is_used_up) and (request := self._turns.next(now)):
             self.calls += 1
             self._waiting.pop(request).notify()
         if self.is_used_up:

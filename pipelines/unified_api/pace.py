@@ -22,7 +22,8 @@ FEWEST = 60
 """Requests that lie at least within a horizon: where few are borne, each refusal is a larger share of them."""
 SLACK = 0.1
 """Seconds by which a request may be late and the next one still be in time."""
-
+IDLE = 1.0
+"""Seconds without a request after which nobody wants any, where nothing keeps them waiting."""
 OWN_TIME = 0.02
 """Seconds between two requests that may be our own: threads that wait for each other, on a busy machine."""
 
@@ -56,7 +57,10 @@ class Pace:
         return self._fruitless >= HOPELESS and self.ready_at > now
 
     def begin(self, now: float) -> None:
-        """A request begins."""
+        """A request begins. Time in which none was wanted says nothing of what is borne."""
+        unused = now - SLACK - self.ready_at
+        if unused > (0 if self._borne < inf else IDLE):
+            self._counted_from += unused
         self.ready_at = max(self.ready_at, now - SLACK) + 1 / self.rate(now)
         self._begun_at = now
 

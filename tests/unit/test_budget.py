@@ -61,6 +61,12 @@ class Play:
             else:
                 self.now = max(self.now, due)
 
+    def rest(self, seconds: float) -> None:
+        """Let what is under way end, and then ask nothing for some time."""
+        while self._under_way:
+            self._end_next()
+        self.now += seconds
+
     def _end_next(self) -> bool:
         self.now, _, answer, request = heapq.heappop(self._under_way)
         if answer is not None:
@@ -221,6 +227,16 @@ def test_a_limit_that_is_gone_is_forgotten() -> None:
     server.change(10_000)
     play.until(120)
     assert play.per_second(90) >= 0.9 * 16 / 0.115
+
+
+def test_after_a_time_in_which_nothing_was_asked_a_limit_is_used_as_before() -> None:
+    play = Play(Limited(20, says_when=True), ["c"] * 16)
+    for until in (1, 20, 400):
+        play.until(until)
+        play.rest(300)
+    begins = play.now
+    play.until(begins + 40)
+    assert play.per_second(begins + 10) >= 0.9 * 20
 
 
 def test_a_wait_that_the_server_asks_for_is_kept_by_all_and_does_not_end_in_a_storm() -> None:

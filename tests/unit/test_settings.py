@@ -8,7 +8,13 @@ from urllib.parse import urlencode
 import pytest
 
 from pipelines.errors import FixConfiguration
-from pipelines.settings import LIBPQ_VARIABLES, DuckdbWarehouse, PostgresWarehouse, load_warehouse_settings
+from pipelines.settings import (
+    LIBPQ_VARIABLES,
+    DuckdbWarehouse,
+    PostgresWarehouse,
+    load_unified_settings,
+    load_warehouse_settings,
+)
 from pipelines.warehouse.destinations import destination_of
 
 URL = "DESTINATION__POSTGRES__CREDENTIALS"
@@ -207,3 +213,33 @@ def test_a_path_may_have_every_other_character(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", path)
     monkeypatch.setenv("SOURCES__UNIFIED__STATE_DIR", 'why?/a#b; "c" [d] é')
     assert load_warehouse_settings() == DuckdbWarehouse(Path(path), Path('why?/a#b; "c" [d] é'))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("max_concurrency", "0", "from 1 to 64"),
+        ("max_concurrency", "65", "from 1 to 64"),
+        ("max_concurrency", "many", "from 1 to 64"),
+        ("requests_per_second", "-1", "a number, 0 or more"),
+        ("requests_per_second", "nan", "a number, 0 or more"),
+        ("requests_per_second", "inf", "a number, 0 or more"),
+        ("max_calls_per_run", "-1", "a whole number, 0 or more"),
+        ("max_calls_per_run", "1.5", "a whole number, 0 or more"),
+    ],
+)
+def test_a_budget_that_no_run_could_keep_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
+    monkeypatch.setenv("SOURCES__UNIFIED__API_KEY", "key")
+    monkeypatch.setenv(f"SOURCES__UNIFIED__{name.upper()}", value)
+    with pytest.raises(FixConfiguration, match=expected) as caught:
+        load_unified_settings()
+    assert f"sources.unified.{name}" in str(caught.value)
+
+
+def test_a_budget_may_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"api_key": "key", "max_concurrency": "64", "requests_per_second": "0.5"}.items():
+        monkeypatch.setenv(f"SOURCES__UNIFIED__{name.upper()}", value)
+    loaded = load_unified_settings()
+    assert (loaded.max_concurrency, loaded.requests_per_second, loaded.max_calls_per_run) == (64, 0.5, 0)
