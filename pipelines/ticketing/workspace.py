@@ -9,7 +9,7 @@ from functools import cached_property
 
 import msgspec
 
-from pipelines.errors import ApiKeyRejected, TicketingError
+from pipelines.errors import ApiKeyRejected, CallsUsedUp, TicketingError
 from pipelines.ticketing.plans import Plan, Strategy, choose_plan
 from pipelines.ticketing.walk import walk_whole_list
 from pipelines.unified_api.capabilities import (
@@ -128,7 +128,7 @@ class Workspace:
         """The support table of a type, None where there is none, or what kept it from being read."""
         try:
             answer = self.client.get_json(INTEGRATIONS_PATH, {"type": integration_type}, self.calls)
-        except ApiKeyRejected:
+        except (ApiKeyRejected, CallsUsedUp):
             raise
         except TicketingError as error:
             return error
