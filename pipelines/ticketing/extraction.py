@@ -15,7 +15,7 @@ from pipelines.ticketing.reading import Handed
 from pipelines.ticketing.run import Run
 from pipelines.warehouse.stored import Ask, Rows
 
-ROWS_A_LOAD = 100_000
+ROWS_A_LOAD = 120_000
 """About so many rows make a load of their own: a run that is killed reads no more than these once more."""
 
 _MOST_READERS = 256
@@ -47,7 +47,8 @@ class _Question:
 class Stream:
     """What the readers of one object hand over, each in its own order."""
 
-    def __init__(self, readers: int) -> None:
+    def __init__(self, table: str, readers: int) -> None:
+        self.table = table
         self.waiting: Queue[Handed | _Ended] = Queue(_WAITING_TABLES)
         self._readers = readers
 
@@ -103,7 +104,7 @@ class Extraction:
         return self._rows >= self._rows_a_load
 
     def take_note(self, rows: int) -> None:
-        """So many rows have been taken."""
+        """So many records have been taken."""
         self._rows += rows
 
     def ask(self, query: str, *parameters: object) -> Rows:
@@ -128,7 +129,7 @@ class Extraction:
         """What is read of one object; its readers begin when it is first asked for."""
         if table not in self._streams:
             begun = list(readers())
-            stream = self._streams[table] = Stream(len(begun))
+            stream = self._streams[table] = Stream(table, len(begun))
             for reader in begun:
                 self._tasks.put((reader, stream))
                 if len(self._threads) < _MOST_READERS:

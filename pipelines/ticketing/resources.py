@@ -116,7 +116,7 @@ def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> I
                 _keep(state, handed)
             else:
                 schema, table = handed
-                extraction.take_note(table.num_rows)
+                extraction.take_note(table.num_rows if schema.name == stream.table else 0)
                 of_table = waiting.setdefault(schema.name, [])
                 of_table.append(table)
                 if sum(each.num_rows for each in of_table) >= _ROWS_A_TABLE:

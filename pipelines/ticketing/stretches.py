@@ -106,7 +106,12 @@ class Stretches:
         is_full = len(page.records) >= self._page_size or self._whole.pages > 0
         if not times or not is_full:
             return False
-        return (self._until or page.served_at) - max(times) > _LONG * (max(times) - min(times))
+        span = max(times) - min(times)
+        is_long = (self._until or page.served_at) - max(times) > _LONG * span
+        if is_long and self._whole.pages == 0:
+            # It begins there, so that others can begin before its walker comes by a second page.
+            self._whole.reached, self._whole.time_a_page = min(times), span
+        return is_long
 
     def _newest_shown(self) -> datetime | None:
         """The newest time in the list at this moment, as far as it can be believed: what is changed from now on is

@@ -95,6 +95,12 @@ class Turns:
         self._waiting: dict[_Connection, None] = {}
         """In the order in which they began to wait, or had their last turn."""
 
+    @property
+    def room(self) -> int:
+        """How many requests those connections that are asked at this moment bear at once."""
+        asked = [each for each in self._connections.values() if each.waiting or each.in_flight]
+        return min(self._most, sum(each.room.limit for each in asked)) if asked else self._most
+
     def join(self, request: Request) -> None:
         """Wait for a turn."""
         connection = self._connections.get(request.connection_id)
@@ -202,7 +208,7 @@ class Budget:
     def has_room(self) -> bool:
         """Whether another request would be in flight at once, as far as the others let it."""
         with self._lock:
-            return self._turns.in_flight + len(self._waiting) < self.max_concurrency
+            return self._turns.in_flight + len(self._waiting) < self._turns.room
 
     @contextmanager
     def request(self, connection_id: str | None) -> Iterator[Request]:

