@@ -21,6 +21,9 @@ ROWS_A_LOAD = 120_000
 _MOST_READERS = 256
 """So many objects are read at once: they wait for the API most of the time, and some for one that does not answer."""
 
+_MOST_READERS_UNDER_A_CEILING = 2
+"""Where calls are few they go to few objects, which come to an end with them."""
+
 _WAITING_TABLES = 32
 """So many tables of each object may wait for the next load while one is under way."""
 
@@ -82,6 +85,7 @@ class Extraction:
         self.run = run
         self.loads = 0
         self._rows_a_load = rows_a_load
+        self._most_readers = _MOST_READERS_UNDER_A_CEILING if run.settings.max_calls_per_run else _MOST_READERS
         self._rows = 0
         self._questions: SimpleQueue[_Question] = SimpleQueue()
         self._streams: dict[str, Stream] = {}
@@ -132,7 +136,7 @@ class Extraction:
             stream = self._streams[table] = Stream(table, len(begun))
             for reader in begun:
                 self._tasks.put((reader, stream))
-                if len(self._threads) < _MOST_READERS:
+                if len(self._threads) < self._most_readers:
                     self._threads.append(Thread(target=self._work, name="reader", daemon=True))
                     self._threads[-1].start()
         return self._streams[table]

@@ -95,10 +95,19 @@ def account_resource(run: Run) -> DltResource:
 
 
 def _readers(endpoint: Endpoint, extraction: Extraction, state: dict[str, Any]) -> Iterator[Begun]:
-    """A reader for each connection, with what dlt's state keeps of it: that travels in the same load as the rows."""
-    for target in extraction.run.targets:
-        kept = {section: of_connections.get(target.id) for section, of_connections in state.items()}
-        yield partial(_read, endpoint, extraction, target, Stored(extraction.ask, target.id), kept)
+    """A reader for each connection, with what dlt's state keeps of it: that travels in the same load as the rows. The
+    one furthest behind comes first, so that a ceiling of calls keeps nobody waiting for ever."""
+    kept_of = {
+        target.id: {section: of_connections.get(target.id) for section, of_connections in state.items()}
+        for target in extraction.run.targets
+    }
+    for target in sorted(extraction.run.targets, key=lambda target: _through(kept_of[target.id])):
+        yield partial(_read, endpoint, extraction, target, Stored(extraction.ask, target.id), kept_of[target.id])
+
+
+def _through(kept: Mapping[str, Any]) -> str:
+    """How far a connection has been read, as text that sorts like the time; first what has not been."""
+    return (kept.get("cursors") or {}).get("through") or ""
 
 
 def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> Iterator[Staged | None]:

@@ -5,26 +5,41 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from pipelines import sync as sync_module
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.sync import sync
+from pipelines.ticketing import reading, stretches
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["pipelines.sync"])
 
 
-def start_sync(settings: UnifiedSettings, warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> BaseProcess:
-    """A sync that has just been started."""
-    child = _FORKS.Process(target=_sync, args=(dict(settings), warehouse, wait_seconds))
+def in_small_portions(set_attribute: Callable[[object, str, object], object], rows_a_load: int) -> None:
+    """Divide lists that would be too short for it, and load what is read a few rows at a time."""
+    set_attribute(stretches, "_LONG", 1)
+    set_attribute(stretches, "_DIVISIBLE", 0.5)
+    set_attribute(sync_module, "ROWS_A_LOAD", rows_a_load)
+    set_attribute(reading, "ROWS_A_TABLE", max(1, rows_a_load // 4))
+
+
+def start_sync(
+    settings: UnifiedSettings, warehouse: WarehouseSettings, wait_seconds: float = 0.0, rows_a_load: int | None = None
+) -> BaseProcess:
+    """A sync that has just been started, in small portions if it is told how many rows make a load."""
+    child = _FORKS.Process(target=_sync, args=(dict(settings), warehouse, wait_seconds, rows_a_load))
     child.start()
     return child
 
 
-def sync_and_be_killed(settings: UnifiedSettings, warehouse: WarehouseSettings, after: float) -> bool:
+def sync_and_be_killed(
+    settings: UnifiedSettings, warehouse: WarehouseSettings, after: float, rows_a_load: int | None = None
+) -> bool:
     """Start a sync and kill it after so many seconds; whether it was still alive then."""
-    child = start_sync(settings, warehouse)
+    child = start_sync(settings, warehouse, rows_a_load=rows_a_load)
     child.join(after)
     caught = child.is_alive()
     if caught:
@@ -33,7 +48,9 @@ def sync_and_be_killed(settings: UnifiedSettings, warehouse: WarehouseSettings, 
     return caught
 
 
-def _sync(settings: dict[str, Any], warehouse: WarehouseSettings, wait_seconds: float) -> None:
+def _sync(settings: dict[str, Any], warehouse: WarehouseSettings, wait_seconds: float, rows_a_load: int | None) -> None:
+    if rows_a_load is not None:
+        in_small_portions(setattr, rows_a_load)
     own = UnifiedSettings()
     own.update(settings)
     sync(own, warehouse, wait_seconds=wait_seconds)

@@ -21,7 +21,7 @@ from pipelines.sandbox import Faults, Poisoned, Sandbox, World, poison_records
 from pipelines.sandbox.support import Support, support_table
 from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport, reconcile, sync
-from tests.flow.children import sync_and_be_killed
+from tests.flow.children import in_small_portions, sync_and_be_killed
 from tests.flow.conftest import postgres_warehouse, settings_for, warehouse_in
 from tests.flow.truth import OBJECTS, query, stored_rows, true_rows
 
@@ -90,7 +90,7 @@ bad_days = st.builds(
 
 @dataclass(frozen=True)
 class Story:
-    """One helpdesk, two bad days on it, and what is done to the runs."""
+    """One helpdesk, two bad days on it, what is done to the runs, and in how small portions they read and load."""
 
     seed: int
     helpdesk: str
@@ -99,6 +99,7 @@ class Story:
     poisons: str | None
     days: tuple[Faults, Faults]
     kill_after: float | None
+    rows_a_load: int
     reconciles_on_a_bad_day: bool
 
 
@@ -111,6 +112,7 @@ stories = st.builds(
     poisons=st.sampled_from([None, None, *OBJECTS.values()]),
     days=st.tuples(bad_days, bad_days),
     kill_after=st.none() | st.floats(0.05, 1.5),
+    rows_a_load=st.sampled_from([20, 60, 100_000]),
     reconciles_on_a_bad_day=st.booleans(),
 )
 
@@ -128,7 +130,8 @@ def test_the_warehouse_comes_to_be_what_the_source_is(kind: str, share: int, req
     )
     @given(story=stories)
     def live_through_it(story: Story) -> None:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+            in_small_portions(patch.setattr, story.rows_a_load)
             if kind == "postgres":
                 url = request.getfixturevalue("postgres_server").new_database()
                 live_through(story, postgres_warehouse(url, Path(folder) / "state"))
@@ -154,7 +157,7 @@ def live_through(story: Story, warehouse: WarehouseSettings) -> None:
             _tie_everything(world)
         sandbox.faults = story.days[1]
         if story.kill_after is not None:
-            sync_and_be_killed(unified, warehouse, story.kill_after)
+            sync_and_be_killed(unified, warehouse, story.kill_after, story.rows_a_load)
         _all_well(sync(unified, warehouse))
         if story.reconciles_on_a_bad_day:
             _all_well(reconcile(unified, warehouse, largest_deletion=1.0))

@@ -1,0 +1,190 @@
+"""A long read comes in portions: in loads of their own, in stretches of time, up to a ceiling of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import dlt
+import pytest
+
+from pipelines.errors import CallsUsedUp, LoadFailed
+from pipelines.sandbox import Faults, Sandbox
+from pipelines.settings import WarehouseSettings
+from pipelines.status import cursors_in, status
+from pipelines.sync import SyncReport, sync
+from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.warehouse import load
+from tests.flow.children import in_small_portions
+from tests.flow.conftest import on_both, settings_for, warehouse_in
+from tests.flow.truth import OBJECTS, Rows, assert_same, query, stored_rows, true_rows
+
+RunSync = Callable[..., SyncReport]
+ROWS = 60
+
+
+@pytest.fixture
+def small_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_small_portions(monkeypatch.setattr, ROWS)
+
+
+def requests_of(report: SyncReport, *tables: str) -> int:
+    return sum(outcome.calls.requests for outcome in report.outcomes if not tables or outcome.object in tables)
+
+
+def times_of(sandbox: Sandbox, table: str) -> list[datetime]:
+    return sorted(row["updated_at"] for row in true_rows(sandbox.world, table).values())
+
+
+def by_time(rows: Rows, since: datetime, until: datetime) -> set[tuple[str, str]]:
+    return {key for key, row in rows.items() if since <= row["updated_at"] <= until}
+
+
+@on_both
+@pytest.mark.usefixtures("small_loads")
+def test_a_backfill_is_committed_in_portions(sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync) -> None:
+    report = run_sync({"page_size": 5})
+    assert report.exit_code == 0
+    assert_same(sandbox.world, warehouse)
+    rows = sum(outcome.rows_received for outcome in report.outcomes)
+    portions = query(warehouse, "select count(*) as n from raw_unified._dlt_loads where status = 0")[0]["n"]
+    assert rows / ROWS / 4 < portions <= rows / ROWS + 1
+    assert len(query(warehouse, "select run_id from raw_unified.sync_runs")) == len(report.outcomes)
+
+
+@on_both
+@pytest.mark.usefixtures("small_loads")
+def test_a_backfill_that_breaks_off_goes_on_where_its_last_load_ended(
+    warehouse: WarehouseSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sandbox(seed=7, tickets=200, helpdesks=("zendesk",)) as sandbox:
+        settings = settings_for(sandbox, page_size=5, reread_pages=0)
+        whole = requests_of(sync(settings, warehouse_in(tmp_path / "beside")))
+        with monkeypatch.context() as broken:
+            _refuse_loads_after(broken, 14)
+            with pytest.raises(LoadFailed):
+                sync(settings, warehouse)
+        assert cursors_in(warehouse).keys() < {(sandbox.world.connections()[0]["id"], table) for table in OBJECTS}
+        report = sync(settings, warehouse)
+        assert {outcome.is_complete for outcome in report.outcomes} == {True}
+        assert requests_of(report) < 0.6 * whole
+        assert_same(sandbox.world, warehouse)
+        sandbox.world.live(hours=5)
+        sync(settings, warehouse)
+        assert_same(sandbox.world, warehouse)
+
+
+@pytest.mark.usefixtures("small_loads")
+def test_a_backfill_that_breaks_off_is_begun_anew_where_something_else_is_wanted(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        _refuse_loads_after(broken, 3)
+        with pytest.raises(LoadFailed):
+            run_sync({"page_size": 5, "include_raw": False})
+    run_sync({"page_size": 5})
+    assert_same(sandbox.world, warehouse)
+
+
+@on_both
+def test_a_stretch_of_time_is_read_again_and_no_cursor_moves(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    times = times_of(sandbox, "notes")
+    since, until = times[len(times) // 3], times[len(times) // 2]
+    report = run_sync({"page_size": 5}, since=since, until=until)
+    assert report.exit_code == 0
+    for table in ("tickets", "notes", "customers"):
+        wanted = by_time(true_rows(sandbox.world, table), since, until)
+        assert stored_rows(warehouse, table).keys() == wanted, table
+    assert cursors_in(warehouse) == {}
+    run_sync()
+    before = cursors_in(warehouse)
+    sandbox.world.live(hours=2)
+    run_sync(until=until)
+    assert cursors_in(warehouse) == before
+    run_sync()
+    assert_same(sandbox.world, warehouse)
+
+
+@pytest.mark.parametrize("helpdesk", ["gorgias", "servicenow", "helpscout"])
+def test_a_stretch_of_time_is_read_again_whatever_the_plan(helpdesk: str, warehouse: WarehouseSettings) -> None:
+    with Sandbox(seed=7, tickets=30, helpdesks=(helpdesk,)) as sandbox:
+        times = times_of(sandbox, "tickets")
+        since, until = times[5], times[20]
+        assert sync(settings_for(sandbox), warehouse, since=since, until=until).exit_code == 0
+        wanted = by_time(true_rows(sandbox.world, "tickets"), since, until)
+        stored = stored_rows(warehouse, "tickets")
+        assert wanted <= stored.keys()
+        assert all(row["updated_at"] <= until for row in stored.values())
+        notes_of = {str(row["ticket_id"]) for row in stored_rows(warehouse, "notes").values()}
+        assert notes_of <= {id for _, id in stored} or helpdesk != "helpscout"
+
+
+@on_both
+def test_a_ceiling_of_calls_ends_a_run_cleanly_and_the_next_one_goes_on(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    ceiling, runs = 90, 0
+    while True:
+        report = run_sync({"page_size": 5, "max_calls_per_run": ceiling})
+        runs += 1
+        assert report.exit_code == 0
+        assert report.failed == []
+        assert requests_of(report) <= ceiling
+        assert not any(item.last_error for item in status(warehouse).objects)
+        if not report.put_off:
+            break
+        assert runs < 30, "no run came any further"
+        assert all("max_calls_per_run" in outcome.plan for outcome in report.put_off)
+    assert runs > 3
+    assert_same(sandbox.world, warehouse)
+
+
+def test_notes_that_are_listed_per_ticket_go_on_under_a_ceiling_of_calls(warehouse: WarehouseSettings) -> None:
+    with Sandbox(seed=7, tickets=60, helpdesks=("helpscout",)) as sandbox:
+        for _ in range(12):
+            report = sync(settings_for(sandbox, max_calls_per_run=40), warehouse)
+            assert report.exit_code == 0
+            if not report.put_off:
+                break
+        assert not report.put_off
+        assert_same(sandbox.world, warehouse)
+
+
+def test_a_ceiling_that_does_not_reach_the_first_list_is_told(run_sync: RunSync) -> None:
+    with pytest.raises(CallsUsedUp, match="max_calls_per_run"):
+        run_sync({"max_calls_per_run": 1})
+
+
+class Order(Watcher):
+    """Keeps in mind in which order the connections came to their end."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    def object_done(self, outcome: Outcome) -> None:
+        self.ended.append(outcome.connection_id)
+
+
+def test_a_slow_connection_delays_no_other(warehouse: WarehouseSettings) -> None:
+    with Sandbox(seed=7, tickets=40, helpdesks=("zendesk", "intercom", "freshdesk", "front")) as sandbox:
+        slow = sandbox.world.connections()[0]["id"]
+        sandbox.faults = Faults(latency_ms=700, connections=(slow,))
+        order = Order()
+        assert sync(settings_for(sandbox, page_size=20, max_concurrency=4), warehouse, watcher=order).exit_code == 0
+        assert_same(sandbox.world, warehouse)
+    last_of_the_others = max(place for place, ended in enumerate(order.ended) if ended != slow)
+    assert sum(ended == slow for ended in order.ended[:last_of_the_others]) <= 2, order.ended
+
+
+def _refuse_loads_after(patch: pytest.MonkeyPatch, number: int) -> None:
+    honest, loads = load._normalize_and_load, iter(range(10**6))
+
+    def normalize_and_load(pipeline: dlt.Pipeline) -> None:
+        if next(loads) >= number:
+            raise LoadFailed("not today")
+        honest(pipeline)
+
+    patch.setattr(load, "_normalize_and_load", normalize_and_load)
