@@ -36,6 +36,7 @@ def api(server: StandIn) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.slow
 def test_every_contestant_brings_every_record_and_the_table_is_printed() -> None:
     outcome = CliRunner().invoke(main, ["idle_network", "--scale", "0.005"])
     assert outcome.exit_code == 0, outcome.output

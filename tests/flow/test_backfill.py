@@ -75,6 +75,7 @@ def test_a_backfill_that_breaks_off_goes_on_where_its_last_load_ended(
         assert_same(sandbox.world, warehouse)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_loads")
 def test_a_backfill_that_breaks_off_is_begun_anew_where_something_else_is_wanted(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
@@ -108,6 +109,7 @@ def test_a_stretch_of_time_is_read_again_and_no_cursor_moves(
     assert_same(sandbox.world, warehouse)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("helpdesk", ["gorgias", "servicenow", "helpscout"])
 def test_a_stretch_of_time_is_read_again_whatever_the_plan(helpdesk: str, warehouse: WarehouseSettings) -> None:
     with Sandbox(seed=7, tickets=30, helpdesks=(helpdesk,)) as sandbox:
@@ -142,6 +144,7 @@ def test_a_ceiling_of_calls_ends_a_run_cleanly_and_the_next_one_goes_on(
     assert_same(sandbox.world, warehouse)
 
 
+@pytest.mark.slow
 def test_notes_that_are_listed_per_ticket_go_on_under_a_ceiling_of_calls(warehouse: WarehouseSettings) -> None:
     with Sandbox(seed=7, tickets=60, helpdesks=("helpscout",)) as sandbox:
         for _ in range(12):

@@ -74,7 +74,7 @@ def reading(server: MovingList, page_size: int, crew: Crew, coverage: Coverage |
     return Stretches(server, Wanted(None, page_size, crew, known), pages_by_offset=True)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     count=counts,
     page_size=st.integers(2, 12),
@@ -122,7 +122,7 @@ def test_no_record_slips_between_walkers(
     assert_nothing_lost(server, pages, None)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     count=counts,
     page_size=st.integers(2, 12),
