@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -73,6 +73,7 @@ class CheckReport:
 
     base_url: str
     connections: list[ConnectionCheck]
+    max_concurrency: int
 
     @property
     def problems(self) -> list[str]:
@@ -106,7 +107,7 @@ def check(
         for target in workspace.targets:
             told(f"looking at {target.id}")
             checks.append(_check_connection(target, client, settings, cursors, due.get(target.id)))
-        return CheckReport(settings.base_url, checks)
+        return CheckReport(settings.base_url, checks, settings.max_concurrency)
 
 
 def _check_connection(
@@ -270,7 +271,8 @@ def _calls(records: int, plan: Plan, page_size: int) -> int:
     return pages if plan.sorts else 2 * pages
 
 
-def total_forecast(checks: Sequence[ConnectionCheck]) -> tuple[int, float]:
-    """Calls and seconds of the next sync, over everything that could be forecast."""
-    objects = [item for connection in checks for item in connection.objects]
-    return sum(item.calls_forecast or 0 for item in objects), sum(item.seconds_forecast or 0.0 for item in objects)
+def total_forecast(report: CheckReport) -> tuple[int, float]:
+    """Calls and seconds of the next sync, over everything that could be forecast; so many calls are made at once."""
+    objects = [item for connection in report.connections for item in connection.objects]
+    calls = sum(item.calls_forecast or 0 for item in objects)
+    return calls, sum(item.seconds_forecast or 0.0 for item in objects) / report.max_concurrency

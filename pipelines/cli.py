@@ -504,7 +504,7 @@ def _show_check(report: CheckReport, as_json: bool) -> None:
             [[fact, "holds" if holds else "DOES NOT HOLD"] for fact, holds in sorted(findings)],
             title="What was only assumed",
         )
-    calls, seconds = total_forecast(report.connections)
+    calls, seconds = total_forecast(report)
     console.say(f"\nThe next sync takes about {console.count(calls, 'call')} and {console.duration(seconds)}.")
     for problem in report.problems:
         console.complain(problem)

@@ -59,9 +59,8 @@ class Coverage:
     as they lie before `trusted_until`: whatever has changed or come to light since the first was read, is later.
     """
 
-    def __init__(self, since: datetime | None, *, with_raw: bool, spans: Iterable[Span] = ()) -> None:
+    def __init__(self, since: datetime | None, spans: Iterable[Span] = ()) -> None:
         self._since = since
-        self._with_raw = with_raw
         self._spans: list[Span] = sorted(spans)
         self.trusted_until = _EARLIEST
 
@@ -71,15 +70,16 @@ class Coverage:
         spans: list[Span] = []
         if state is not None and _moment(state["since"]) == since and state["with_raw"] == with_raw:
             spans = [(_moment(start) or _EARLIEST, datetime.fromisoformat(end)) for start, end in state["spans"]]
-        return cls(since, with_raw=with_raw, spans=spans)
+        return cls(since, spans)
 
-    def to_state(self) -> CoverageState | None:
-        """A form that JSON can keep, of what a later run may trust; None if that is nothing."""
+    def to_state(self, *, with_raw: bool) -> CoverageState | None:
+        """A form that JSON can keep, of what a later run may trust; None if that is nothing. `with_raw`: whether all of
+        it came with its `raw`."""
         trusted = [(start, min(end, self.trusted_until)) for start, end in self._spans if start < self.trusted_until]
         if not trusted:
             return None
         spans = [(None if start == _EARLIEST else start.isoformat(), end.isoformat()) for start, end in trusted]
-        return {"since": self._since.isoformat() if self._since else None, "with_raw": self._with_raw, "spans": spans}
+        return {"since": self._since.isoformat() if self._since else None, "with_raw": with_raw, "spans": spans}
 
     @property
     def is_empty(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import inf
 from queue import Empty, Queue, SimpleQueue
 from threading import Event, Thread
+from time import monotonic
 from typing import TypeAlias
 
 from pipelines.ticketing.crew import put
@@ -26,6 +27,9 @@ _MOST_READERS_UNDER_A_CEILING = 2
 
 _WAITING_TABLES = 32
 """So many tables of each object may wait for the next load while one is under way."""
+
+_PATIENCE = 1.0
+"""Seconds that threads are given to end."""
 
 Begun: TypeAlias = Callable[[], Iterator[Handed]]
 """A reader that only has to be run."""
@@ -53,12 +57,17 @@ class Stream:
     def __init__(self, table: str, readers: int) -> None:
         self.table = table
         self.waiting: Queue[Handed | _Ended] = Queue(_WAITING_TABLES)
+        self.is_closed = Event()
         self._readers = readers
 
     @property
     def is_over(self) -> bool:
-        """Whether all has been taken."""
-        return self._readers == 0
+        """Whether all has been taken, or nobody wants the rest."""
+        return self._readers == 0 or self.is_closed.is_set()
+
+    def close(self) -> None:
+        """Take nothing more: readers end as soon as they have something to hand over."""
+        self.is_closed.set()
 
     def take(self) -> Handed | None:
         """What has been handed over first; None if nothing has by now. Raises the error of a reader that failed."""
@@ -142,12 +151,18 @@ class Extraction:
         return self._streams[table]
 
     def close(self) -> None:
-        """Let every thread end, and every reader that has not: nobody takes what it hands over."""
+        """Let every thread end, and every reader that has not: nobody takes what it hands over. One that waits for the
+        API is not waited for."""
         self._is_closed.set()
+        for stream in self._streams.values():
+            stream.close()
         for question in _all(self._questions):
             question.answer.cancel()
         for _ in self._threads:
             self._tasks.put(None)
+        deadline = monotonic() + _PATIENCE
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - monotonic()))
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None and not self._is_closed.is_set():
@@ -155,11 +170,11 @@ class Extraction:
             ended = _Ended()
             try:
                 for handed in reader():
-                    if not put(stream.waiting, handed, self._is_closed):
-                        return
+                    if not put(stream.waiting, handed, stream.is_closed):
+                        break
             except BaseException as error:
                 ended = _Ended(error)
-            put(stream.waiting, ended, self._is_closed)
+            put(stream.waiting, ended, stream.is_closed)
 
 
 def _all(questions: SimpleQueue[_Question]) -> Iterator[_Question]:

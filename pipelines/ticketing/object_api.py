@@ -85,7 +85,7 @@ class ObjectApi:
                 refusals.append(refusal)
             else:
                 left_out = [name for name in self.fields if name not in (*fields, *self.endpoint.fields)]
-                self.unnamed += tuple(left_out)
+                self.unnamed = tuple(dict.fromkeys((*self.unnamed, *left_out)))
                 self.fields = fields
                 return answer
         raise refusals[0]

@@ -120,7 +120,7 @@ class Reader(ABC):
             start,
             settings.page_size,
             self.run.crew,
-            coverage or Coverage(start, with_raw=self.api.reads_raw),
+            coverage or Coverage(start),
             self.run.until,
             settings.lookback,
             self.looks_ahead,
@@ -194,7 +194,7 @@ class ListReader(Reader):
         self.place = Place.from_state(kept.get("places"))
         self.outcome.cursor_before = self.cursor.through if self.cursor else None
         self._start = run.start(self.cursor, with_raw=self.api.reads_raw)
-        spans = kept.get("spans") if run.moves_cursors else None
+        spans = kept.get("spans") if self._may_go_on else None
         self._coverage = Coverage.from_state(spans, self._start, with_raw=self.api.reads_raw)
         self._began_at: datetime | None = None
         self._newest: datetime | None = None
@@ -227,9 +227,14 @@ class ListReader(Reader):
 
     def _spans(self) -> Mark:
         """How far a walk has come that goes on with the next run if it is cut short."""
-        may_go_on = self.run.moves_cursors and not self.run.full_refresh and not self.outcome.is_complete
-        is_known = may_go_on and self.plan.strategy is Strategy.BY_ANCHOR
-        return Mark("spans", self.target.id, self._coverage.to_state() if is_known else None)
+        if not self._may_go_on or self.outcome.is_complete or self.plan.strategy is not Strategy.BY_ANCHOR:
+            return Mark("spans", self.target.id, None)
+        return Mark("spans", self.target.id, self._coverage.to_state(with_raw=self.api.reads_raw))
+
+    @property
+    def _may_go_on(self) -> bool:
+        """Whether the next run goes on where this one is cut short."""
+        return self.run.moves_cursors and not self.run.full_refresh
 
     def _walk(self) -> Iterator[Page]:
         for page in self._pages(self._start, self._coverage):

@@ -133,10 +133,11 @@ def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> I
         for name, of_table in waiting.items():
             yield RAW_TABLES[name], pa.concat_tables(of_table)
     except GeneratorExit:
-        extraction.close()
+        stream.close()
         raise
-    if extraction.is_over:
-        extraction.close()
+    finally:
+        if extraction.is_over:
+            extraction.close()
 
 
 def _keep(state: dict[str, Any], mark: Mark) -> None:

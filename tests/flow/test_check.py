@@ -34,7 +34,7 @@ def test_the_forecast_of_calls_is_near_what_the_sync_then_makes(
     with Sandbox(seed=7, tickets=100, helpdesks=(helpdesk,)) as sandbox:
         for hours_since in (0, 0, 1, 25, 0):
             sandbox.world.live(hours=hours_since)
-            forecast, seconds = total_forecast(checked(sandbox, warehouse, page_size=page_size).connections)
+            forecast, seconds = total_forecast(checked(sandbox, warehouse, page_size=page_size))
             report = sync(settings_for(sandbox, page_size=page_size), warehouse)
             made = sum(outcome.calls.requests for outcome in report.outcomes)
             assert abs(forecast - made) <= 0.25 * made + 2, (hours_since, forecast, made)
@@ -45,7 +45,7 @@ def test_the_forecast_knows_the_pages_of_a_second_look(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
     def forecast(reread_pages: int) -> int:
-        return total_forecast(checked(sandbox, warehouse, reread_pages=reread_pages).connections)[0]
+        return total_forecast(checked(sandbox, warehouse, reread_pages=reread_pages))[0]
 
     assert forecast(5) == forecast(0)
     run_sync()

@@ -153,7 +153,7 @@ def test_a_word_of_others_passes_for_no_line_of_the_commands(monkeypatch: pytest
     checked = ConnectionCheck(EVIL, EVIL, None, None, [ObjectCheck("tickets", plan, problem=EVIL)])
     stored = ObjectStatus(EVIL, EVIL, "tickets", 1, NOW, NOW, NOW, "by_anchor", EVIL)
     syncs_to(monkeypatch, outcome("tickets", 1, EVIL, connection_id=EVIL), outcome("notes", 1))
-    monkeypatch.setattr("pipelines.cli.check", lambda *_: CheckReport("https://api.unified.to", [checked]))
+    monkeypatch.setattr("pipelines.cli.check", lambda *_: CheckReport("https://api.unified.to", [checked], 16))
     monkeypatch.setattr("pipelines.cli.status", lambda *_: Status("warehouse", False, [stored]))
     for command in ("sync", "check", "status"):
         ended = ticketing(command)

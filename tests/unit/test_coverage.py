@@ -22,7 +22,7 @@ def at(minute: int | None) -> datetime | None:
 
 
 def covered(added: list[tuple[int | None, int]]) -> Coverage:
-    coverage = Coverage(None, with_raw=True)
+    coverage = Coverage(None)
     for start, end in added:
         coverage.add(at(start), at(end))
     return coverage
@@ -56,7 +56,7 @@ def test_what_is_kept_is_what_was_read_before_it_could_change(
 ) -> None:
     coverage = covered(added)
     coverage.trusted_until = NOON + timedelta(minutes=trusted_until)
-    kept: CoverageState | None = json.loads(json.dumps(coverage.to_state()))
+    kept: CoverageState | None = json.loads(json.dumps(coverage.to_state(with_raw=True)))
     again = Coverage.from_state(kept, None, with_raw=True)
     held = minutes_in([Stretch(None, LATER)]) - minutes_in(coverage.gaps(None, LATER))
     held_again = minutes_in([Stretch(None, LATER)]) - minutes_in(again.gaps(None, LATER))
@@ -65,13 +65,13 @@ def test_what_is_kept_is_what_was_read_before_it_could_change(
 
 
 def test_nothing_is_kept_that_nobody_said_could_be_trusted() -> None:
-    assert covered([(None, 10)]).to_state() is None
+    assert covered([(None, 10)]).to_state(with_raw=True) is None
 
 
 def test_a_reading_from_another_time_or_without_raw_goes_on_from_none() -> None:
     coverage = covered([(None, 10)])
     coverage.trusted_until = LATER
-    state = coverage.to_state()
+    state = coverage.to_state(with_raw=True)
     assert not Coverage.from_state(state, None, with_raw=True).is_empty
     assert Coverage.from_state(state, NOON, with_raw=True).is_empty
     assert Coverage.from_state(state, None, with_raw=False).is_empty

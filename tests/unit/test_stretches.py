@@ -70,7 +70,7 @@ def moments(count: int, seed: int) -> Rows:
 
 
 def reading(server: MovingList, page_size: int, crew: Crew, coverage: Coverage | None = None) -> Stretches:
-    known = coverage or Coverage(None, with_raw=True)
+    known = coverage or Coverage(None)
     return Stretches(server, Wanted(None, page_size, crew, known), pages_by_offset=True)
 
 
@@ -157,14 +157,14 @@ def test_a_reading_that_is_killed_again_and_again_loses_nothing_of_what_it_did_n
         clock=NOON + timedelta(seconds=11),
     )
     pages: list[Page] = []
-    coverage = Coverage(None, with_raw=True)
+    coverage = Coverage(None)
     try:
         for at_page in killed_after:
             walk = reading(server, page_size, Dice(hands, seed), coverage).walk()
             pages += [page for page, _ in zip(walk, range(at_page), strict=False)]
             walk.close()
             server.clock += timedelta(minutes=5)
-            coverage = Coverage.from_state(coverage.to_state(), None, with_raw=True)
+            coverage = Coverage.from_state(coverage.to_state(with_raw=True), None, with_raw=True)
         server.began_at = None
         pages += list(reading(server, page_size, Dice(hands, seed), coverage).walk())
     except ContradictsSupportTable as contradiction:
@@ -215,11 +215,11 @@ def test_a_short_list_is_not_divided(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_reading_goes_on_where_it_was_cut_short() -> None:
-    server, coverage = long_list(), Coverage(None, with_raw=True)
+    server, coverage = long_list(), Coverage(None)
     walk = reading(server, 10, Dice(3, seed=1), coverage).walk()
     first = [page for page, _ in zip(walk, range(150), strict=False)]
     walk.close()
-    kept = Coverage.from_state(coverage.to_state(), None, with_raw=True)
+    kept = Coverage.from_state(coverage.to_state(with_raw=True), None, with_raw=True)
     requests_before = server.requests
     then = list(reading(server, 10, Dice(3, seed=2), kept).walk())
     assert final_states(first) | final_states(then) == server.rows
@@ -229,7 +229,7 @@ def test_a_reading_goes_on_where_it_was_cut_short() -> None:
 def test_a_stretch_that_was_named_is_all_that_is_read() -> None:
     server = long_list()
     since, until = NOON + timedelta(days=500), NOON + timedelta(days=900)
-    wanted = Wanted(since, 10, Dice(3, seed=1), Coverage(since, with_raw=True), until)
+    wanted = Wanted(since, 10, Dice(3, seed=1), Coverage(since), until)
     found = final_states(list(Stretches(server, wanted, pages_by_offset=True).walk()))
     assert {id for id, moment in server.rows.items() if moment and since <= moment <= until} <= found.keys()
     assert server.requests < 75
@@ -237,7 +237,7 @@ def test_a_stretch_that_was_named_is_all_that_is_read() -> None:
 
 def test_what_comes_to_light_late_is_read_by_the_last_pass() -> None:
     server, hidden = long_list(300), NOON + timedelta(days=299, minutes=-2)
-    wanted = Wanted(None, 10, Dice(3, 1), Coverage(None, with_raw=True), lookback=timedelta(minutes=5))
+    wanted = Wanted(None, 10, Dice(3, 1), Coverage(None), lookback=timedelta(minutes=5))
     pages = []
     for page in Stretches(server, wanted, pages_by_offset=True).walk():
         pages.append(page)
@@ -247,7 +247,7 @@ def test_what_comes_to_light_late_is_read_by_the_last_pass() -> None:
 
 
 def test_what_came_to_light_since_a_reading_was_killed_is_read_by_the_next_one() -> None:
-    server, coverage = long_list(300), Coverage(None, with_raw=True)
+    server, coverage = long_list(300), Coverage(None)
     wanted = Wanted(None, 10, Dice(3, 1), coverage, lookback=timedelta(minutes=5))
     walk = Stretches(server, wanted, pages_by_offset=True).walk()
     for page in walk:
@@ -255,7 +255,7 @@ def test_what_came_to_light_since_a_reading_was_killed_is_read_by_the_next_one()
             break
     walk.close()
     server.rows["late"] = NOON + timedelta(days=299, minutes=-2)
-    kept = Coverage.from_state(coverage.to_state(), None, with_raw=True)
+    kept = Coverage.from_state(coverage.to_state(with_raw=True), None, with_raw=True)
     assert not kept.is_empty
     wanted = Wanted(None, 10, Dice(3, 1), kept, lookback=timedelta(minutes=5))
     assert "late" in final_states(list(Stretches(server, wanted, pages_by_offset=True).walk()))
@@ -274,7 +274,7 @@ def test_a_helpdesk_whose_clock_is_behind_loses_nothing_to_the_last_pass() -> No
         page = server(parameters)  # type: ignore[arg-type]
         return Page(page.records, page.served_at + behind)
 
-    wanted = Wanted(None, 10, Dice(3, 1), Coverage(None, with_raw=True))
+    wanted = Wanted(None, 10, Dice(3, 1), Coverage(None))
     pages = list(Stretches(list_page, wanted, pages_by_offset=True).walk())  # type: ignore[arg-type]
     assert final_states(pages) == server.rows
 
