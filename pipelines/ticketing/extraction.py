@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from math import inf
 from queue import Empty, Queue, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 from typing import TypeAlias
 
@@ -98,8 +99,10 @@ class Extraction:
         self._rows = 0
         self._questions: SimpleQueue[_Question] = SimpleQueue()
         self._streams: dict[str, Stream] = {}
-        self._tasks: SimpleQueue[tuple[Begun, Stream] | None] = SimpleQueue()
+        self._tasks: deque[tuple[Begun, Stream]] = deque()
         self._threads: list[Thread] = []
+        self._at_work = 0
+        self._lock = Lock()
         self._is_closed = Event()
 
     def begin_load(self) -> None:
@@ -142,30 +145,32 @@ class Extraction:
         """What is read of one object; its readers begin when it is first asked for."""
         if table not in self._streams:
             begun = list(readers())
-            stream = self._streams[table] = Stream(table, len(begun))
-            for reader in begun:
-                self._tasks.put((reader, stream))
-                if len(self._threads) < self._most_readers:
-                    self._threads.append(Thread(target=self._work, name="reader", daemon=True))
-                    self._threads[-1].start()
+            self._streams[table] = Stream(table, len(begun))
+            with self._lock:
+                self._tasks.extend((reader, self._streams[table]) for reader in begun)
+                wanted = min(len(begun), self._most_readers - self._at_work)
+                self._at_work += wanted
+            for _ in range(wanted):
+                self._threads.append(Thread(target=self._work, name="reader", daemon=True))
+                self._threads[-1].start()
         return self._streams[table]
 
     def close(self) -> None:
-        """Let every thread end, and every reader that has not: nobody takes what it hands over. One that waits for the
-        API is not waited for."""
+        """Let every reader end that has not: nobody takes what it hands over. One that waits for the API is not waited
+        for."""
         self._is_closed.set()
+        with self._lock:
+            self._tasks.clear()
         for stream in self._streams.values():
             stream.close()
         for question in _all(self._questions):
             question.answer.cancel()
-        for _ in self._threads:
-            self._tasks.put(None)
         deadline = monotonic() + _PATIENCE
         for thread in self._threads:
             thread.join(max(0.0, deadline - monotonic()))
 
     def _work(self) -> None:
-        while (task := self._tasks.get()) is not None and not self._is_closed.is_set():
+        while (task := self._next_task()) is not None:
             reader, stream = task
             ended = _Ended()
             try:
@@ -175,6 +180,14 @@ class Extraction:
             except BaseException as error:
                 ended = _Ended(error)
             put(stream.waiting, ended, stream.is_closed)
+
+    def _next_task(self) -> tuple[Begun, Stream] | None:
+        """What a thread is to do next; None, and it is no longer at work, if there is nothing."""
+        with self._lock:
+            if self._tasks:
+                return self._tasks.popleft()
+            self._at_work -= 1
+            return None
 
 
 def _all(questions: SimpleQueue[_Question]) -> Iterator[_Question]:

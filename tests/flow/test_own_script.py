@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import dlt
 import pytest
+from dlt.extract import DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines.sandbox import Sandbox, World
 from pipelines.sandbox.support import support_table
@@ -99,3 +103,25 @@ def test_settings_come_the_dlt_way(sandbox: Sandbox, tmp_path: Path, monkeypatch
     )
     pipeline.run(unified())
     assert set(pipeline.dataset().notes.df()["connection_id"]) == {connection_id}
+
+
+def test_a_script_that_takes_no_more_leaves_no_reader_behind(sandbox: Sandbox, pipeline: dlt.Pipeline) -> None:
+    def source() -> DltSource:
+        return unified(api_key=sandbox.api_key, base_url=sandbox.base_url)
+
+    pipeline.run(source().add_limit(1))
+    broken = source()
+    broken.notes.add_map(_fail)
+    with pytest.raises(PipelineStepFailed):
+        pipeline.run(broken)
+    deadline = time.monotonic() + 20
+    while any(thread.name in {"reader", "crew"} for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "a thread goes on for nobody"
+        time.sleep(0.05)
+    pipeline.abort_packages()
+    pipeline.run(source())
+    assert len(pipeline.dataset().tickets.df()) == 40
+
+
+def _fail(item: object) -> object:
+    raise ValueError("not this one")
