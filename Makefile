@@ -22,7 +22,7 @@ test: setup
 
 # All of them, on Postgres as on DuckDB, with hypothesis and the kill tests at full strength.
 test-all: setup
-	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=100 TICKETING_TEST_WORLDS=120 \
+	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=100 TICKETING_TEST_WORLDS=80 \
 	$(UV) run --frozen pytest -n 2 --dist worksteal -m ""
 
 # Hours of bad days on both warehouses, other ones each time, where the tests have the same ones each time; a failure

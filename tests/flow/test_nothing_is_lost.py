@@ -112,7 +112,7 @@ stories = st.builds(
     poisons=st.sampled_from([None, None, *OBJECTS.values()]),
     days=st.tuples(bad_days, bad_days),
     kill_after=st.none() | st.floats(0.05, 1.5),
-    rows_a_load=st.sampled_from([20, 60, 100_000]),
+    rows_a_load=st.sampled_from([80, 100_000, 100_000]),
     reconciles_on_a_bad_day=st.booleans(),
 )
 
