@@ -448,7 +448,7 @@ def _sync_closing(report: SyncReport, next_step: str) -> str:
         return "The workspace has no ticketing connection. Connect a helpdesk in the Unified.to console first."
     if report.exit_code == 0 and report.put_off:
         received = f"{console.count(rows, 'row')} received, all loaded.{skipped}"
-        return f"{_not_complete(report)}. {received} Next: run this again, it goes on from there"
+        return f"{_not_complete(report)}. {received} Next: run this again; what stays here needs a higher ceiling"
     if report.exit_code == 0:
         return f"Done: {console.count(rows, 'row')} received, all loaded.{skipped} Next: {next_step}"
     of = f"{len(report.failed)} of {console.count(len(report.outcomes), 'object')} failed"

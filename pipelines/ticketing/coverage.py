@@ -49,6 +49,7 @@ class CoverageState(TypedDict):
 
     since: str | None
     with_raw: bool
+    began_at: str | None
     spans: list[tuple[str | None, str]]
 
 
@@ -59,27 +60,39 @@ class Coverage:
     as they lie before `trusted_until`: whatever has changed or come to light since the first was read, is later.
     """
 
-    def __init__(self, since: datetime | None, spans: Iterable[Span] = ()) -> None:
+    def __init__(self, since: datetime | None, spans: Iterable[Span] = (), began_at: datetime | None = None) -> None:
+        self.began_at = began_at
+        """When the run began that read the first of them, if it was not this one."""
         self._since = since
         self._spans: list[Span] = sorted(spans)
-        self.trusted_until = _EARLIEST
+        self.trusted_until = max((end for _, end in self._spans), default=_EARLIEST)
 
     @classmethod
     def from_state(cls, state: CoverageState | None, since: datetime | None, *, with_raw: bool) -> Self:
         """What an earlier run kept, if it read from the same time on and alike; else nothing."""
-        spans: list[Span] = []
-        if state is not None and _moment(state["since"]) == since and state["with_raw"] == with_raw:
-            spans = [(_moment(start) or _EARLIEST, datetime.fromisoformat(end)) for start, end in state["spans"]]
-        return cls(since, spans)
+        if state is None or _moment(state["since"]) != since or state["with_raw"] != with_raw:
+            return cls(since)
+        spans = [(_moment(start) or _EARLIEST, datetime.fromisoformat(end)) for start, end in state["spans"]]
+        return cls(since, spans, _moment(state["began_at"]))
 
-    def to_state(self, *, with_raw: bool) -> CoverageState | None:
+    def to_state(self, *, with_raw: bool, began_at: datetime | None = None) -> CoverageState | None:
         """A form that JSON can keep, of what a later run may trust; None if that is nothing. `with_raw`: whether all of
-        it came with its `raw`."""
+        it came with its `raw`; `began_at`: when this run began."""
         trusted = [(start, min(end, self.trusted_until)) for start, end in self._spans if start < self.trusted_until]
         if not trusted:
             return None
         spans = [(None if start == _EARLIEST else start.isoformat(), end.isoformat()) for start, end in trusted]
-        return {"since": self._since.isoformat() if self._since else None, "with_raw": with_raw, "spans": spans}
+        began_at = self.began_at or began_at
+        return {
+            "since": self._since.isoformat() if self._since else None,
+            "with_raw": with_raw,
+            "began_at": began_at.isoformat() if began_at else None,
+            "spans": spans,
+        }
+
+    def forget(self) -> None:
+        """Nothing has been shown: what said so is not believed any more."""
+        self._spans, self.trusted_until = [], _EARLIEST
 
     @property
     def is_empty(self) -> bool:

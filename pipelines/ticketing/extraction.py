@@ -143,7 +143,12 @@ class Extraction:
 
     def stream(self, table: str, readers: Callable[[], Iterable[Begun]]) -> Stream:
         """What is read of one object; its readers begin when it is first asked for."""
-        if table not in self._streams:
+        goes_on = self._rows_a_load < inf
+        if table in self._streams and not goes_on:
+            # A source that is used again reads again.
+            self.run.part([table]).forget()
+            self._is_closed.clear()
+        if table not in self._streams or not goes_on:
             begun = list(readers())
             self._streams[table] = Stream(table, len(begun))
             with self._lock:

@@ -133,6 +133,7 @@ class Reader(ABC):
                 if safer is None:
                     raise
                 self._change_plan(safer)
+                wanted.coverage.forget()
             except CallNotOffered as refusal:
                 if not is_of_tickets:
                     raise
@@ -221,15 +222,19 @@ class ListReader(Reader):
         self.outcome.cursor_after = self.cursor.through if self.cursor else None
         if self.api.unnamed:
             self.outcome.plan += f", without {', '.join(self.api.unnamed)} (the API refuses to name them)"
-        yield Mark("cursors", self.target.id, self.cursor.to_state() if self.cursor else None)
-        yield Mark("places", self.target.id, self.place.to_state() if self.place else None)
-        yield self._spans()
+        if self.run.moves_cursors:
+            yield Mark("cursors", self.target.id, self.cursor.to_state() if self.cursor else None)
+            yield Mark("places", self.target.id, self.place.to_state() if self.place else None)
+            yield from self._spans()
 
-    def _spans(self) -> Mark:
-        """How far a walk has come that goes on with the next run if it is cut short."""
-        if not self._may_go_on or self.outcome.is_complete or self.plan.strategy is not Strategy.BY_ANCHOR:
-            return Mark("spans", self.target.id, None)
-        return Mark("spans", self.target.id, self._coverage.to_state(with_raw=self.api.reads_raw))
+    def _spans(self) -> Iterator[Mark]:
+        """How far a walk has come that the next run goes on with if it is cut short."""
+        if self.outcome.is_complete:
+            yield Mark("spans", self.target.id, None)
+        elif self._may_go_on and self.plan.strategy is Strategy.BY_ANCHOR:
+            yield Mark(
+                "spans", self.target.id, self._coverage.to_state(with_raw=self.api.reads_raw, began_at=self._began_at)
+            )
 
     @property
     def _may_go_on(self) -> bool:
@@ -310,7 +315,7 @@ class ListReader(Reader):
             for page in pages:
                 if len(waiting) >= ROWS_A_TABLE:
                     yield from self._staged(waiting, observed_via)
-                    yield self._spans()
+                    yield from self._spans()
                     waiting = []
                 waiting += self._observed(page)
                 self._count(page)
@@ -327,7 +332,8 @@ class ListReader(Reader):
         """Whether nothing was known of its time before this run, or it differs only by `raw`: then its state tells of
         no change."""
         if self.cursor is None:
-            return True
+            began_at = self._coverage.began_at
+            return began_at is None or record.updated_at is None or record.updated_at <= began_at
         if record.updated_at is None:
             return False
         since, through = self.cursor.since, self.cursor.through

@@ -111,9 +111,10 @@ def _through(kept: Mapping[str, Any]) -> str:
 
 
 def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> Iterator[Staged | None]:
-    """What one load takes of a stream, small tables joined to larger ones, and None whenever it has to wait; how far
-    each connection has been read goes into dlt's state."""
-    waiting: dict[str, list[pa.Table]] = {}
+    """What one load takes of a stream, small tables joined to larger ones, and None whenever it has to wait. How far
+    each connection has been read goes into dlt's state once the rows that it speaks of have been taken."""
+    tables: dict[str, list[pa.Table]] = {}
+    marks: list[Mark] = []
     ask = asking(dlt.current.pipeline())
     try:
         while not (stream.is_over or extraction.is_full):
@@ -122,22 +123,31 @@ def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> I
             if handed is None:
                 yield None
             elif isinstance(handed, Mark):
-                _keep(state, handed)
+                marks.append(handed)
             else:
                 schema, table = handed
                 extraction.take_note(table.num_rows if schema.name == stream.table else 0)
-                of_table = waiting.setdefault(schema.name, [])
+                of_table = tables.setdefault(schema.name, [])
                 of_table.append(table)
                 if sum(each.num_rows for each in of_table) >= _ROWS_A_TABLE:
-                    yield schema, pa.concat_tables(waiting.pop(schema.name))
-        for name, of_table in waiting.items():
-            yield RAW_TABLES[name], pa.concat_tables(of_table)
+                    yield from _taken(tables, marks, state)
+        yield from _taken(tables, marks, state)
     except GeneratorExit:
         stream.close()
         raise
     finally:
         if extraction.is_over:
             extraction.close()
+
+
+def _taken(tables: dict[str, list[pa.Table]], marks: list[Mark], state: dict[str, Any]) -> Iterator[Staged]:
+    """All tables that wait, and then their marks: whoever takes no more of the tables keeps none of the marks."""
+    for name, of_table in tables.items():
+        yield RAW_TABLES[name], pa.concat_tables(of_table)
+    for mark in marks:
+        _keep(state, mark)
+    tables.clear()
+    marks.clear()
 
 
 def _keep(state: dict[str, Any], mark: Mark) -> None:

@@ -10,9 +10,10 @@ from math import inf
 from threading import Lock
 from typing import NamedTuple
 
+from pipelines.errors import CallsUsedUp, ContradictsSupportTable, ParameterRefused, TicketingError
 from pipelines.ticketing.coverage import Coverage, Stretch
 from pipelines.ticketing.crew import Crew
-from pipelines.ticketing.walk import ListPage, Walk, floor, lowered, times_of, walk_stretch
+from pipelines.ticketing.walk import NEEDS_OFFSET, ListPage, Walk, floor, lowered, times_of, walk_stretch
 from pipelines.unified_api.client import Parameters
 from pipelines.unified_api.records import Page
 
@@ -70,12 +71,20 @@ class Stretches:
         self._until = wanted.until
         self._whole = Stretch(wanted.start, wanted.until)
         self._saw_every_end = True
+        self._hindrance: TicketingError | None = None
+        """What kept a walker from the end of its stretch; told when the others have come to theirs."""
         self._lock = Lock()
         self._waiting: list[Stretch] = []
         self._under_way: list[Stretch] = []
 
     def walk(self) -> Walk:
-        """Read the list; raises what `walk_stretch` raises."""
+        """Read the list; raises what `walk_stretch` raises, after all that can be read has been."""
+        saw_the_end = yield from self._walk()
+        if self._hindrance is not None:
+            raise self._hindrance
+        return saw_the_end
+
+    def _walk(self) -> Walk:
         walker = self._read(self._whole)
         if self._coverage.is_empty and (yield from self._ends_soon(walker)):
             return self._whole.saw_the_end
@@ -86,7 +95,7 @@ class Stretches:
         tail_from = lowered(divided_at, self._lookback + _BELOW)
         self._coverage.trusted_until = tail_from
         yield from self._divided(walker, divided_at)
-        if self._until is not None:
+        if self._until is not None or isinstance(self._hindrance, CallsUsedUp):
             return self._saw_every_end
         tail = Stretch(tail_from if self._whole.start is None else max(tail_from, self._whole.start))
         yield from _pages(self._read(tail))
@@ -117,7 +126,10 @@ class Stretches:
         """The newest time in the list at this moment, as far as it can be believed: what is changed from now on is
         later. A time in the future is none, unless all are: then the helpdesk's clock is ahead."""
         parameters: Parameters = {"limit": self._page_size, "sort": "updated_at", "order": "desc"}
-        page = self._list_page({**parameters, "offset": 0} if self._pages_by_offset else parameters)
+        try:
+            page = self._list_page({**parameters, "offset": 0} if self._pages_by_offset else parameters)
+        except ParameterRefused:
+            return None
         times = times_of(page.records)
         return max((moment for moment in times if moment <= page.served_at), default=page.served_at) if times else None
 
@@ -128,7 +140,9 @@ class Stretches:
             self._whole.end = until
             self._under_way = [self._whole]
         else:
-            self._waiting = self._coverage.gaps(self._whole.start, until)
+            gaps = self._coverage.gaps(self._whole.start, until)
+            # What lies behind all that can be trusted is read by the last pass.
+            self._waiting = [gap for gap in gaps if gap.start is None or gap.start < self._coverage.trusted_until]
             first = self._another()
         if first is None:
             return
@@ -139,6 +153,8 @@ class Stretches:
 
     def _another(self) -> Iterator[_Sight] | None:
         """A walker for a stretch that nobody reads yet; None if there is none that is worth it."""
+        if isinstance(self._hindrance, CallsUsedUp):
+            return None
         with self._lock:
             stretch = self._waiting.pop() if self._waiting else self._half_of_the_longest()
             if stretch is None:
@@ -166,11 +182,16 @@ class Stretches:
             except StopIteration as end:
                 stretch.saw_the_end = bool(end.value)
                 break
+            except (CallsUsedUp, ContradictsSupportTable) as error:
+                if isinstance(error, ContradictsSupportTable) and str(error) != NEEDS_OFFSET:
+                    raise
+                self._hindrance = error
+                break
             yield _Sight(stretch, page, stretch.reached)
         with self._lock:
             self._saw_every_end = self._saw_every_end and stretch.saw_the_end
             self._under_way = [other for other in self._under_way if other is not stretch]
-        yield _Sight(stretch, None, stretch.end)
+        yield _Sight(stretch, None, stretch.end if stretch.saw_the_end else stretch.reached)
 
 
 def _pages(walker: Iterator[_Sight]) -> Iterator[Page]:
@@ -178,7 +199,11 @@ def _pages(walker: Iterator[_Sight]) -> Iterator[Page]:
 
 
 def _pages_left(stretch: Stretch) -> float:
-    """About how many pages a stretch still has, if its records lie as close as those that came last."""
-    if stretch.reached is None or stretch.end is None or stretch.end - stretch.reached < _INDIVISIBLE:
+    """About how many pages a stretch still has, if its records lie as close as those that came last; none as long as
+    nothing is known of that."""
+    if stretch.reached is None or stretch.end is None or stretch.time_a_page is None:
         return 0
-    return inf if not stretch.time_a_page else (stretch.end - stretch.reached) / stretch.time_a_page
+    left = stretch.end - stretch.reached
+    if left < _INDIVISIBLE:
+        return 0
+    return left / stretch.time_a_page if stretch.time_a_page else inf

@@ -53,7 +53,7 @@ def walk_stretch(list_page: ListPage, stretch: Stretch, page_size: int, *, pages
     is said. Where a server leaves out the time that it is asked from, the anchors go a little below it.
 
     A list that is changed as fast as it is read has no end: once what comes is later than the server's clock when the
-    walk began, the walk goes on for a few requests only. What is later still is the next run's.
+    walk began, a stretch without end is read for a few requests only. What is later still is the next run's.
 
     Raises `ContradictsSupportTable` when the server does not sort and filter as it must for this.
     """
@@ -83,7 +83,7 @@ def walk_stretch(list_page: ListPage, stretch: Stretch, page_size: int, *, pages
             continue
         if is_end:
             return _ended(True, is_cut)
-        if newest is not None and window.came_since(newest, page.served_at):
+        if stretch.end is None and newest is not None and window.came_since(newest, page.served_at):
             requests_past_the_start += 1
             if requests_past_the_start > _REQUESTS_PAST_THE_START:
                 return _ended(False, is_cut)

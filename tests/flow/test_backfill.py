@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -11,14 +11,14 @@ import pytest
 
 from pipelines.errors import CallsUsedUp, LoadFailed
 from pipelines.sandbox import Faults, Sandbox
-from pipelines.settings import WarehouseSettings
+from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.status import cursors_in, status
 from pipelines.sync import SyncReport, sync
 from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.warehouse import load
 from tests.flow.children import in_small_portions
 from tests.flow.conftest import on_both, settings_for, warehouse_in
-from tests.flow.truth import OBJECTS, Rows, assert_same, query, stored_rows, true_rows
+from tests.flow.truth import OBJECTS, Rows, assert_same, change, query, stored_rows, true_rows
 
 RunSync = Callable[..., SyncReport]
 ROWS = 60
@@ -86,6 +86,59 @@ def test_a_backfill_that_breaks_off_is_begun_anew_where_something_else_is_wanted
             run_sync({"page_size": 5, "include_raw": False})
     run_sync({"page_size": 5})
     assert_same(sandbox.world, warehouse)
+
+
+@pytest.fixture
+def broken_off(
+    warehouse: WarehouseSettings, small_loads: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Sandbox, UnifiedSettings]]:
+    """A helpdesk whose first backfill has broken off, half of it loaded."""
+    with Sandbox(seed=7, tickets=100, helpdesks=("zendesk",)) as sandbox:
+        settings = settings_for(sandbox, page_size=5, reread_pages=0)
+        with monkeypatch.context() as broken:
+            _refuse_loads_after(broken, 7)
+            with pytest.raises(LoadFailed):
+                sync(settings, warehouse)
+        yield sandbox, settings
+
+
+@pytest.mark.slow
+def test_a_full_refresh_does_not_go_on_where_another_run_broke_off(
+    broken_off: tuple[Sandbox, UnifiedSettings], warehouse: WarehouseSettings
+) -> None:
+    sandbox, settings = broken_off
+    change(warehouse, "delete from raw_unified.tickets", "delete from raw_unified.notes")
+    assert sync(settings, warehouse, full_refresh=True).exit_code == 0
+    assert_same(sandbox.world, warehouse)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_waiting")
+def test_neither_an_outage_nor_another_stretch_makes_a_backfill_begin_anew(
+    broken_off: tuple[Sandbox, UnifiedSettings], warehouse: WarehouseSettings, tmp_path: Path
+) -> None:
+    sandbox, settings = broken_off
+    whole = requests_of(sync(settings, warehouse_in(tmp_path / "beside")))
+    sync(settings, warehouse, since=times_of(sandbox, "tickets")[-1])
+    sandbox.faults = Faults(status_500=1.0, max_consecutive=10**6, connections=(sandbox.world.connections()[0]["id"],))
+    assert sync(settings, warehouse).exit_code == 1
+    sandbox.faults = Faults()
+    assert requests_of(sync(settings, warehouse)) < 0.8 * whole
+    assert_same(sandbox.world, warehouse)
+
+
+@pytest.mark.slow
+def test_what_changed_between_a_backfill_and_its_going_on_is_a_change(
+    broken_off: tuple[Sandbox, UnifiedSettings], warehouse: WarehouseSettings
+) -> None:
+    sandbox, settings = broken_off
+    sync(settings, warehouse, select=["customers"])
+    states = "select id, count(*) as states, count(*) filter (where is_baseline) as baselines"
+    before = {row["id"] for row in query(warehouse, f"{states} from raw_unified.ticket_versions group by id")}
+    sandbox.world.live(hours=48)
+    sync(settings, warehouse)
+    after = query(warehouse, f"{states} from raw_unified.ticket_versions group by id having count(*) > 1")
+    assert not [row for row in after if row["id"] in before and row["states"] == row["baselines"]]
 
 
 @on_both

@@ -123,5 +123,31 @@ def test_a_script_that_takes_no_more_leaves_no_reader_behind(sandbox: Sandbox, p
     assert len(pipeline.dataset().tickets.df()) == 40
 
 
+@pytest.mark.parametrize("limit", [1, 5, 6])
+def test_a_script_that_takes_some_of_it_moves_no_cursor_past_the_rest(
+    sandbox: Sandbox, pipeline: dlt.Pipeline, limit: int
+) -> None:
+    ids = ["gone", *(connection["id"] for connection in sandbox.world.connections())]
+
+    def source() -> DltSource:
+        made = unified(api_key=sandbox.api_key, base_url=sandbox.base_url, connection_ids=ids, reread_pages=0)
+        return made.with_resources("tickets")
+
+    pipeline.run(source().add_limit(limit))
+    pipeline.run(source())
+    assert len(pipeline.dataset().tickets.df()) == 40
+    assert pipeline.dataset().ticket_versions.df()["id"].nunique() == 40
+
+
+def test_a_source_that_is_run_again_reads_again(sandbox: Sandbox, pipeline: dlt.Pipeline) -> None:
+    source = unified(api_key=sandbox.api_key, base_url=sandbox.base_url).with_resources("tickets")
+    pipeline.run(source)
+    sandbox.world.live(hours=30)
+    pipeline.run(source)
+    assert len(pipeline.dataset().tickets.df()) == sum(
+        len(sandbox.world.records(connection["id"], "ticket")) for connection in sandbox.world.connections()
+    )
+
+
 def _fail(item: object) -> object:
     raise ValueError("not this one")

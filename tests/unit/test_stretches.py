@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.errors import ContradictsSupportTable
+from pipelines.errors import CallsUsedUp, ContradictsSupportTable, ParameterRefused, TryAgainLater
 from pipelines.ticketing import stretches
 from pipelines.ticketing.coverage import Coverage, Stretch
 from pipelines.ticketing.crew import Crew
 from pipelines.ticketing.stretches import Stretches, Wanted
 from pipelines.ticketing.walk import walk_stretch
+from pipelines.unified_api.client import Parameters
 from pipelines.unified_api.records import Page
 from tests.unit.moving_list import NOON, MovingList, Rows, assert_nothing_lost, final_states, rows_from
 
@@ -284,3 +285,100 @@ def test_bulk_imports_of_one_moment_are_found_by_all_hands() -> None:
     rows |= {f"import{number}": NOON + timedelta(days=333) for number in range(300)}
     server = MovingList(rows, clock=NOON + timedelta(days=1_000))
     assert final_states(list(reading(server, 10, Dice(5, 3)).walk())) == server.rows
+
+
+def test_a_walker_that_is_held_up_claims_nothing_that_it_did_not_show() -> None:
+    """While its second page is waited for, thousands are updated in bulk, and a fault cuts the reading short later."""
+    day = NOON + timedelta(days=2)
+    server = MovingList({f"r{number}": NOON + timedelta(hours=number * 0.8) for number in range(60)}, clock=day)
+    calls, most = 0, 300
+
+    def list_page(parameters: Parameters) -> Page:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            moments = (day + timedelta(seconds=1, milliseconds=100 * number) for number in range(4_000))
+            server.rows |= {f"bulk{number}": moment for number, moment in enumerate(moments)}
+            server.clock = day + timedelta(minutes=20)
+            server.rows["last"] = day + timedelta(minutes=19)
+        if calls > most:
+            raise TryAgainLater("503")
+        return server(parameters)
+
+    coverage = Coverage(None)
+    pages: list[Page] = []
+    wanted = Wanted(None, 10, Dice(3, 1), coverage, lookback=timedelta(minutes=5))
+    with pytest.raises(TryAgainLater):
+        pages.extend(Stretches(list_page, wanted, pages_by_offset=True).walk())
+    most = 10**6
+    server.clock += timedelta(hours=1)
+    kept = Coverage.from_state(coverage.to_state(with_raw=True), None, with_raw=True)
+    wanted = Wanted(None, 10, Dice(3, 1), kept, lookback=timedelta(minutes=5))
+    pages += list(Stretches(list_page, wanted, pages_by_offset=True).walk())
+    assert server.rows.keys() <= final_states(pages).keys()
+
+
+def test_what_was_read_is_not_forgotten_by_a_reading_that_fails_at_its_first_request() -> None:
+    server, coverage = long_list(), Coverage(None)
+    walk = reading(server, 10, Dice(3, seed=1), coverage).walk()
+    list(zip(walk, range(150), strict=False))
+    walk.close()
+    state = coverage.to_state(with_raw=True)
+    kept = Coverage.from_state(state, None, with_raw=True)
+
+    def down(parameters: Parameters) -> Page:
+        raise TryAgainLater("503")
+
+    with pytest.raises(TryAgainLater):
+        list(Stretches(down, Wanted(None, 10, Dice(3, seed=1), kept), pages_by_offset=True).walk())
+    assert kept.to_state(with_raw=True) == state
+
+
+def test_a_tie_that_cannot_be_read_keeps_nothing_else_from_being_read() -> None:
+    rows: Rows = {f"r{day}": NOON + timedelta(days=day) for day in range(600)}
+    rows |= {f"tie{number}": NOON + timedelta(days=100) for number in range(30)}
+    server = MovingList(rows, honours_offset=False, clock=NOON + timedelta(days=600))
+    pages: list[Page] = []
+    with pytest.raises(ContradictsSupportTable, match="more"):
+        pages.extend(Stretches(server, Wanted(None, 10, Dice(3, 1), Coverage(None)), pages_by_offset=False).walk())
+    assert {f"r{day}" for day in range(600)} <= final_states(pages).keys()
+
+
+def test_a_server_that_refuses_to_show_the_newest_first_is_read_by_one_walker() -> None:
+    server, crew = long_list(600), Dice(3, 1)
+
+    def list_page(parameters: Parameters) -> Page:
+        if parameters["order"] == "desc":
+            raise ParameterRefused("400: order must be asc")
+        return server(parameters)
+
+    pages = list(Stretches(list_page, Wanted(None, 10, crew, Coverage(None)), pages_by_offset=False).walk())
+    assert final_states(pages) == server.rows
+    assert crew.most_at_once == 0
+
+
+@pytest.mark.parametrize("ceiling", [6, 8, 12, 20])
+def test_each_run_under_a_ceiling_of_calls_comes_further(ceiling: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    server, left = long_list(), 0
+    coverage = Coverage(None)
+
+    def list_page(parameters: Parameters) -> Page:
+        nonlocal left
+        if left == 0:
+            raise CallsUsedUp("no more")
+        left -= 1
+        server.requests = 0
+        return server(parameters)
+
+    for run in range(3 * len(server.rows) // ceiling):
+        left = ceiling
+        walk = Stretches(list_page, Wanted(None, 10, Dice(15, run), coverage), pages_by_offset=True).walk()
+        try:
+            assert all(page.records for page in walk)
+        except CallsUsedUp:
+            coverage = Coverage.from_state(coverage.to_state(with_raw=True), None, with_raw=True)
+        else:
+            assert run * ceiling < 4 * len(server.rows) / 9
+            return
+    raise AssertionError("it never came to its end")
