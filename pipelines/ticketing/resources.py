@@ -141,9 +141,10 @@ def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> I
 
 
 def _taken(tables: dict[str, list[pa.Table]], marks: list[Mark], state: dict[str, Any]) -> Iterator[Staged]:
-    """All tables that wait, and then their marks: whoever takes no more of the tables keeps none of the marks."""
-    for name, of_table in tables.items():
-        yield RAW_TABLES[name], pa.concat_tables(of_table)
+    """All tables that wait, the account of them last, and then their marks: whoever takes no more of the tables keeps
+    none of the marks."""
+    for name in sorted(tables, key=SYNC_RUNS.name.__eq__):
+        yield RAW_TABLES[name], pa.concat_tables(tables[name])
     for mark in marks:
         _keep(state, mark)
     tables.clear()

@@ -301,16 +301,14 @@ def walk_whole_list(
         yield page
         return False
     passes = _Passes(list_page, asked, page_size)
-    known: set[str] = set()
     made = quiet = 0
     while made < (_PASSES if passes.are_alike else 2 * _PASSES):
-        known_before = len(known)
+        known_before = len(passes.ids)
         pages = yield from passes.next_one()
         made += 1
         if pages is None:
             return False
-        known = {identity for identity, _ in passes.known}
-        quiet = quiet + 1 if len(known) == known_before else 0
+        quiet = quiet + 1 if len(passes.ids) == known_before else 0
         if quiet >= (1 if passes.are_alike else _PASSES) or (pages == 1 and not known_before):
             return True
     return False
@@ -419,30 +417,33 @@ class _Passes:
     """Passes over a whole list, from the first page to where nothing new of that pass comes."""
 
     def __init__(self, list_page: ListPage, asked: Parameters, page_size: int) -> None:
-        self.known: set[State] = set()
+        self.ids: set[int] = set()
+        """The ids that were shown, hashed like their states: a list may be long, and two of a million are alike in one
+        of many millions of lists."""
         self.are_alike = True
         """Whether the order was the same in each."""
-        self._places: dict[State, int] = {}
+        self._known: set[int] = set()
+        self._places: dict[int, int] = {}
         self._list_page = list_page
         self._asked = asked
         self._page_size = page_size
         self._began_at: datetime | None = None
 
     def next_one(self) -> Generator[Page, None, int | None]:
-        """Yield what is not yet `known`, and make it so. Pages overlap by one record.
+        """Yield what is not yet known, and make it so. Pages overlap by one record.
 
         Returns how many pages showed more than an overlap; None where the end was not seen, for the server ignores the
         offset, or the list grows at its end as fast as it is read.
         """
         offset = longest_page = repeats = pages = requests_past_the_start = 0
         patience = _PATIENCE
-        before, seen = self._places, dict[State, int]()
+        before, seen = self._places, dict[int, int]()
         self._places = seen
-        previous: list[State] = []
+        previous: list[int] = []
         while True:
             page = self._list_page({**self._asked, "offset": offset})
             self._began_at = self._began_at or _clock_of(page)
-            states = [record.state for record in page.records]
+            states = [hash(record.state) for record in page.records]
             patience -= 1
             if patience < 0:
                 raise ContradictsSupportTable(_RESTLESS)
@@ -459,11 +460,12 @@ class _Passes:
                 return None
             previous = states
             longest_page = max(longest_page, len(states))
-            fresh = [record for record in page.records if record.state not in self.known]
+            fresh = [record for record, state in zip(page.records, states, strict=True) if state not in self._known]
             is_late = all(_came_between(self._began_at, record.updated_at, page.served_at) for record in fresh)
             pages += bool(fresh) or len(states) > 1
             if fresh:
-                self.known.update(states)
+                self._known.update(states)
+                self.ids.update(hash(record.id) for record in fresh)
                 yield Page(fresh, page.served_at)
             if not all(_came_between(self._began_at, record.updated_at, page.served_at) for record in page.records):
                 requests_past_the_start = 0
