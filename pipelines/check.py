@@ -13,6 +13,7 @@ from pipelines.settings import UnifiedSettings
 from pipelines.ticketing.cursor import Cursor, as_text, starts_at
 from pipelines.ticketing.object_api import all_fields
 from pipelines.ticketing.plans import Plan, Strategy
+from pipelines.ticketing.stretches import LONG
 from pipelines.ticketing.workspace import Target, Workspace
 from pipelines.unified_api.budget import Budget
 from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
@@ -171,7 +172,7 @@ def _check_object(
     if records is not None:
         found.records_forecast = records
         looks_again = cursor is not None and plan.is_incremental and plan.pages_by_offset
-        found.calls_forecast = _calls(records, plan, settings.page_size)
+        found.calls_forecast = _calls(records, plan, settings)
         found.calls_forecast += settings.reread_pages if looks_again else 0
         found.seconds_forecast = found.calls_forecast * object_list.seconds_per_call
     return found
@@ -266,8 +267,11 @@ def _times(page: Page) -> list[datetime]:
     return [record.updated_at for record in page.records if record.updated_at is not None]
 
 
-def _calls(records: int, plan: Plan, page_size: int) -> int:
-    pages = math.ceil(records / page_size) + 1
+def _calls(records: int, plan: Plan, settings: UnifiedSettings) -> int:
+    """Two walks where one must prove the other; and where a list is divided, about a call in vain for each hand."""
+    pages = math.ceil(records / settings.page_size) + 1
+    if plan.strategy is Strategy.BY_ANCHOR and pages > LONG:
+        return pages + min(pages // 2, settings.max_concurrency)
     return pages if plan.sorts else 2 * pages
 
 

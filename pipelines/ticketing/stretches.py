@@ -17,7 +17,7 @@ from pipelines.ticketing.walk import NEEDS_OFFSET, ListPage, Walk, floor, lowere
 from pipelines.unified_api.client import Parameters
 from pipelines.unified_api.records import Page
 
-_LONG = 8
+LONG = 8
 """So many pages still to come, and a list is worth dividing."""
 
 _DIVISIBLE = 3
@@ -116,7 +116,7 @@ class Stretches:
         if not times or not is_full:
             return False
         span = max(times) - min(times)
-        is_long = (self._until or page.served_at) - max(times) > _LONG * span
+        is_long = (self._until or page.served_at) - max(times) > LONG * span
         if is_long and self._whole.pages == 0:
             # It begins there, so that others can begin before its walker comes by a second page.
             self._whole.reached, self._whole.time_a_page = min(times), span

@@ -178,10 +178,12 @@ class TicketNotes(Reader):
             raise stopped
 
     def _within(self, calls_until: float, tickets: Sequence[StoredTicket]) -> Iterator[StoredTicket]:
-        """The tickets for which there are calls left, as long as there is hope; each takes a call at least."""
-        calls_before = self.outcome.calls.requests
+        """The tickets for which there are calls left, as long as there is hope; those that are being asked for may take
+        two more calls each."""
+        settled_before = len(self._swept)
         for asked, ticket in enumerate(tickets):
-            if self._has_lost_hope or max(self.outcome.calls.requests, calls_before + asked) >= calls_until:
+            under_way = asked - (len(self._swept) - settled_before)
+            if self._has_lost_hope or self.outcome.calls.requests + 2 * under_way >= calls_until:
                 return
             yield ticket
 

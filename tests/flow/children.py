@@ -20,7 +20,7 @@ _FORKS.set_forkserver_preload(["pipelines.sync"])
 
 def in_small_portions(set_attribute: Callable[[object, str, object], object], rows_a_load: int) -> None:
     """Divide lists that would be too short for it, and load what is read a few rows at a time."""
-    set_attribute(stretches, "_LONG", 1)
+    set_attribute(stretches, "LONG", 1)
     set_attribute(stretches, "_DIVISIBLE", 0.5)
     set_attribute(sync_module, "ROWS_A_LOAD", rows_a_load)
     set_attribute(reading, "ROWS_A_TABLE", max(1, rows_a_load // 4))

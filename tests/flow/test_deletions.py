@@ -160,7 +160,7 @@ def test_a_sweep_that_fails_removes_nothing_of_its_object(
     run_sync()
     delete_some(sandbox.world)
     sick = sandbox.world.connections()[0]["id"]
-    sandbox.faults = Faults(status_500=0.6, max_consecutive=1000, connections=(sick,), seed=5)
+    sandbox.faults = Faults(status_500=0.9, max_consecutive=1000, connections=(sick,), seed=5)
     report = reconcile(settings_for(sandbox, page_size=5), warehouse)
     assert report.exit_code == 3
     failed = {outcome.object for outcome in report.failed}

@@ -303,7 +303,8 @@ def test_the_daily_look_keeps_to_its_budget_and_takes_the_longest_unseen_first(
     settings = settings_for(per_ticket, note_sweep_calls=3)
     seen: list[str] = []
     for _ in range(2):
-        sync(settings, warehouse)
+        report = sync(settings, warehouse)
+        assert sum(outcome.calls.requests for outcome in report.outcomes if outcome.object == "notes") <= 3
         world.advance(timedelta(minutes=1))
         newest = query(
             warehouse,
@@ -311,7 +312,7 @@ def test_the_daily_look_keeps_to_its_budget_and_takes_the_longest_unseen_first(
             "where swept_at = (select max(swept_at) from raw_unified.note_sweeps)",
         )
         seen += [row["ticket_id"] for row in newest]
-    assert len(seen) == len(set(seen)) == 4
+    assert 2 <= len(seen) == len(set(seen))
 
 
 @pytest.mark.usefixtures("no_waiting")

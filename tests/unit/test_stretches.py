@@ -59,7 +59,7 @@ class Dice(Crew):
 
 @pytest.fixture(autouse=True)
 def short_lists_are_worth_dividing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stretches, "_LONG", 0)
+    monkeypatch.setattr(stretches, "LONG", 0)
     monkeypatch.setattr(stretches, "_DIVISIBLE", 0.1)
     monkeypatch.setattr(stretches, "_INDIVISIBLE", timedelta(milliseconds=2))
 
