@@ -18,7 +18,7 @@ from pipelines.ticketing.run import Run
 from pipelines.warehouse.stored import Ask, Rows
 
 ROWS_A_LOAD = 120_000
-"""About so many rows make a load of their own: a run that is killed reads no more than these once more."""
+"""About so many rows make a load of their own: a run that is killed reads these once more, and what was waiting."""
 
 _MOST_READERS = 256
 """So many objects are read at once: they wait for the API most of the time, and some for one that does not answer."""
