@@ -55,6 +55,12 @@ class ObjectApi:
         support = self.target.support(self.endpoint)
         return support is None or support.offers_get
 
+    @property
+    def always_filters(self) -> bool:
+        """Whether a list must be asked for with `updated_gte`."""
+        support = self.target.support(self.endpoint)
+        return support is not None and support.requires_updated_gte
+
     def list(self, parameters: Parameters) -> Page:
         """One page."""
         return self._naming_fields(lambda fields: self._list(parameters, fields))
@@ -100,7 +106,6 @@ class ObjectApi:
 
     def _list(self, parameters: Parameters, fields: tuple[str, ...]) -> Page:
         asked: Parameters = {**parameters, "fields": fields} if fields else parameters
-        support = self.target.support(self.endpoint)
-        if support is not None and support.requires_updated_gte:
+        if self.always_filters:
             asked = {"updated_gte": as_text(EPOCH), **asked}
         return self._client.list(self.endpoint.list_path(self.target.id), asked, self._calls)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from pipelines.ticketing.absences import ask_for_each, brake, raise_refusals
 from pipelines.ticketing.object_api import ID_FIELDS, ObjectApi, all_fields
-from pipelines.ticketing.plans import Strategy
+from pipelines.ticketing.plans import Plan, Strategy
 from pipelines.ticketing.reading import Reader, Staged, observation
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.workspace import Target
@@ -74,12 +74,22 @@ class Sweep(Reader):
         asked = ask_for_each(self._records, absent, next(iter(self._listed), None), self._records, self._tick)
         yield from self._found(asked.found)
         yield from self._tombstones(table, asked.not_found, self._served_at, "not_found")
-        if saw_the_end:
-            # A list that filters by updated_at may leave out what has none.
-            hidden = self.stored.undated_ids(table) if self.plan.filters else set()
-            absent = [record_id for record_id in asked.cannot_be_asked if record_id not in hidden]
-            yield from self._tombstones(table, absent, self._served_at, "absent")
+        if saw_the_end and asked.cannot_be_asked:
+            gone = self._not_listed(set(asked.cannot_be_asked))
+            yield from self._tombstones(table, sorted(gone), self._served_at, "absent")
         raise_refusals(asked.refusals, table)
+
+    def _not_listed(self, absent: set[str]) -> set[str]:
+        """Which of the records that the list has not shown are not in it. One that filters by `updated_at` may leave
+        out what has none: of such records only a reading to the end without the filter tells."""
+        hidden = absent & self.stored.undated_ids(self.endpoint.table) if self.plan.filters else set[str]()
+        if not hidden:
+            return absent
+        if self.api.always_filters:
+            return absent - hidden
+        self._change_plan(Plan(Strategy.WHOLE_LIST, "for records without updated_at, which a filter may leave out"))
+        saw_the_end = self._list_ids()
+        return absent - self._listed if saw_the_end else absent - hidden
 
     def _settle_returned(self) -> Iterator[Staged]:
         table = self.endpoint.table

@@ -334,12 +334,14 @@ def test_what_has_no_time_and_cannot_be_asked_for_is_not_taken_for_gone_by_a_lis
     world.register_integration("front", support_table(raw=False, methods=("list", "create", "update", "remove")))
     connection_id = world.add_connection("front")
     undated = world.create(connection_id, "customer", {"name": "undated", "updated_at": None})["id"]
-    gone = world.create(connection_id, "customer", {"name": "gone"})["id"]
+    gone = [
+        world.create(connection_id, "customer", {"name": "gone", **times})["id"] for times in ({}, {"updated_at": None})
+    ]
     honest = World.page
 
     def page(self: World, connection_id: str, name: str, listing: Listing) -> list[Stored]:
         rows = honest(self, connection_id, name, replace(listing, limit=1_000, offset=0))
-        rows = sorted((row for row in rows if row.id != undated or not listing.updated_gte), key=_is(undated))
+        rows = sorted((row for row in rows if not _is_undated(row) or not listing.updated_gte), key=_is_undated)
         return rows[listing.offset : listing.offset + listing.limit]
 
     monkeypatch.setattr(World, "page", page)
@@ -349,13 +351,15 @@ def test_what_has_no_time_and_cannot_be_asked_for_is_not_taken_for_gone_by_a_lis
                 world.create(connection_id, "customer", {"name": "another"})
             world.advance(timedelta(hours=1))
             assert sync(settings_for(sandbox), warehouse, select=["customers"]).failed == []
-        world.delete(connection_id, "customer", gone)
+        for record_id in gone:
+            world.delete(connection_id, "customer", record_id)
         reconcile(settings_for(sandbox), warehouse, select=["customers"])
-    assert deleted_rows(warehouse, "customers").keys() == {(connection_id, gone)}
+    assert deleted_rows(warehouse, "customers").keys() == {(connection_id, record_id) for record_id in gone}
+    assert (connection_id, undated) in stored_rows(warehouse, "customers")
 
 
-def _is(record_id: str) -> Callable[[Stored], bool]:
-    return lambda stored: stored.id == record_id
+def _is_undated(stored: Stored) -> bool:
+    return stored.updated < 0
 
 
 def test_an_updated_gte_that_is_required_is_always_sent(warehouse: WarehouseSettings) -> None:
