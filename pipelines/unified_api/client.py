@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 from urllib.parse import urlencode
 
 import httpx
@@ -98,12 +100,13 @@ class UnifiedClient:
         self.budget = budget or Budget()
         self._sleep = sleep or self.budget.sleep
         self._attempts = attempts
-        self._http = httpx.Client(
+        trust_env = not _is_loopback(base_url)  # a proxy has no business between a machine and itself
+        self._lines = _Lines(
             headers={"authorization": f"bearer {api_key}", "accept": "application/json"},
             timeout=httpx.Timeout(60.0, connect=15.0),
-            limits=_limits(self.budget.max_concurrency),
             transport=transport,
-            trust_env=not _is_loopback(base_url),  # a proxy has no business between a machine and itself
+            trust_env=trust_env,
+            verify=httpx.create_ssl_context(trust_env=trust_env),
         )
 
     def __enter__(self) -> Self:
@@ -117,7 +120,7 @@ class UnifiedClient:
     def close(self) -> None:
         """Ask nothing more: whoever waits in the budget stops."""
         self.budget.close()
-        self._http.close()
+        self._lines.close()
 
     def list(self, path: str, parameters: Parameters, calls: Calls) -> Page:
         """One page of a list. Raises a `TicketingError` that is final; passing faults are retried here."""
@@ -186,7 +189,8 @@ class UnifiedClient:
         """One request in its turn, and its whole answer."""
         with self.budget.request(connection_of(path)) as request:
             calls.add(requests=1, seconds_waited=request.seconds_paced)
-            with self._http.stream("GET", self._url(path, parameters)) as answer:
+            url = self._url(path, parameters)
+            with self._lines.one() as line, line.stream("GET", url) as answer:
                 body = _bounded_body(answer)
             request.answered(_refusal(answer, body))
         return answer, body
@@ -237,9 +241,33 @@ def _is_loopback(base_url: str) -> bool:
     return httpx.URL(base_url).host in {"127.0.0.1", "localhost", "::1"}
 
 
-def _limits(max_concurrency: int) -> httpx.Limits:
-    """As many connections as there may be requests, each kept for the next one."""
-    return httpx.Limits(max_connections=max_concurrency, max_keepalive_connections=max_concurrency)
+class _Lines:
+    """HTTP clients, each lent to one request at a time: so each has one connection, kept for the next request.
+
+    A client that many threads share looks, twice for each request and under a lock, at every connection it has.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+        self._idle: deque[httpx.Client] = deque()
+        self._all: list[httpx.Client] = []
+
+    @contextmanager
+    def one(self) -> Iterator[httpx.Client]:
+        """The line that was used last of those that are free, or a new one."""
+        try:
+            line = self._idle.pop()
+        except IndexError:
+            line = httpx.Client(**self._options)
+            self._all.append(line)
+        try:
+            yield line
+        finally:
+            self._idle.append(line)
+
+    def close(self) -> None:
+        for line in self._all:
+            line.close()
 
 
 def _is_refusal(answer: httpx.Response) -> bool:
