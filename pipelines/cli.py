@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import signal
 import sys
@@ -12,6 +13,7 @@ from functools import wraps
 from typing import Any, NoReturn
 
 import click
+import pyarrow as pa
 
 from pipelines import console
 from pipelines.build import BuildReport, build, require_project
@@ -109,6 +111,8 @@ def main() -> None:
     Exit codes: 0 all well, 1 nothing worked or the models could not be built, 2 configuration or usage, 3 some
     connections or objects failed and the rest loaded.
     """
+    gc.set_threshold(100_000)  # of the many objects that a record makes hardly any is part of a cycle
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps memory for each of hundreds of threads
 
 
 destination_option = click.option(

@@ -29,6 +29,9 @@ _MOST_READERS_UNDER_A_CEILING = 2
 _WAITING_TABLES = 32
 """So many tables of each object may wait for the next load while one is under way."""
 
+_LOOK_UP = 0.1
+"""Seconds after which a load that waits for readers lets dlt see that it is alive."""
+
 _PATIENCE = 1.0
 """Seconds that threads are given to end."""
 
@@ -55,25 +58,37 @@ class _Question:
 class Stream:
     """What the readers of one object hand over, each in its own order."""
 
-    def __init__(self, table: str, readers: int) -> None:
+    def __init__(self, table: str, readers: int, news: Event) -> None:
         self.table = table
-        self.waiting: Queue[Handed | _Ended] = Queue(_WAITING_TABLES)
-        self.is_closed = Event()
+        self._waiting: Queue[Handed | _Ended] = Queue(_WAITING_TABLES)
+        self._is_closed = Event()
         self._readers = readers
+        self._news = news
 
     @property
     def is_over(self) -> bool:
         """Whether all has been taken, or nobody wants the rest."""
-        return self._readers == 0 or self.is_closed.is_set()
+        return self._readers == 0 or self._is_closed.is_set()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits to be taken."""
+        return self._waiting.empty()
 
     def close(self) -> None:
         """Take nothing more: readers end as soon as they have something to hand over."""
-        self.is_closed.set()
+        self._is_closed.set()
+
+    def hand_over(self, handed: Handed | _Ended) -> bool:
+        """Have something taken, as soon as there is room for it; False if nobody wants it any more."""
+        is_wanted = put(self._waiting, handed, self._is_closed)
+        self._news.set()
+        return is_wanted
 
     def take(self) -> Handed | None:
         """What has been handed over first; None if nothing has by now. Raises the error of a reader that failed."""
         try:
-            handed = self.waiting.get_nowait()
+            handed = self._waiting.get_nowait()
         except Empty:
             return None
         if not isinstance(handed, _Ended):
@@ -98,6 +113,7 @@ class Extraction:
         self._most_readers = _MOST_READERS_UNDER_A_CEILING if run.settings.max_calls_per_run else _MOST_READERS
         self._rows = 0
         self._questions: SimpleQueue[_Question] = SimpleQueue()
+        self._news = Event()
         self._streams: dict[str, Stream] = {}
         self._tasks: deque[tuple[Begun, Stream]] = deque()
         self._threads: list[Thread] = []
@@ -127,6 +143,7 @@ class Extraction:
         """What the warehouse says, for a reader in its thread. Raises `CancelledError` once nobody will answer."""
         question = _Question(query, parameters)
         self._questions.put(question)
+        self._news.set()
         if self._is_closed.is_set():
             question.answer.cancel()
         return question.answer.result()
@@ -141,6 +158,12 @@ class Extraction:
             except Exception as error:
                 question.answer.set_exception(error)
 
+    def rest(self) -> None:
+        """Wait for a moment where no reader has anything to take or to ask."""
+        self._news.clear()
+        if self._questions.empty() and all(stream.is_empty for stream in self._streams.values()):
+            self._news.wait(_LOOK_UP)
+
     def stream(self, table: str, readers: Callable[[], Iterable[Begun]]) -> Stream:
         """What is read of one object; its readers begin when it is first asked for."""
         goes_on = self._rows_a_load < inf
@@ -150,7 +173,7 @@ class Extraction:
             self._is_closed.clear()
         if table not in self._streams or not goes_on:
             begun = list(readers())
-            self._streams[table] = Stream(table, len(begun))
+            self._streams[table] = Stream(table, len(begun), self._news)
             with self._lock:
                 self._tasks.extend((reader, self._streams[table]) for reader in begun)
                 wanted = min(len(begun), self._most_readers - self._at_work)
@@ -180,11 +203,11 @@ class Extraction:
             ended = _Ended()
             try:
                 for handed in reader():
-                    if not put(stream.waiting, handed, stream.is_closed):
+                    if not stream.hand_over(handed):
                         break
             except BaseException as error:
                 ended = _Ended(error)
-            put(stream.waiting, ended, stream.is_closed)
+            stream.hand_over(ended)
 
     def _next_task(self) -> tuple[Begun, Stream] | None:
         """What a thread is to do next; None, and it is no longer at work, if there is nothing."""

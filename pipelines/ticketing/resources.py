@@ -3,6 +3,7 @@ connection that fails is reported and keeps its cursor, and the others go on."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from typing import Any
@@ -114,6 +115,7 @@ def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> I
     """What one load takes of a stream, small tables joined to larger ones, and None whenever it has to wait. How far
     each connection has been read goes into dlt's state once the rows that it speaks of have been taken."""
     tables: dict[str, list[pa.Table]] = {}
+    rows: Counter[str] = Counter()
     marks: list[Mark] = []
     ask = asking(dlt.current.pipeline())
     try:
@@ -121,16 +123,18 @@ def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> I
             extraction.answer(ask)
             handed = stream.take()
             if handed is None:
+                extraction.rest()
                 yield None
             elif isinstance(handed, Mark):
                 marks.append(handed)
             else:
                 schema, table = handed
                 extraction.take_note(table.num_rows if schema.name == stream.table else 0)
-                of_table = tables.setdefault(schema.name, [])
-                of_table.append(table)
-                if sum(each.num_rows for each in of_table) >= _ROWS_A_TABLE:
+                tables.setdefault(schema.name, []).append(table)
+                rows[schema.name] += table.num_rows
+                if rows[schema.name] >= _ROWS_A_TABLE:
                     yield from _taken(tables, marks, state)
+                    rows.clear()
         yield from _taken(tables, marks, state)
     except GeneratorExit:
         stream.close()
