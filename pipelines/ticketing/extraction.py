@@ -71,9 +71,9 @@ class Stream:
         return self._readers == 0 or self._is_closed.is_set()
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing waits to be taken."""
-        return self._waiting.empty()
+    def has_nothing(self) -> bool:
+        """Whether nothing is to be taken by now."""
+        return self.is_over or self._waiting.empty()
 
     def close(self) -> None:
         """Take nothing more: readers end as soon as they have something to hand over."""
@@ -161,7 +161,7 @@ class Extraction:
     def rest(self) -> None:
         """Wait for a moment where no reader has anything to take or to ask."""
         self._news.clear()
-        if self._questions.empty() and all(stream.is_empty for stream in self._streams.values()):
+        if self._questions.empty() and all(stream.has_nothing for stream in self._streams.values()):
             self._news.wait(_LOOK_UP)
 
     def stream(self, table: str, readers: Callable[[], Iterable[Begun]]) -> Stream:

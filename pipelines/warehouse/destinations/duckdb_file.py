@@ -19,7 +19,7 @@ from pipelines.warehouse.destinations.destination import Destination
 POLL_SECONDS = 0.2
 
 _OPTIONS = {
-    "memory_limit": "200MB",
+    "memory_limit": "160MB",
     "checkpoint_threshold": "1GB",
 }
 """Of every connection of dlt: a load needs no more memory, however much is stored, and is no slower; and it goes into
