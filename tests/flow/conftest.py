@@ -27,9 +27,10 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-on_both = pytest.mark.parametrize(
-    "warehouse", ["duckdb", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True
-)
+slow = partial(pytest.param, marks=pytest.mark.slow)
+"""Parameters of which others of the same test stand for these in the everyday run."""
+
+on_both = pytest.mark.parametrize("warehouse", ["duckdb", slow("postgres")], indirect=True)
 """For the tests that are about the warehouse; the others run on DuckDB."""
 
 on_postgres = pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)

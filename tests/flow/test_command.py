@@ -19,7 +19,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.sandbox import Faults, Sandbox
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
-from tests.flow.conftest import destination_environment, on_both, on_postgres
+from tests.flow.conftest import destination_environment, on_both, on_postgres, slow
 from tests.flow.truth import assert_same, change, query
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,14 +85,14 @@ def test_a_missing_key_names_itself_and_where_it_may_be_set(command_environment:
     ("name", "value", "expected"),
     [
         ("PAGE_SIZE", "1", "from 2 to 100"),
-        ("PAGE_SIZE", "many", "page_size"),
-        ("LOOKBACK_SECONDS", "-1", "from 0 to"),
-        ("LOOKBACK_SECONDS", "99999999999", "from 0 to"),
         ("API_KEY", "smart “quotes”", "characters that no key has"),
-        ("BASE_URL", "https://", "https://"),
-        ("START_DATE", "yesterday", "ISO-8601"),
         ("BASE_URL", "http://api.unified.to", "https://"),
-        ("CONNECTION_IDS", "not-a-list", "connection_ids"),
+        slow("PAGE_SIZE", "many", "page_size"),
+        slow("LOOKBACK_SECONDS", "-1", "from 0 to"),
+        slow("LOOKBACK_SECONDS", "99999999999", "from 0 to"),
+        slow("BASE_URL", "https://", "https://"),
+        slow("START_DATE", "yesterday", "ISO-8601"),
+        slow("CONNECTION_IDS", "not-a-list", "connection_ids"),
     ],
 )
 def test_a_wrong_setting_names_itself_and_what_was_expected(
@@ -108,8 +108,8 @@ def test_a_wrong_setting_names_itself_and_what_was_expected(
     ("file", "content", "expected"),
     [
         ("config.toml", "[sources.unified]\npagesize = 5\n", ".dlt/config.toml and .dlt/secrets.toml, got pagesize."),
-        ("secrets.toml", '[sources.unified]\napikey = ""\n', ".dlt/config.toml and .dlt/secrets.toml, got apikey."),
-        ("config.toml", "x = [", "cannot be read"),
+        slow("secrets.toml", '[sources.unified]\napikey = ""\n', ".dlt/config.toml and .dlt/secrets.toml, got apikey."),
+        slow("config.toml", "x = [", "cannot be read"),
     ],
 )
 def test_a_configuration_file_with_a_mistake_is_named(
@@ -169,6 +169,7 @@ def test_run_brings_an_analyst_from_nothing_to_marts(
             assert warehouse.password not in written
 
 
+@pytest.mark.slow
 @on_postgres
 def test_postgres_is_checked_synced_built_and_looked_at(
     sandbox: Sandbox, warehouse: PostgresWarehouse, command_environment: dict[str, str]
@@ -370,6 +371,7 @@ def test_control_c_ends_a_sync_with_a_word_and_loses_nothing(
     assert_same(sandbox.world, warehouse)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_a_reader_that_has_gone_away_changes_no_exit_code(command_environment: dict[str, str], form: list[str]) -> None:
     for options, code in (("--connection", "dead"), 1), ((), 0):
@@ -390,7 +392,7 @@ def _exit_code_without_readers(*arguments: str, env: dict[str, str]) -> int:
         os.close(writing)
 
 
-@pytest.mark.parametrize("option", ["--select", "--connection", "--since", "--destination"])
+@pytest.mark.parametrize("option", ["--select", slow("--connection"), slow("--since"), slow("--destination")])
 def test_an_argument_that_is_no_text_is_refused(command_environment: dict[str, str], option: str) -> None:
     command = [str(TICKETING), "sync", "--json", option, os.fsdecode(b"caf\xe9")]
     ended = subprocess.run(command, env=os.environ | command_environment, capture_output=True, check=False)

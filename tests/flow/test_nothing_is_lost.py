@@ -25,7 +25,7 @@ from tests.flow.children import in_small_portions, sync_and_be_killed
 from tests.flow.conftest import postgres_warehouse, settings_for, warehouse_in
 from tests.flow.truth import OBJECTS, query, stored_rows, true_rows
 
-WORLDS = int(os.environ.get("TICKETING_TEST_WORLDS", "4"))
+WORLDS = int(os.environ.get("TICKETING_TEST_WORLDS", "2"))
 SHARE = 20
 """So many worlds a test at most, so that they can be run side by side."""
 

@@ -122,6 +122,7 @@ def test_a_tombstone_keeps_values_that_were_hard_to_store(warehouse: WarehouseSe
             assert row == before[key], key
 
 
+@pytest.mark.slow
 @on_both
 def test_what_the_warehouse_will_never_take_stops_its_own_object_only_and_no_later_run(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync

@@ -58,7 +58,9 @@ class Warehouse:
     scope="module",
     params=[
         pytest.param(_duckdb, id="duckdb"),
-        pytest.param(_postgres_of("--locale-provider=icu", "--icu-locale=tr-TR"), id="postgres"),
+        pytest.param(
+            _postgres_of("--locale-provider=icu", "--icu-locale=tr-TR"), id="postgres", marks=pytest.mark.slow
+        ),
     ],
 )
 def warehouse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
