@@ -20,6 +20,9 @@ from pipelines.warehouse.stored import Ask, Rows
 ROWS_A_LOAD = 120_000
 """About so many rows make a load of their own: a run that is killed reads these once more, and what was waiting."""
 
+SECONDS_A_LOAD = 300.0
+"""A load that has rows waits no longer for more: what one connection brings is not to wait for a slower one."""
+
 _MOST_READERS = 256
 """So many objects are read at once: they wait for the API most of the time, and some for one that does not answer."""
 
@@ -112,6 +115,7 @@ class Extraction:
         self._rows_a_load = rows_a_load
         self._most_readers = _MOST_READERS_UNDER_A_CEILING if run.settings.max_calls_per_run else _MOST_READERS
         self._rows = 0
+        self._began_at = monotonic()
         self._questions: SimpleQueue[_Question] = SimpleQueue()
         self._news = Event()
         self._streams: dict[str, Stream] = {}
@@ -124,6 +128,7 @@ class Extraction:
     def begin_load(self) -> None:
         self.loads += 1
         self._rows = 0
+        self._began_at = monotonic()
 
     @property
     def is_over(self) -> bool:
@@ -132,8 +137,9 @@ class Extraction:
 
     @property
     def is_full(self) -> bool:
-        """Whether the load that is under way has taken its share."""
-        return self._rows >= self._rows_a_load
+        """Whether the load that is under way has taken its share, or its time."""
+        is_late = self._rows > 0 and monotonic() - self._began_at > SECONDS_A_LOAD
+        return self._rows >= self._rows_a_load or (is_late and self._rows_a_load < inf)
 
     def take_note(self, rows: int) -> None:
         """So many records have been taken."""

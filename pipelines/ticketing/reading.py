@@ -156,9 +156,9 @@ class Reader(ABC):
         if observations:
             shaped = shape(self.endpoint.table, self.target.id, observations, observed_via=observed_via)
             self.outcome.rows_repaired += shaped.repaired
-            yield RECORD_TABLES[self.endpoint.table], shaped.records
             if shaped.versions is not None:
                 yield TICKET_VERSIONS, shaped.versions
+            yield RECORD_TABLES[self.endpoint.table], shaped.records
         rejected = [
             (record.json, record.reason, observation.observed_at)
             for record, observation in seen
@@ -229,9 +229,10 @@ class ListReader(Reader):
 
     def _spans(self) -> Iterator[Mark]:
         """How far a walk has come that the next run goes on with if it is cut short."""
-        if self.outcome.is_complete:
+        goes_by_anchor = self.plan.strategy is Strategy.BY_ANCHOR
+        if self.outcome.is_complete or (self._may_go_on and not goes_by_anchor):
             yield Mark("spans", self.target.id, None)
-        elif self._may_go_on and self.plan.strategy is Strategy.BY_ANCHOR:
+        elif self._may_go_on:
             yield Mark(
                 "spans", self.target.id, self._coverage.to_state(with_raw=self.api.reads_raw, began_at=self._began_at)
             )

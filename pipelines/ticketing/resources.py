@@ -136,7 +136,7 @@ def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> I
                     yield from _taken(tables, marks, state)
                     rows.clear()
         yield from _taken(tables, marks, state)
-    except GeneratorExit:
+    except BaseException:
         stream.close()
         raise
     finally:

@@ -10,10 +10,20 @@ from math import inf
 from threading import Lock
 from typing import NamedTuple
 
-from pipelines.errors import CallsUsedUp, ContradictsSupportTable, ParameterRefused, TicketingError
+from pipelines.errors import (
+    CallNotOffered,
+    CallsUsedUp,
+    ContradictsSupportTable,
+    GrantPermission,
+    ParameterRefused,
+    RequestRefused,
+    TicketingError,
+    TryAgainLater,
+)
 from pipelines.ticketing.coverage import Coverage, Stretch
 from pipelines.ticketing.crew import Crew
-from pipelines.ticketing.walk import NEEDS_OFFSET, ListPage, Walk, floor, lowered, times_of, walk_stretch
+from pipelines.ticketing.cursor import as_text
+from pipelines.ticketing.walk import NEEDS_OFFSET, ListPage, Walk, floor, lowered, newest_of, times_of, walk_stretch
 from pipelines.unified_api.client import Parameters
 from pipelines.unified_api.records import Page
 
@@ -25,6 +35,13 @@ _DIVISIBLE = 3
 
 _INDIVISIBLE = timedelta(seconds=1)
 _BELOW = timedelta(milliseconds=1)
+
+
+_REFUSALS = (CallNotOffered, GrantPermission, ParameterRefused, RequestRefused, TryAgainLater)
+
+
+class EndsTooSoon(TryAgainLater):
+    """A list is said to end before something that it shows."""
 
 
 class _Sight(NamedTuple):
@@ -124,14 +141,18 @@ class Stretches:
 
     def _newest_shown(self) -> datetime | None:
         """The newest time in the list at this moment, as far as it can be believed: what is changed from now on is
-        later. A time in the future is none, unless all are: then the helpdesk's clock is ahead."""
-        parameters: Parameters = {"limit": self._page_size, "sort": "updated_at", "order": "desc"}
+        later. A time in the future is none, unless all are: then the helpdesk's clock is ahead. None where it cannot
+        be asked for."""
         try:
-            page = self._list_page({**parameters, "offset": 0} if self._pages_by_offset else parameters)
-        except ParameterRefused:
-            return None
+            page = self._list_page(self._first_page("desc"))
+        except _REFUSALS:
+            return None  # one walker can read it all the same
         times = times_of(page.records)
         return max((moment for moment in times if moment <= page.served_at), default=page.served_at) if times else None
+
+    def _first_page(self, order: str) -> Parameters:
+        asked: Parameters = {"limit": self._page_size, "sort": "updated_at", "order": order}
+        return {**asked, "offset": 0} if self._pages_by_offset else asked
 
     def _divided(self, walker: Iterator[_Sight], until: datetime) -> Iterator[Page]:
         """The pages of every stretch up to a time."""
@@ -167,7 +188,7 @@ class Stretches:
         if longest is None or longest.reached is None or longest.end is None or _pages_left(longest) < _DIVISIBLE:
             return None
         granularity = max(stretch.granularity for stretch in self._under_way)
-        middle = floor(longest.reached + (longest.end - longest.reached) / 2, granularity)
+        middle = floor(longest.reached + (longest.end - longest.reached) / 2, max(granularity, _INDIVISIBLE))
         if middle <= longest.reached:
             return None
         half = Stretch(middle, longest.end, longest.time_a_page, granularity)
@@ -175,23 +196,43 @@ class Stretches:
         return half
 
     def _read(self, stretch: Stretch) -> Iterator[_Sight]:
-        walk = walk_stretch(self._list_page, stretch, self._page_size, pages_by_offset=self._pages_by_offset)
-        while True:
-            try:
-                page = next(walk)
-            except StopIteration as end:
-                stretch.saw_the_end = bool(end.value)
-                break
-            except (CallsUsedUp, ContradictsSupportTable) as error:
-                if isinstance(error, ContradictsSupportTable) and str(error) != NEEDS_OFFSET:
-                    raise
-                self._hindrance = error
-                break
-            yield _Sight(stretch, page, stretch.reached)
+        try:
+            stretch.saw_the_end = yield from self._sights(stretch)
+        except (CallsUsedUp, ContradictsSupportTable, EndsTooSoon) as error:
+            if isinstance(error, ContradictsSupportTable) and str(error) != NEEDS_OFFSET:
+                raise
+            self._hindrance = error
         with self._lock:
             self._saw_every_end = self._saw_every_end and stretch.saw_the_end
             self._under_way = [other for other in self._under_way if other is not stretch]
         yield _Sight(stretch, None, stretch.end if stretch.saw_the_end else stretch.reached)
+
+    def _sights(self, stretch: Stretch) -> Generator[_Sight, None, bool]:
+        """What a walker comes by before its end; whether that was seen."""
+        walk = walk_stretch(self._list_page, stretch, self._page_size, pages_by_offset=self._pages_by_offset)
+        newest: datetime | None = None
+        while True:
+            try:
+                page = next(walk)
+            except StopIteration as end:
+                if end.value:
+                    self._prove_the_end(stretch, newest)
+                return bool(end.value)
+            newest = max(filter(None, [newest, newest_of(page.records)]), default=None)
+            yield _Sight(stretch, page, stretch.reached)
+
+    def _prove_the_end(self, stretch: Stretch, newest: datetime | None) -> None:
+        """Ask once more where the list ended before the stretch did. What others have seen behind it would carry the
+        cursor past whatever an empty answer has hidden; a walker alone asks again from where it stopped."""
+        end = stretch.end
+        if end is None or (newest is not None and newest >= end):
+            return
+        behind = newest_of(self._list_page({**self._first_page("asc"), "updated_gte": as_text(end)}).records)
+        if behind is not None and behind >= end:
+            raise EndsTooSoon(
+                f"Expected a list that goes on to {end}, for it shows what was updated from then on, but got its end "
+                "before that. Nothing is lost: no cursor moved. Try again later."
+            )
 
 
 def _pages(walker: Iterator[_Sight]) -> Iterator[Page]:

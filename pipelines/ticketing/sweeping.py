@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from pipelines.errors import ContradictsSupportTable, ParameterRefused
 from pipelines.ticketing.absences import ask_for_each, brake, raise_refusals
 from pipelines.ticketing.object_api import ID_FIELDS, ObjectApi, all_fields
 from pipelines.ticketing.plans import Plan, Strategy
@@ -87,9 +88,13 @@ class Sweep(Reader):
             return absent
         if self.api.always_filters:
             return absent - hidden
-        self._change_plan(Plan(Strategy.WHOLE_LIST, "for records without updated_at, which a filter may leave out"))
-        saw_the_end = self._list_ids()
-        return absent - self._listed if saw_the_end else absent - hidden
+        why = "for records without updated_at, which a filter may leave out"
+        self._change_plan(Plan(Strategy.WHOLE_LIST, why, self.plan.pages_by_offset))
+        try:
+            saw_the_end = self._list_ids()
+        except (ContradictsSupportTable, ParameterRefused):
+            saw_the_end = False
+        return absent - self._listed if saw_the_end else absent - hidden - self._listed
 
     def _settle_returned(self) -> Iterator[Staged]:
         table = self.endpoint.table

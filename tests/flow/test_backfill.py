@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
 import dlt
 import pytest
+from dlt.common.versioned_state import decompress_state
 
 from pipelines.errors import CallsUsedUp, LoadFailed
-from pipelines.sandbox import Faults, Sandbox
+from pipelines.sandbox import Faults, Sandbox, World
+from pipelines.sandbox.answers import Refusal
+from pipelines.sandbox.shelf import Listing, Stored
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.status import cursors_in, status
 from pipelines.sync import SyncReport, sync
+from pipelines.ticketing import extraction
 from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.warehouse import load
 from tests.flow.children import in_small_portions
@@ -176,6 +181,68 @@ def test_a_stretch_of_time_is_read_again_whatever_the_plan(helpdesk: str, wareho
         assert all(row["updated_at"] <= until for row in stored.values())
         notes_of = {str(row["ticket_id"]) for row in stored_rows(warehouse, "notes").values()}
         assert notes_of <= {id for _, id in stored} or helpdesk != "helpscout"
+
+
+@pytest.mark.usefixtures("no_waiting", "small_loads")
+def test_what_a_run_has_stopped_to_believe_is_not_believed_by_the_next(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its list contradicts the support table, and is then cut short in its turn."""
+    with Sandbox(seed=7, tickets=200, helpdesks=("zendesk",)) as sandbox:
+        settings = settings_for(sandbox, page_size=5, reread_pages=0)
+        with monkeypatch.context() as broken:
+            _refuse_loads_after(broken, 2)
+            with pytest.raises(LoadFailed):
+                sync(settings, warehouse, select=["tickets"])
+        assert _has_spans(warehouse)
+        honest, pages = World.page, iter(range(10_000))
+
+        def page(self: World, connection_id: str, name: str, listing: Listing) -> list[Stored]:
+            if listing.sort is None and next(pages) > 3:
+                raise Refusal(503, "down")
+            return honest(self, connection_id, name, listing)
+
+        monkeypatch.setattr(World, "page", page)
+        sandbox.faults = Faults(ignore_updated_gte=True)
+        report = sync(settings, warehouse, select=["tickets"])
+        assert "contradicts" in report.failed[0].plan
+        assert not _has_spans(warehouse)
+
+
+def _has_spans(warehouse: WarehouseSettings) -> bool:
+    [newest] = query(warehouse, "select state from raw_unified._dlt_pipeline_state order by version desc limit 1")
+    return '"spans": {"' in json.dumps(decompress_state(newest["state"]))
+
+
+@pytest.mark.parametrize("portions", [1, 2, 3])
+@pytest.mark.usefixtures("small_loads")
+def test_whatever_state_of_a_ticket_is_stored_is_in_its_history(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch, portions: int
+) -> None:
+    """A run that breaks off between two loads would leave states without a version, which nobody sees again."""
+    with Sandbox(seed=7, tickets=200, helpdesks=("zendesk",)) as sandbox:
+        with monkeypatch.context() as broken:
+            _refuse_loads_after(broken, portions)
+            with pytest.raises(LoadFailed):
+                sync(settings_for(sandbox, page_size=5), warehouse, select=["tickets"])
+        states = "select id, updated_at from raw_unified."
+        assert query(warehouse, f"{states}tickets")
+        assert query(warehouse, f"{states}tickets except {states}ticket_versions") == []
+
+
+def test_what_fast_connections_bring_does_not_wait_for_a_slow_one(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction, "SECONDS_A_LOAD", 1.0)
+    with Sandbox(seed=7, tickets=90, helpdesks=("zendesk", "intercom", "freshdesk")) as sandbox:
+        slow = sandbox.world.connections()[0]["id"]
+        sandbox.faults = Faults(latency_ms=1000, connections=(slow,))
+        with monkeypatch.context() as broken:
+            _refuse_loads_after(broken, 1)
+            with pytest.raises(LoadFailed):
+                sync(settings_for(sandbox, page_size=5), warehouse)
+        stored = {connection_id for connection_id, _ in stored_rows(warehouse, "tickets")}
+    assert stored == {connection["id"] for connection in sandbox.world.connections()} - {slow}
 
 
 @on_both

@@ -358,6 +358,43 @@ def test_what_has_no_time_and_cannot_be_asked_for_is_not_taken_for_gone_by_a_lis
     assert (connection_id, undated) in stored_rows(warehouse, "customers")
 
 
+@pytest.mark.parametrize("refuses", [True, False])
+@pytest.mark.parametrize("hides", [True, False])
+def test_a_second_reading_that_sees_no_end_keeps_nothing_from_being_marked_and_marks_nothing_that_it_shows(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch, refuses: bool, hides: bool
+) -> None:
+    """A helpdesk without offset, the list of which does not fit a page; `hides`: it shows one only without sort."""
+    world = World.empty(refuse_unsupported=refuses)
+    methods = ("list", "create", "update", "remove")
+    world.register_integration("front", support_table(raw=False, offset=False, methods=methods))
+    connection_id = world.add_connection("front")
+    lags = world.create(connection_id, "customer", {"name": "shown late"})["id"]
+    dated = world.create(connection_id, "customer", {"name": "gone"})["id"]
+    undated = world.create(connection_id, "customer", {"name": "gone", "updated_at": None})["id"]
+    honest, hidden = World.page, set[str]()
+
+    def page(self: World, connection_id: str, name: str, listing: Listing) -> list[Stored]:
+        rows = honest(self, connection_id, name, replace(listing, limit=1_000, offset=0))
+        rows = sorted((row for row in rows if not _is_undated(row) or not listing.updated_gte), key=_is_undated)
+        return [row for row in rows if not listing.sort or row.id not in hidden][: listing.limit]
+
+    monkeypatch.setattr(World, "page", page)
+    with Sandbox(world=world) as sandbox:
+        for _ in range(60 if not hides else 20):
+            world.create(connection_id, "customer", {"name": "another"})
+            world.advance(timedelta(seconds=1))
+        world.advance(timedelta(hours=1))
+        assert sync(settings_for(sandbox), warehouse, select=["customers"]).failed == []
+        hidden |= {lags} if hides else set()
+        for record_id in (dated, undated):
+            world.delete(connection_id, "customer", record_id)
+        report = reconcile(settings_for(sandbox), warehouse, select=["customers"])
+    assert report.failed == []
+    gone = {record_id for _, record_id in deleted_rows(warehouse, "customers")}
+    assert dated in gone
+    assert lags not in gone
+
+
 def _is_undated(stored: Stored) -> bool:
     return stored.updated < 0
 

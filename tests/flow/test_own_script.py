@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import dlt
@@ -14,7 +16,9 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from pipelines.sandbox import Sandbox, World
 from pipelines.sandbox.support import support_table
 from pipelines.settings import WarehouseSettings
+from pipelines.ticketing import extraction, reading
 from pipelines.ticketing.source import unified
+from pipelines.unified_api.records import Page
 from tests.flow.conftest import destination_environment, on_both
 
 
@@ -114,13 +118,36 @@ def test_a_script_that_takes_no_more_leaves_no_reader_behind(sandbox: Sandbox, p
     broken.notes.add_map(_fail)
     with pytest.raises(PipelineStepFailed):
         pipeline.run(broken)
-    deadline = time.monotonic() + 20
-    while any(thread.name in {"reader", "crew"} for thread in threading.enumerate()):
-        assert time.monotonic() < deadline, "a thread goes on for nobody"
-        time.sleep(0.05)
+    _assert_all_readers_end()
     pipeline.abort_packages()
     pipeline.run(source())
     assert len(pipeline.dataset().tickets.df()) == 40
+
+
+def test_a_reader_that_fails_leaves_no_other_behind(
+    sandbox: Sandbox, pipeline: dlt.Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, honest = sandbox.world.connections()[0]["id"], reading.ListReader._walk
+
+    def walk(self: reading.ListReader) -> Iterator[Page]:
+        if self.target.id == bad and self.endpoint.table == "tickets":
+            raise RuntimeError("nobody foresaw this")
+        yield from honest(self)
+
+    monkeypatch.setattr(reading.ListReader, "_walk", walk)
+    monkeypatch.setattr(reading, "ROWS_A_TABLE", 1)
+    monkeypatch.setattr(extraction, "_WAITING_TABLES", 2)
+    with pytest.raises(PipelineStepFailed):
+        pipeline.run(unified(api_key=sandbox.api_key, base_url=sandbox.base_url, page_size=2))
+    _assert_all_readers_end()
+
+
+def _assert_all_readers_end() -> None:
+    deadline = time.monotonic() + 20
+    while any(thread.name in {"reader", "crew"} for thread in threading.enumerate()):
+        gc.collect()
+        assert time.monotonic() < deadline, "a thread goes on for nobody"
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("limit", [1, 5, 6])
