@@ -10,7 +10,7 @@ from math import inf
 from queue import Empty, Queue, SimpleQueue
 from threading import Event, Lock, Thread
 from time import monotonic
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pipelines.ticketing.crew import put
 from pipelines.ticketing.reading import Handed
@@ -40,6 +40,13 @@ _PATIENCE = 1.0
 
 Begun: TypeAlias = Callable[[], Iterator[Handed]]
 """A reader that only has to be run."""
+
+
+class Due(NamedTuple):
+    """A reader that waits for its turn, and when its object was last tried, as text; empty: not that one knows of."""
+
+    tried_at: str
+    begin: Begun
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ class Extraction:
         self._questions: SimpleQueue[_Question] = SimpleQueue()
         self._news = Event()
         self._streams: dict[str, Stream] = {}
-        self._tasks: deque[tuple[Begun, Stream]] = deque()
+        self._tasks: deque[tuple[Due, Stream]] = deque()
         self._threads: list[Thread] = []
         self._at_work = 0
         self._lock = Lock()
@@ -170,24 +177,29 @@ class Extraction:
         if self._questions.empty() and all(stream.has_nothing for stream in self._streams.values()):
             self._news.wait(_LOOK_UP)
 
-    def stream(self, table: str, readers: Callable[[], Iterable[Begun]]) -> Stream:
-        """What is read of one object; its readers begin when it is first asked for."""
+    def stream(self, table: str, readers: Callable[[], Iterable[Due]]) -> Stream:
+        """What is read of one object, once `begin` is called; its readers are due when it is first asked for."""
         goes_on = self._rows_a_load < inf
         if table in self._streams and not goes_on:
             # A source that is used again reads again.
             self.run.part([table]).forget()
             self._is_closed.clear()
         if table not in self._streams or not goes_on:
-            begun = list(readers())
-            self._streams[table] = Stream(table, len(begun), self._news)
+            due = list(readers())
+            self._streams[table] = Stream(table, len(due), self._news)
             with self._lock:
-                self._tasks.extend((reader, self._streams[table]) for reader in begun)
-                wanted = min(len(begun), self._most_readers - self._at_work)
-                self._at_work += wanted
-            for _ in range(wanted):
-                self._threads.append(Thread(target=self._work, name="reader", daemon=True))
-                self._threads[-1].start()
+                self._tasks.extend((reader, self._streams[table]) for reader in due)
         return self._streams[table]
+
+    def begin(self) -> None:
+        """Let readers begin, those first whose objects were tried longest ago, as many as may be at work."""
+        with self._lock:
+            self._tasks = deque(sorted(self._tasks, key=lambda task: task[0].tried_at))
+            wanted = min(len(self._tasks), self._most_readers - self._at_work)
+            self._at_work += wanted
+        for _ in range(wanted):
+            self._threads.append(Thread(target=self._work, name="reader", daemon=True))
+            self._threads[-1].start()
 
     def close(self) -> None:
         """Let every reader end that has not: nobody takes what it hands over. One that waits for the API is not waited
@@ -205,17 +217,17 @@ class Extraction:
 
     def _work(self) -> None:
         while (task := self._next_task()) is not None:
-            reader, stream = task
+            due, stream = task
             ended = _Ended()
             try:
-                for handed in reader():
+                for handed in due.begin():
                     if not stream.hand_over(handed):
                         break
             except BaseException as error:
                 ended = _Ended(error)
             stream.hand_over(ended)
 
-    def _next_task(self) -> tuple[Begun, Stream] | None:
+    def _next_task(self) -> tuple[Due, Stream] | None:
         """What a thread is to do next; None, and it is no longer at work, if there is nothing."""
         with self._lock:
             if self._tasks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
 
@@ -12,7 +13,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.ticketing.extraction import Begun, Extraction, Stream
+from pipelines.ticketing.extraction import Due, Extraction, Stream
 from pipelines.ticketing.plans import Strategy
 from pipelines.ticketing.reading import Handed, ListReader, Mark, Staged
 from pipelines.ticketing.run import Run
@@ -95,20 +96,16 @@ def account_resource(run: Run) -> DltResource:
     return read()
 
 
-def _readers(endpoint: Endpoint, extraction: Extraction, state: dict[str, Any]) -> Iterator[Begun]:
-    """A reader for each connection, with what dlt's state keeps of it: that travels in the same load as the rows. The
-    one furthest behind comes first, so that a ceiling of calls keeps nobody waiting for ever."""
+def _readers(endpoint: Endpoint, extraction: Extraction, state: dict[str, Any]) -> Iterator[Due]:
+    """A reader for each connection, with what dlt's state keeps of it: that travels in the same load as the rows."""
     kept_of = {
         target.id: {section: of_connections.get(target.id) for section, of_connections in state.items()}
         for target in extraction.run.targets
     }
-    for target in sorted(extraction.run.targets, key=lambda target: _through(kept_of[target.id])):
-        yield partial(_read, endpoint, extraction, target, Stored(extraction.ask, target.id), kept_of[target.id])
-
-
-def _through(kept: Mapping[str, Any]) -> str:
-    """How far a connection has been read, as text that sorts like the time; first what has not been."""
-    return (kept.get("cursors") or {}).get("through") or ""
+    for target in extraction.run.targets:
+        kept = kept_of[target.id]
+        read = partial(_read, endpoint, extraction, target, Stored(extraction.ask, target.id), kept)
+        yield Due(kept.get("tried") or "", read)
 
 
 def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> Iterator[Staged | None]:
@@ -119,6 +116,8 @@ def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> I
     marks: list[Mark] = []
     ask = asking(dlt.current.pipeline())
     try:
+        yield None  # so that the readers of all objects are due before the first of them begins
+        extraction.begin()
         while not (stream.is_over or extraction.is_full):
             extraction.answer(ask)
             handed = stream.take()
@@ -183,6 +182,9 @@ def _read(
         else:
             yield from TicketNotes(run, target, stored).tables()
     outcome = run.outcome(target, endpoint)
+    if run.settings.max_calls_per_run and outcome.calls.requests:
+        # A ceiling of calls keeps nobody waiting for ever.
+        yield Mark("tried", target.id, datetime.now(UTC).isoformat())
     yield SYNC_RUNS, sync_runs_table([outcome.row()])
     run.watcher.object_done(outcome)
 

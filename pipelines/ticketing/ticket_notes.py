@@ -126,7 +126,7 @@ class TicketNotes(Reader):
     def _all_tickets(self) -> list[StoredTicket]:
         if self.run.command == "reconcile":
             return self.stored.living_tickets()
-        return self.stored.living_tickets(self.run.since, self.run.until)
+        return self.stored.living_tickets(self.run.since)  # one changed since `until` may have notes from before it
 
     def _changed_tickets(self) -> list[StoredTicket]:
         limit = TICKETS_A_LOAD + len(self._swept)

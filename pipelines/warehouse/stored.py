@@ -73,13 +73,12 @@ class Stored:
         """Open, unchanged tickets whose notes were last read before a time, longest unread first."""
         return [StoredTicket(*row) for row in self._rows(_UNSWEPT, self._connection_id, swept_before, limit)]
 
-    def living_tickets(self, since: datetime | None = None, until: datetime | None = None) -> list[StoredTicket]:
-        """All living tickets, or those updated from a time on, or up to one."""
+    def living_tickets(self, since: datetime | None = None) -> list[StoredTicket]:
+        """All living tickets, or those updated from a time on."""
         query = "select id, _row_hash from {tickets} where connection_id = %s and _deleted_at is null"
-        bounds = [(sign, moment) for sign, moment in ((">=", since), ("<=", until)) if moment is not None]
-        query += "".join(f" and updated_at {sign} %s" for sign, _ in bounds)
-        moments = [moment for _, moment in bounds]
-        return [StoredTicket(*row) for row in self._rows(f"{query} order by id", self._connection_id, *moments)]
+        bound = () if since is None else (since,)
+        query += " and updated_at >= %s" if bound else ""
+        return [StoredTicket(*row) for row in self._rows(f"{query} order by id", self._connection_id, *bound)]
 
     def living_ids(self, table: str) -> set[str]:
         return self._ids(f"select id from {{{table}}} where connection_id = %s and _deleted_at is null")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import dlt
@@ -15,6 +15,7 @@ from pipelines.errors import CallsUsedUp, LoadFailed
 from pipelines.sandbox import Faults, Sandbox, World
 from pipelines.sandbox.answers import Refusal
 from pipelines.sandbox.shelf import Listing, Stored
+from pipelines.sandbox.support import support_table
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.status import cursors_in, status
 from pipelines.sync import SyncReport, sync
@@ -245,6 +246,26 @@ def test_what_fast_connections_bring_does_not_wait_for_a_slow_one(
     assert stored == {connection["id"] for connection in sandbox.world.connections()} - {slow}
 
 
+def test_notes_of_a_stretch_of_time_are_read_again_though_their_ticket_has_changed_since(
+    warehouse: WarehouseSettings,
+) -> None:
+    world = World.empty()
+    world.register_integration("front", support_table(notes_per_ticket=True, raw=False))
+    connection_id = world.add_connection("front")
+    ticket_id, since = world.create(connection_id, "ticket", {"subject": "s"})["id"], world.now
+    world.advance(timedelta(hours=1))
+    note_id = world.create(connection_id, "note", {"ticket_id": ticket_id, "description": "d"})["id"]
+    world.advance(timedelta(hours=1))
+    until = world.now
+    world.advance(timedelta(days=1))
+    world.touch(connection_id, "ticket", ticket_id)
+    with Sandbox(world=world) as sandbox:
+        assert sync(settings_for(sandbox), warehouse).exit_code == 0
+        change(warehouse, "delete from raw_unified.notes")
+        assert sync(settings_for(sandbox), warehouse, select=["notes"], since=since, until=until).exit_code == 0
+    assert stored_rows(warehouse, "notes").keys() == {(connection_id, note_id)}
+
+
 @on_both
 def test_a_ceiling_of_calls_ends_a_run_cleanly_and_the_next_one_goes_on(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
@@ -263,6 +284,29 @@ def test_a_ceiling_of_calls_ends_a_run_cleanly_and_the_next_one_goes_on(
         assert all("max_calls_per_run" in outcome.plan for outcome in report.put_off)
     assert runs > 2
     assert_same(sandbox.world, warehouse)
+
+
+@pytest.mark.slow
+def test_lists_that_never_fit_under_a_ceiling_of_calls_starve_no_other(warehouse: WarehouseSettings) -> None:
+    """Two that have to be read as a whole, longer than that, and one that goes on from where it was."""
+    with Sandbox(seed=7, tickets=60, helpdesks=("front", "front", "zendesk")) as sandbox:
+        zendesk = sandbox.world.connections()[2]["id"]
+        for _ in range(30):
+            report = sync(settings_for(sandbox, page_size=2, max_calls_per_run=40), warehouse)
+            assert report.exit_code == 0
+        for table in ("tickets", "customers", "notes"):
+            true = {key for key in true_rows(sandbox.world, table) if key[0] == zendesk}
+            assert true <= stored_rows(warehouse, table).keys(), table
+
+
+@pytest.mark.slow
+def test_one_table_starves_no_other_under_a_ceiling_of_calls(warehouse: WarehouseSettings) -> None:
+    with Sandbox(seed=7, tickets=40, helpdesks=("zendesk",) * 4) as sandbox:
+        for _ in range(30):
+            assert sync(settings_for(sandbox, max_calls_per_run=12), warehouse).exit_code == 0
+            sandbox.world.live(hours=1)
+        for table in ("tickets", "customers", "notes", "categories"):
+            assert stored_rows(warehouse, table), table
 
 
 @pytest.mark.slow
