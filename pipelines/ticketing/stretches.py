@@ -34,6 +34,10 @@ _DIVISIBLE = 3
 """So many pages still to come, and half of a stretch is worth taking."""
 
 _INDIVISIBLE = timedelta(seconds=1)
+
+_MOST_DOUBTS = 10
+"""So many ends of stretches that were none, and the list cannot be believed in this run."""
+
 _BELOW = timedelta(milliseconds=1)
 
 
@@ -90,6 +94,7 @@ class Stretches:
         self._saw_every_end = True
         self._hindrance: TicketingError | None = None
         """What kept a walker from the end of its stretch; told when the others have come to theirs."""
+        self._doubts = 0
         self._lock = Lock()
         self._waiting: list[Stretch] = []
         self._under_way: list[Stretch] = []
@@ -196,43 +201,54 @@ class Stretches:
         return half
 
     def _read(self, stretch: Stretch) -> Iterator[_Sight]:
+        saw_the_end: bool | None = False
         try:
-            stretch.saw_the_end = yield from self._sights(stretch)
+            saw_the_end = yield from self._sights(stretch)
         except (CallsUsedUp, ContradictsSupportTable, EndsTooSoon) as error:
             if isinstance(error, ContradictsSupportTable) and str(error) != NEEDS_OFFSET:
                 raise
             self._hindrance = error
+        stretch.saw_the_end = saw_the_end is True
         with self._lock:
-            self._saw_every_end = self._saw_every_end and stretch.saw_the_end
+            self._saw_every_end = self._saw_every_end and saw_the_end is not False
+            if saw_the_end is None:
+                begins = stretch.reached or stretch.start
+                self._waiting.append(Stretch(begins, stretch.end, stretch.time_a_page, stretch.granularity))
             self._under_way = [other for other in self._under_way if other is not stretch]
         yield _Sight(stretch, None, stretch.end if stretch.saw_the_end else stretch.reached)
 
-    def _sights(self, stretch: Stretch) -> Generator[_Sight, None, bool]:
-        """What a walker comes by before its end; whether that was seen."""
+    def _sights(self, stretch: Stretch) -> Generator[_Sight, None, bool | None]:
+        """What a walker comes by before its end; whether that was seen, None: it is to be looked for again."""
         walk = walk_stretch(self._list_page, stretch, self._page_size, pages_by_offset=self._pages_by_offset)
         newest: datetime | None = None
         while True:
             try:
                 page = next(walk)
             except StopIteration as end:
-                if end.value:
-                    self._prove_the_end(stretch, newest)
-                return bool(end.value)
+                is_doubtful = end.value and self._goes_on_behind(stretch, newest)
+                return None if is_doubtful else bool(end.value)
             newest = max(filter(None, [newest, newest_of(page.records)]), default=None)
             yield _Sight(stretch, page, stretch.reached)
 
-    def _prove_the_end(self, stretch: Stretch, newest: datetime | None) -> None:
-        """Ask once more where the list ended before the stretch did. What others have seen behind it would carry the
-        cursor past whatever an empty answer has hidden; a walker alone asks again from where it stopped."""
+    def _goes_on_behind(self, stretch: Stretch, newest: datetime | None) -> bool:
+        """Whether a list that ended before its stretch shows something behind that: it came just now, or an answer was
+        empty that should not have been. What others see there would carry the cursor past what is hidden.
+
+        Raises `EndsTooSoon` if it is so again and again, or if nobody else is there to look for the end.
+        """
         end = stretch.end
         if end is None or (newest is not None and newest >= end):
-            return
+            return False
         behind = newest_of(self._list_page({**self._first_page("asc"), "updated_gte": as_text(end)}).records)
-        if behind is not None and behind >= end:
+        if behind is None or behind < end:
+            return False
+        self._doubts += 1
+        if self._doubts > _MOST_DOUBTS or not self._under_way:
             raise EndsTooSoon(
                 f"Expected a list that goes on to {end}, for it shows what was updated from then on, but got its end "
                 "before that. Nothing is lost: no cursor moved. Try again later."
             )
+        return True
 
 
 def _pages(walker: Iterator[_Sight]) -> Iterator[Page]:
