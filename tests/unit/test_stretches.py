@@ -16,8 +16,9 @@ from pipelines.errors import CallsUsedUp, ContradictsSupportTable, ParameterRefu
 from pipelines.ticketing import stretches
 from pipelines.ticketing.coverage import Coverage, Stretch
 from pipelines.ticketing.crew import Crew
+from pipelines.ticketing.cursor import as_text
 from pipelines.ticketing.stretches import Stretches, Wanted
-from pipelines.ticketing.walk import walk_stretch
+from pipelines.ticketing.walk import ListPage, walk_stretch
 from pipelines.unified_api.client import Parameters
 from pipelines.unified_api.records import Page
 from tests.unit.moving_list import NOON, MovingList, Rows, assert_nothing_lost, final_states, rows_from
@@ -70,7 +71,7 @@ def moments(count: int, seed: int) -> Rows:
     return rows_from([dice.randint(0, 40) for _ in range(count)])
 
 
-def reading(server: MovingList, page_size: int, crew: Crew, coverage: Coverage | None = None) -> Stretches:
+def reading(server: ListPage, page_size: int, crew: Crew, coverage: Coverage | None = None) -> Stretches:
     known = coverage or Coverage(None)
     return Stretches(server, Wanted(None, page_size, crew, known), pages_by_offset=True)
 
@@ -382,3 +383,23 @@ def test_each_run_under_a_ceiling_of_calls_comes_further(ceiling: int, monkeypat
             assert run * ceiling < 4 * len(server.rows) / 9
             return
     raise AssertionError("it never came to its end")
+
+
+@pytest.mark.parametrize("hands", [0, 4])
+def test_a_list_that_ends_again_and_again_before_what_it_shows_is_not_believed(hands: int) -> None:
+    """It shows half of what there is, and the newest to who asks for that."""
+    rows = moments(120, 1)
+    server = MovingList(rows, 0, 1)
+    whole = server({"limit": 1_000, "sort": "updated_at", "order": "asc", "offset": 0})
+    times = sorted(record.updated_at for record in whole.records if record.updated_at)
+    newest = times[-1]
+
+    def list_page(parameters: Parameters) -> Page:
+        page = server(parameters)
+        is_newest = parameters.get("order") == "desc" or str(parameters.get("updated_gte", "")) >= as_text(newest)
+        shown = page.records if is_newest else [r for r in page.records if r.updated_at and r.updated_at < times[60]]
+        return Page(shown, page.served_at)
+
+    with pytest.raises(TryAgainLater, match="Expected a list that goes on"):
+        for _ in reading(list_page, 5, Dice(hands, 1)).walk():
+            pass
