@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from queue import Empty, Full, Queue, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import TypeVar
@@ -34,15 +35,16 @@ class _Ended:
 
 
 class Crew:
-    """A number of hands, shared by all that a run reads. Whoever asks for one goes on alone where none is free.
+    """A number of hands, shared by all that a run reads of one connection. Whoever asks for one where none is free goes
+    on alone.
 
-    `has_room` says whether more work at once brings anything. The hands are daemon threads: a process that is stopped
-    does not wait for what they wait for.
+    `room` says how many can work at once, whoever asks among them, without one waiting for the other. The hands are
+    daemon threads: a process that is stopped does not wait for what they wait for.
     """
 
-    def __init__(self, hands: int, has_room: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, hands: int, room: Callable[[], float] = lambda: inf) -> None:
         self.hands = hands
-        self._has_room = has_room
+        self._room = room
         self._free = hands
         self._idle = 0
         self._lock = Lock()
@@ -86,23 +88,24 @@ class Crew:
             stop.set()
 
     def in_order(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
-        """Each item with its result, in their order; free hands work ahead."""
+        """Each item with its result, in their order; free hands work ahead, and whoever asks works beside them."""
         source = iter(items)
-        pending: deque[tuple[Item, Future[Result] | None]] = deque()
+        pending: deque[tuple[Item, Future[Result]]] = deque()
         try:
             while True:
                 for item in source:
-                    pending.append((item, self.begin(partial(function, item))))
-                    if pending[-1][1] is None or len(pending) > self.hands:
+                    work = partial(function, item)
+                    hired = self.begin(work)
+                    pending.append((item, hired or _done(work)))
+                    if hired is None or len(pending) > self.hands:
                         break
                 if not pending:
                     return
-                item, future = pending.popleft()
-                yield item, function(item) if future is None else future.result()
+                item, result = pending.popleft()
+                yield item, result.result()
         finally:
-            for _, future in pending:
-                if future is not None:
-                    future.cancel()
+            for _, result in pending:
+                result.cancel()
 
     def _hire(self, another: Callable[[], Iterator[Item] | None], heard: Queue[Item | _Ended], stop: Event) -> int:
         hired = 0
@@ -117,7 +120,8 @@ class Crew:
 
     def _reserve(self) -> bool:
         with self._lock:
-            if not self._free or not self._has_room():
+            at_work = self.hands - self._free + 1
+            if not self._free or at_work >= self._room():
                 return False
             self._free -= 1
             return True
@@ -141,12 +145,7 @@ class Crew:
         while (task := self._next_task()) is not None:
             work, future = task
             if future.set_running_or_notify_cancel():
-                try:
-                    result = work()
-                except BaseException as error:
-                    future.set_exception(error)
-                else:
-                    future.set_result(result)
+                _do(work, future)
             with self._lock:
                 self._free += 1
                 self._idle += 1
@@ -161,6 +160,21 @@ class Crew:
                     if self._idle > 0 and self._tasks.empty():
                         self._idle -= 1
                         return None
+
+
+def _done(work: Callable[[], Result]) -> Future[Result]:
+    future: Future[Result] = Future()
+    _do(work, future)
+    return future
+
+
+def _do(work: Callable[[], Result], future: Future[Result]) -> None:
+    try:
+        result = work()
+    except BaseException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
 
 
 def _feed(

@@ -119,7 +119,7 @@ class Reader(ABC):
         wanted = Wanted(
             start,
             settings.page_size,
-            self.run.crew,
+            self.run.crew(self.target),
             coverage or Coverage(start),
             self.run.until,
             settings.lookback,

@@ -32,7 +32,6 @@ class Run:
     settings: UnifiedSettings
     workspace: Workspace
     tables: frozenset[str]
-    crew: Crew
     since: datetime | None = None
     until: datetime | None = None
     full_refresh: bool = False
@@ -46,6 +45,8 @@ class Run:
     """The connections whose notes are read one ticket at a time, after the tickets."""
     swept: dict[str, set[str]] = field(default_factory=dict)
     """Of each of these connections the tickets whose notes were read, or could not be."""
+    crews: dict[str, Crew] = field(default_factory=dict)
+    """Of each connection that is read."""
 
     @classmethod
     def begin(
@@ -60,7 +61,7 @@ class Run:
         largest_deletion: float = 0.1,
         watcher: Watcher | None = None,
     ) -> Self:
-        """A run with a fresh id, workspace, budget and crew."""
+        """A run with a fresh id, workspace and budget."""
         budget = Budget(settings.max_concurrency, settings.requests_per_second, settings.max_calls_per_run)
         client = UnifiedClient(settings.base_url, settings.api_key, budget=budget)
         workspace = Workspace(client, settings.connection_ids or [], settings.page_size)
@@ -71,7 +72,6 @@ class Run:
             settings,
             workspace,
             frozenset(tables),
-            Crew(settings.max_concurrency, lambda: budget.has_room),
             since,
             until,
             full_refresh,
@@ -145,6 +145,12 @@ class Run:
     def account(self) -> list[Row]:
         """What became of this part's objects, as rows of `sync_runs`."""
         return [outcome.row() for outcome in self._own_outcomes()]
+
+    def crew(self, target: Target) -> Crew:
+        """The hands that read the long lists of a connection: as many as it bears, and as the others let it have."""
+        budget = self.workspace.client.budget
+        crew = Crew(self.settings.max_concurrency, lambda: budget.room(target.id))
+        return self.crews.setdefault(target.id, crew)
 
     def put_off(self, target: Target, plan: Plan) -> None:
         """Leave a connection's notes until its tickets are in the warehouse."""

@@ -147,7 +147,7 @@ class TicketNotes(Reader):
         readings: dict[str, Reading] = {}
         unknown: dict[str, str] = {}
         stopped: CallsUsedUp | None = None
-        for ticket, answer in self.run.crew.in_order(self._ask, self._within(calls_until, tickets)):
+        for ticket, answer in self.run.crew(self.target).in_order(self._ask, self._within(calls_until, tickets)):
             match answer:
                 case CallsUsedUp():
                     stopped = answer

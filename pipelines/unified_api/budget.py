@@ -78,6 +78,10 @@ class _Connection:
         self.room = Room(most)
 
     @property
+    def is_asked(self) -> bool:
+        return bool(self.waiting or self.in_flight)
+
+    @property
     def ready_at(self) -> float:
         """When the first that waits may begin; never, as long as nothing of the connection ends, without room."""
         return self.pace.ready_at if self.in_flight < self.room.limit else inf
@@ -95,11 +99,17 @@ class Turns:
         self._waiting: dict[_Connection, None] = {}
         """In the order in which they began to wait, or had their last turn."""
 
-    @property
-    def room(self) -> int:
-        """How many requests those connections that are asked at this moment bear at once."""
-        asked = [each for each in self._connections.values() if each.waiting or each.in_flight]
-        return min(self._most, sum(each.room.limit for each in asked)) if asked else self._most
+    def room(self, connection_id: str | None) -> int:
+        """How many requests of a connection can be in flight at once, as far as it bears them and the others let it:
+        none more than there are by now, where one waits already."""
+        connection = self._connections.get(connection_id)
+        if connection is None:
+            return min(Room.START, self._most)
+        if connection.waiting:
+            return 0
+        others = [each for each in self._connections.values() if each is not connection and each.is_asked]
+        left = self._most - sum(each.in_flight for each in others)
+        return min(connection.room.limit, max(left, self._most // (len(others) + 1)))
 
     def join(self, request: Request) -> None:
         """Wait for a turn."""
@@ -204,11 +214,11 @@ class Budget:
         """Whether all the calls that may be made have been begun."""
         return 0 < self._max_calls <= self.calls
 
-    @property
-    def has_room(self) -> bool:
-        """Whether another request would be in flight at once, as far as the others let it."""
+    def room(self, connection_id: str | None) -> int:
+        """How many requests of a connection it is worth making at once: what it bears, and at least its share of
+        `max_concurrency`; fewer than are made by now where one of them waits for its turn."""
         with self._lock:
-            return self._turns.in_flight + len(self._waiting) < self._turns.room
+            return self._turns.room(connection_id)
 
     @contextmanager
     def request(self, connection_id: str | None) -> Iterator[Request]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import dlt
 import pytest
@@ -345,6 +347,39 @@ def test_a_slow_connection_delays_no_other(warehouse: WarehouseSettings) -> None
         assert_same(sandbox.world, warehouse)
     last_of_the_others = max(place for place, ended in enumerate(order.ended) if ended != slow)
     assert sum(ended == slow for ended in order.ended[:last_of_the_others]) <= 2, order.ended
+
+
+class HoldsUp(Watcher):
+    """Lets one connection go on after its first page only when the other has come further by so many, and keeps in mind
+    how many pages of each had come when the first of them came to its end."""
+
+    def __init__(self, held_up: str, pages: int) -> None:
+        self.pages: Counter[str] = Counter()
+        self.at_the_first_end: Counter[str] = Counter()
+        self._held_up = held_up
+        self._others_until = pages
+        self._may_go_on = Event()
+
+    def page_read(self, outcome: Outcome) -> None:
+        self.pages[outcome.connection_id] = outcome.pages
+        if outcome.connection_id == self._held_up:
+            assert self._may_go_on.wait(60)
+        elif outcome.pages >= self._others_until:
+            self._may_go_on.set()
+
+    def object_done(self, outcome: Outcome) -> None:
+        self.at_the_first_end = self.at_the_first_end or self.pages.copy()
+
+
+def test_a_list_that_began_later_is_read_by_as_many_hands(warehouse: WarehouseSettings) -> None:
+    with Sandbox(seed=7, tickets=1_200, helpdesks=("zendesk",) * 2) as sandbox:
+        sandbox.faults = Faults(latency_ms=40)
+        first, later = (connection["id"] for connection in sandbox.world.connections())
+        watcher = HoldsUp(later, pages=20)
+        settings = settings_for(sandbox, page_size=5, max_concurrency=8)
+        assert sync(settings, warehouse, select=["tickets"], watcher=watcher).exit_code == 0
+    pages = watcher.at_the_first_end
+    assert pages[later] > 0.7 * (pages[first] - 20), pages
 
 
 def _refuse_loads_after(patch: pytest.MonkeyPatch, number: int) -> None:

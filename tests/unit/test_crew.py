@@ -88,8 +88,9 @@ def test_threads_that_have_nothing_to_do_end(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_nobody_is_hired_where_there_is_no_room() -> None:
-    crew = Crew(3, has_room=lambda: False)
+    crew = Crew(3, room=lambda: 1)
     assert crew.begin(lambda: 1) is None
+    assert list(crew.in_order(lambda _: threading.current_thread(), [1])) == [(1, threading.current_thread())]
     names = {threading.current_thread().name for _ in crew.side_by_side(iter(range(3)), lambda: None)}
     assert names == {threading.current_thread().name}
 
