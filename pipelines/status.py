@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import dlt
+
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.ticketing.cursor import Cursor
 from pipelines.ticketing.source import unified
@@ -42,13 +44,18 @@ def cursors_in(warehouse: WarehouseSettings) -> dict[tuple[str, str], Cursor]:
         if pipeline is None:
             return {}
         pipeline.sync_destination()
-        resources = pipeline.state.get("sources", {}).get(unified.name, {}).get("resources", {})
-        return {
-            (connection_id, table): cursor
-            for table, state in resources.items()
-            for connection_id, kept in state.get("cursors", {}).items()
-            if (cursor := Cursor.from_state(kept)) is not None
-        }
+        return cursors_of(pipeline)
+
+
+def cursors_of(pipeline: dlt.Pipeline) -> dict[tuple[str, str], Cursor]:
+    """How far each (connection, table) has been read, as the state of a pipeline has it."""
+    resources = pipeline.state.get("sources", {}).get(unified.name, {}).get("resources", {})
+    return {
+        (connection_id, table): cursor
+        for table, state in resources.items()
+        for connection_id, kept in state.get("cursors", {}).items()
+        if (cursor := Cursor.from_state(kept)) is not None
+    }
 
 
 def due_tickets_in(warehouse: WarehouseSettings, settings: UnifiedSettings, now: datetime) -> dict[str, set[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -50,7 +51,16 @@ class Mark(NamedTuple):
     kept: object
 
 
-Handed: TypeAlias = Staged | Mark
+@dataclass(frozen=True)
+class Account:
+    """What became of a connection's object, as a row of `sync_runs`, and how far it has been read by now. They are one
+    thing, so that no load holds the one without the other."""
+
+    row: pa.Table
+    marks: Sequence[Mark]
+
+
+Handed: TypeAlias = Staged | Mark | Account
 
 
 class Reader(ABC):
@@ -94,6 +104,10 @@ class Reader(ABC):
         except TicketingError as error:
             self.outcome.error = str(error)
         self.outcome.ended_at = datetime.now(UTC)
+
+    def marks(self) -> Iterator[Mark]:
+        """How far it has been read, once `tables` has ended."""
+        return iter(())
 
     @property
     def _was_ever_read(self) -> bool:
@@ -195,7 +209,7 @@ class ListReader(Reader):
         self.place = Place.from_state(kept.get("places"))
         self.outcome.cursor_before = self.cursor.through if self.cursor else None
         self._start = run.start(self.cursor, with_raw=self.api.reads_raw)
-        spans = kept.get("spans") if self._may_go_on else None
+        spans = kept.get("spans") if self.run.goes_on else None
         self._coverage = Coverage.from_state(spans, self._start, with_raw=self.api.reads_raw)
         self._began_at: datetime | None = None
         self._newest: datetime | None = None
@@ -222,6 +236,8 @@ class ListReader(Reader):
         self.outcome.cursor_after = self.cursor.through if self.cursor else None
         if self.api.unnamed:
             self.outcome.plan += f", without {', '.join(self.api.unnamed)} (the API refuses to name them)"
+
+    def marks(self) -> Iterator[Mark]:
         if self.run.moves_cursors:
             yield Mark("cursors", self.target.id, self.cursor.to_state() if self.cursor else None)
             yield Mark("places", self.target.id, self.place.to_state() if self.place else None)
@@ -230,17 +246,12 @@ class ListReader(Reader):
     def _spans(self) -> Iterator[Mark]:
         """How far a walk has come that the next run goes on with if it is cut short."""
         goes_by_anchor = self.plan.strategy is Strategy.BY_ANCHOR
-        if self.outcome.is_complete or (self._may_go_on and not goes_by_anchor):
+        if self.outcome.is_complete or (self.run.goes_on and not goes_by_anchor):
             yield Mark("spans", self.target.id, None)
-        elif self._may_go_on:
+        elif self.run.goes_on:
             yield Mark(
                 "spans", self.target.id, self._coverage.to_state(with_raw=self.api.reads_raw, began_at=self._began_at)
             )
-
-    @property
-    def _may_go_on(self) -> bool:
-        """Whether the next run goes on where this one is cut short."""
-        return self.run.moves_cursors and not self.run.full_refresh
 
     def _walk(self) -> Iterator[Page]:
         for page in self._pages(self._start, self._coverage):

@@ -15,7 +15,7 @@ from dlt.extract import DltResource
 
 from pipelines.ticketing.extraction import Due, Extraction, Stream
 from pipelines.ticketing.plans import Strategy
-from pipelines.ticketing.reading import Handed, ListReader, Mark, Staged
+from pipelines.ticketing.reading import Account, Handed, ListReader, Mark, Staged
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.sweeping import Sweep
 from pipelines.ticketing.ticket_notes import TicketNotes
@@ -126,6 +126,9 @@ def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> I
                 yield None
             elif isinstance(handed, Mark):
                 marks.append(handed)
+            elif isinstance(handed, Account):
+                tables.setdefault(SYNC_RUNS.name, []).append(handed.row)
+                marks += handed.marks
             else:
                 schema, table = handed
                 extraction.take_note(table.num_rows if schema.name == stream.table else 0)
@@ -170,23 +173,32 @@ def _read(
     Reading it as a list may end in a plan that goes by ticket.
     """
     run = extraction.run
+    marks: list[Mark] = []
     if not _goes_by_ticket(endpoint, run, target):
-        if run.command == "reconcile":
-            yield from Sweep(run, target, endpoint, stored).tables()
-        else:
-            yield from ListReader(run, target, endpoint, stored, kept).tables()
-    if _goes_by_ticket(endpoint, run, target):
-        if run.reads_tickets_first:
-            run.outcome(target, endpoint)
-            run.put_off(target, run.plan(target, endpoint))
-        else:
-            yield from TicketNotes(run, target, stored).tables()
+        reader = _list_reader(endpoint, run, target, stored, kept)
+        yield from reader.tables()
+        marks += reader.marks()
     outcome = run.outcome(target, endpoint)
+    if _goes_by_ticket(endpoint, run, target):
+        if run.shares_out_calls or not run.reads_tickets_first:
+            # Under a ceiling those of known tickets have a turn of their own: lists may use up all calls of every run.
+            yield from TicketNotes(run, target, stored).tables()
+        if run.reads_tickets_first:
+            run.put_off(target, run.plan(target, endpoint))
+            outcome.is_complete = False
     if run.settings.max_calls_per_run and outcome.calls.requests:
         # A ceiling of calls keeps nobody waiting for ever.
-        yield Mark("tried", target.id, datetime.now(UTC).isoformat())
-    yield SYNC_RUNS, sync_runs_table([outcome.row()])
+        marks.append(Mark("tried", target.id, datetime.now(UTC).isoformat()))
+    yield Account(sync_runs_table([outcome.row()]), marks)
     run.watcher.object_done(outcome)
+
+
+def _list_reader(
+    endpoint: Endpoint, run: Run, target: Target, stored: Stored, kept: Mapping[str, Any]
+) -> ListReader | Sweep:
+    if run.command == "reconcile":
+        return Sweep(run, target, endpoint, stored)
+    return ListReader(run, target, endpoint, stored, kept)
 
 
 def _goes_by_ticket(endpoint: Endpoint, run: Run, target: Target) -> bool:

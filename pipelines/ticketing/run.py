@@ -102,6 +102,11 @@ class Run:
         """Whether it reads on from where the run before it has come to, and not a stretch of time that was named."""
         return self.since is None and self.until is None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it reads only what the runs before it have not, and the next one goes on where it is cut short."""
+        return self.command == "sync" and self.moves_cursors and not self.full_refresh
+
     def start(self, cursor: Cursor | None, *, with_raw: bool) -> datetime | None:
         """Where to begin an object that has been read up to `cursor`."""
         if self.since is not None:
@@ -181,3 +186,8 @@ class Run:
     def reads_tickets_first(self) -> bool:
         """Whether notes that are read ticket by ticket have to wait for the tickets that are read beside them."""
         return "tickets" in self.tables
+
+    @property
+    def shares_out_calls(self) -> bool:
+        """Whether what waits for others might wait for ever, for they may use up all calls of every run."""
+        return self.goes_on and self.settings.max_calls_per_run > 0

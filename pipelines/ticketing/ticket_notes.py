@@ -96,16 +96,16 @@ class TicketNotes(Reader):
         self._saw_every_end = True
 
     def _tables(self) -> Iterator[Staged]:
-        if self._reads_all:
-            yield from self._read_all(self._all_tickets())
-            is_all = True
-        else:
+        if self.run.goes_on:
             changed = self._changed_tickets()
             yield from self._read_all(changed)
             is_all = len(changed) < TICKETS_A_LOAD
             if is_all:
                 budget = self.run.settings.note_sweep_calls
                 yield from self._read_all(self._unswept_tickets(budget), self.outcome.calls.requests + budget)
+        else:
+            yield from self._read_all(self._all_tickets())
+            is_all = True
         if self.run.command == "reconcile":
             yield from self._settle_all_notes()
         self._raise_failures()
@@ -114,10 +114,6 @@ class TicketNotes(Reader):
     @property
     def _was_ever_read(self) -> bool:
         return self.stored.a_note_but(()) is not None
-
-    @property
-    def _reads_all(self) -> bool:
-        return self.run.command == "reconcile" or self.run.full_refresh or not self.run.moves_cursors
 
     @property
     def _has_lost_hope(self) -> bool:
@@ -151,7 +147,7 @@ class TicketNotes(Reader):
             match answer:
                 case CallsUsedUp():
                     stopped = answer
-                    break
+                    continue
                 case UnknownId():
                     unknown[ticket.id] = str(answer)
                 case TicketingError():

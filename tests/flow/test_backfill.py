@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 from threading import Event
 
 import dlt
+import pyarrow as pa
 import pytest
 from dlt.common.versioned_state import decompress_state
 
@@ -19,14 +21,15 @@ from pipelines.sandbox.answers import Refusal
 from pipelines.sandbox.shelf import Listing, Stored
 from pipelines.sandbox.support import support_table
 from pipelines.settings import UnifiedSettings, WarehouseSettings
-from pipelines.status import cursors_in, status
+from pipelines.status import cursors_in, cursors_of, status
 from pipelines.sync import SyncReport, sync
-from pipelines.ticketing import extraction
+from pipelines.ticketing import extraction, resources
 from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.warehouse import load
 from tests.flow.children import in_small_portions
 from tests.flow.conftest import on_both, settings_for, warehouse_in
 from tests.flow.truth import OBJECTS, Rows, assert_same, change, query, stored_rows, true_rows
+from transforms.shaping import Row, sync_runs_table
 
 RunSync = Callable[..., SyncReport]
 ROWS = 60
@@ -95,6 +98,32 @@ def test_a_backfill_that_breaks_off_is_begun_anew_where_something_else_is_wanted
             run_sync({"page_size": 5, "include_raw": False})
     run_sync({"page_size": 5})
     assert_same(sandbox.world, warehouse)
+
+
+@pytest.mark.usefixtures("small_loads")
+def test_a_cursor_and_the_account_of_it_come_in_one_load(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever load is the last, and however long an object takes to say what became of it."""
+
+    def takes_long(rows: list[Row]) -> pa.Table:
+        time.sleep(0.3)
+        return sync_runs_table(rows)
+
+    monkeypatch.setattr(resources, "sync_runs_table", takes_long)
+    honest, apart = load._normalize_and_load, []
+
+    def normalize_and_load(pipeline: dlt.Pipeline) -> None:
+        honest(pipeline)
+        told = query(warehouse, "select connection_id, object from raw_unified.sync_runs where is_complete")
+        accounts = {(row["connection_id"], row["object"]) for row in told}
+        apart.append(cursors_of(pipeline).keys() ^ accounts)
+
+    monkeypatch.setattr(load, "_normalize_and_load", normalize_and_load)
+    with Sandbox(seed=7, tickets=60, helpdesks=("zendesk",) * 3) as sandbox:
+        assert sync(settings_for(sandbox, page_size=5), warehouse).exit_code == 0
+    assert len(apart) > 5
+    assert set().union(*apart) == set()
 
 
 @pytest.fixture
@@ -299,6 +328,20 @@ def test_lists_that_never_fit_under_a_ceiling_of_calls_starve_no_other(warehouse
         for table in ("tickets", "customers", "notes"):
             true = {key for key in true_rows(sandbox.world, table) if key[0] == zendesk}
             assert true <= stored_rows(warehouse, table).keys(), table
+
+
+@pytest.mark.slow
+def test_lists_that_never_fit_under_a_ceiling_of_calls_starve_no_notes_that_are_listed_per_ticket(
+    warehouse: WarehouseSettings,
+) -> None:
+    with Sandbox(seed=7, tickets=60, helpdesks=("front", "front", "helpscout")) as sandbox:
+        sandbox.faults = Faults(latency_ms=30)
+        helpscout = sandbox.world.connections()[2]["id"]
+        for _ in range(12):
+            report = sync(settings_for(sandbox, page_size=5, max_calls_per_run=40), warehouse)
+            assert report.exit_code == 0
+        true = {key for key in true_rows(sandbox.world, "notes") if key[0] == helpscout}
+        assert true <= stored_rows(warehouse, "notes").keys()
 
 
 @pytest.mark.slow

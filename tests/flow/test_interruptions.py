@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 import pytest
 from dlt.common.schema import Schema
@@ -474,9 +475,12 @@ def test_a_server_that_goes_away_while_it_is_read_from_is_said_to_be_away(
     sandbox: Sandbox, warehouse: PostgresWarehouse, run_sync: RunSync
 ) -> None:
     class Saboteur(Watcher):
+        lock = Lock()  # several readers tell it of a page at once, and Postgres alters nothing twice at once
+
         def page_read(self, outcome: Outcome) -> None:
             server = replace(warehouse, database="postgres")
-            change(server, f"alter database {warehouse.database} allow_connections false")
+            with self.lock:
+                change(server, f"alter database {warehouse.database} allow_connections false")
 
     run_sync(select=["tickets"])
     with pytest.raises(TryAgainLater, match="not currently accepting connections"):
