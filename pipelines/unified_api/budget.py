@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
-from operator import attrgetter
 
 from pipelines.errors import CallsUsedUp, TryAgainLater
 from pipelines.unified_api.pace import HOPELESS, Pace, Room
@@ -74,6 +73,8 @@ class _Connection:
     def __init__(self, now: float, most: int) -> None:
         self.waiting: deque[Request] = deque()
         self.in_flight = 0
+        self.answers: bool | None = None
+        """Whether an answer came when it was last asked; None: it has not been asked."""
         self.pace = Pace(now)
         self.room = Room(most)
 
@@ -89,7 +90,10 @@ class _Connection:
 
 class Turns:
     """Whose turn it is. Of the connections that wait, the one with the fewest in flight; of several the one that has
-    waited longest. Functions of a clock reading; not for several threads at once."""
+    waited longest. However many there are of which one does not know that they answer, half of the turns is for others.
+
+    Functions of a clock reading; not for several threads at once.
+    """
 
     def __init__(self, max_concurrency: int, requests_per_second: float, now: float) -> None:
         self.in_flight = 0
@@ -131,14 +135,14 @@ class Turns:
         """When the next turn is, if nothing ends before: in the past if at once, infinity if then only."""
         if self.in_flight >= self._most:
             return inf
-        return max(self._workspace.ready_at, min((connection.ready_at for connection in self._waiting), default=inf))
+        return max(self._workspace.ready_at, min((connection.ready_at for connection in self._able()), default=inf))
 
     def next(self, now: float) -> Request | None:
         """The request that begins now, if one may."""
         if self.in_flight >= self._most or self._workspace.ready_at > now:
             return None
-        able = (connection for connection in self._waiting if connection.ready_at <= now)
-        connection = min(able, key=attrgetter("in_flight"), default=None)
+        ready = (connection for connection in self._able() if connection.ready_at <= now)
+        connection = min(ready, key=lambda each: (each.in_flight, each.answers is False), default=None)
         if connection is None:
             return None
         request = connection.waiting.popleft()
@@ -153,6 +157,7 @@ class Turns:
         connection = self._connections[request.connection_id]
         self.in_flight -= 1
         connection.in_flight -= 1
+        connection.answers = request.is_answered
         refusal = request.refusal
         if not request.is_answered:
             connection.room.failed()
@@ -170,6 +175,13 @@ class Turns:
         """Whether a request that waits is to be refused so surely that it need not wait."""
         paces = (self._workspace, self._connections[request.connection_id].pace)
         return any(pace.is_hopeless(now) for pace in paces)
+
+    def _able(self) -> Iterable[_Connection]:
+        """Those that wait, and have a turn as soon as they are ready."""
+        on_trial = sum(connection.in_flight for connection in self._connections.values() if not connection.answers)
+        if on_trial < max(1, self._most // 2):
+            return self._waiting
+        return [connection for connection in self._waiting if connection.answers]
 
     def _begin(self, request: Request, connection: _Connection, now: float) -> None:
         self.in_flight += 1

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from time import monotonic
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 from urllib.parse import urlencode
@@ -36,6 +37,8 @@ ATTEMPTS = 8
 LONGEST_WAIT = 120.0
 """Seconds. A `Retry-After` beyond this ends the call: the next run is the better place to wait."""
 LARGEST_BODY = 256 * 1024 * 1024
+LONGEST_ANSWER = 300.0
+"""Seconds for one whole body, where every part of it comes in time: a slot is not held for ever."""
 _BACKOFF = tenacity.wait_exponential_jitter(multiplier=0.5, max=30.0, jitter=1.0)
 _OWN_LIMIT = b"Too many requests to Unified.to"
 """What the API says of its own limit; any other 429 is that of the helpdesk, passed through."""
@@ -295,8 +298,11 @@ def _asked_to_wait(state: tenacity.RetryCallState) -> float:
 
 def _bounded_body(answer: httpx.Response) -> bytes:
     body = bytearray()
+    deadline = monotonic() + LONGEST_ANSWER
     for chunk in answer.iter_bytes():
         body += chunk
+        if monotonic() > deadline:
+            raise httpx.ReadTimeout(f"expected the whole answer within {LONGEST_ANSWER:.0f} s, got {len(body)} bytes")
         if len(body) > LARGEST_BODY:
             raise RequestRefused(
                 f"GET {answer.url.path} answered more than {LARGEST_BODY // 2**20} MB in one page. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -176,6 +177,29 @@ def test_a_body_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPat
     with pytest.raises(RequestRefused, match="page_size"):
         client.list("/x", {}, Calls())
     assert sent < 2000
+
+
+def test_a_body_that_comes_by_drops_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.unified_api.client.LONGEST_ANSWER", 0.05)
+
+    def drops() -> Iterator[bytes]:
+        yield b"["
+        for _ in range(100):
+            time.sleep(0.01)
+            yield b" "
+        yield b"]"
+
+    client = UnifiedClient(
+        "https://api.example.com",
+        KEY,
+        attempts=2,
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, content=drops())),
+        sleep=lambda _: None,
+    )
+    calls = Calls()
+    with pytest.raises(TryAgainLater, match="expected the whole answer within"):
+        client.list("/x", {}, calls)
+    assert calls.requests == 2
 
 
 def test_bodies_that_strict_readers_refuse_are_read_without_losing_their_records() -> None:
