@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _AHEAD = 32
-"""So much may wait to be taken from those who work side by side."""
+"""So much may wait to be taken from those who work side by side, or behind one that takes long."""
 
 _LOOK_UP = 0.2
 """Seconds after which a hand that waits looks whether it is still wanted."""
@@ -51,8 +51,8 @@ class Crew:
         self._tasks: SimpleQueue[_Task] = SimpleQueue()
 
     def begin(self, work: Callable[[], Result]) -> Future[Result] | None:
-        """Have a free hand do it; None if there is none."""
-        return self._start(work) if self._reserve() else None
+        """Have a free hand do it, while whoever asks does nothing else; None if there is none."""
+        return self._start(work) if self._reserve(beside=0) else None
 
     def side_by_side(self, first: Iterator[Item], another: Callable[[], Iterator[Item] | None]) -> Iterator[Item]:
         """What `first`, and every other iterator that `another` gives, yields, as it comes.
@@ -88,28 +88,22 @@ class Crew:
             stop.set()
 
     def in_order(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
-        """Each item with its result, in their order; free hands work ahead, and whoever asks works beside them."""
-        source = iter(items)
+        """Each item with its result, in their order; free hands work ahead."""
         pending: deque[tuple[Item, Future[Result]]] = deque()
         try:
-            while True:
-                for item in source:
-                    work = partial(function, item)
-                    hired = self.begin(work)
-                    pending.append((item, hired or _done(work)))
-                    if hired is None or len(pending) > self.hands:
-                        break
-                if not pending:
-                    return
-                item, result = pending.popleft()
-                yield item, result.result()
+            for item in items:
+                work = partial(function, item)
+                while (hired := self.begin(work)) is None and pending:
+                    yield from _those_done(pending, at_most=_AHEAD)
+                pending.append((item, hired or _done(work)))
+            yield from _those_done(pending, at_most=0)
         finally:
             for _, result in pending:
                 result.cancel()
 
     def _hire(self, another: Callable[[], Iterator[Item] | None], heard: Queue[Item | _Ended], stop: Event) -> int:
         hired = 0
-        while self._reserve():
+        while self._reserve(beside=1):
             work = another()
             if work is None:
                 self._release()
@@ -118,9 +112,10 @@ class Crew:
             hired += 1
         return hired
 
-    def _reserve(self) -> bool:
+    def _reserve(self, beside: int) -> bool:
+        """Whether a hand is free and has room beside the others, and so many who are none."""
         with self._lock:
-            at_work = self.hands - self._free + 1
+            at_work = self.hands - self._free + beside
             if not self._free or at_work >= self._room():
                 return False
             self._free -= 1
@@ -144,11 +139,12 @@ class Crew:
     def _work(self) -> None:
         while (task := self._next_task()) is not None:
             work, future = task
-            if future.set_running_or_notify_cancel():
-                _do(work, future)
+            tell = _do(work, future) if future.set_running_or_notify_cancel() else None
             with self._lock:
                 self._free += 1
                 self._idle += 1
+            if tell is not None:
+                tell()
 
     def _next_task(self) -> _Task | None:
         """What a thread is to do next; None if it has long had nothing to do."""
@@ -162,19 +158,29 @@ class Crew:
                         return None
 
 
+def _those_done(pending: deque[tuple[Item, Future[Result]]], at_most: int) -> Iterator[tuple[Item, Result]]:
+    """Those in front that have ended, once one more has and at most so many are left; all others wait for them."""
+    under_way = [result for _, result in pending if not result.done()]
+    if under_way:
+        wait(under_way, return_when=FIRST_COMPLETED)
+    while pending and (pending[0][1].done() or len(pending) > at_most):
+        item, result = pending.popleft()
+        yield item, result.result()
+
+
 def _done(work: Callable[[], Result]) -> Future[Result]:
     future: Future[Result] = Future()
-    _do(work, future)
+    _do(work, future)()
     return future
 
 
-def _do(work: Callable[[], Result], future: Future[Result]) -> None:
+def _do(work: Callable[[], Result], future: Future[Result]) -> Callable[[], None]:
+    """Do it; what is returned tells the future of it."""
     try:
         result = work()
     except BaseException as error:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+        return partial(future.set_exception, error)
+    return partial(future.set_result, result)
 
 
 def _feed(

@@ -18,7 +18,7 @@ from pipelines.ticketing.plans import Strategy
 from pipelines.ticketing.reading import Account, Handed, ListReader, Mark, Staged
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.sweeping import Sweep
-from pipelines.ticketing.ticket_notes import TicketNotes
+from pipelines.ticketing.ticket_notes import STARVED, TicketNotes
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
 from pipelines.warehouse.merging import Merging
@@ -180,12 +180,13 @@ def _read(
         marks += reader.marks()
     outcome = run.outcome(target, endpoint)
     if _goes_by_ticket(endpoint, run, target):
-        if run.shares_out_calls or not run.reads_tickets_first:
-            # Under a ceiling those of known tickets have a turn of their own: lists may use up all calls of every run.
-            yield from TicketNotes(run, target, stored).tables()
-        if run.reads_tickets_first:
+        is_overdue = run.goes_on and kept.get(STARVED)
+        if is_overdue or not run.reads_tickets_first:
+            notes = TicketNotes(run, target, stored)
+            yield from notes.tables()
+            marks += notes.marks()
+        else:
             run.put_off(target, run.plan(target, endpoint))
-            outcome.is_complete = False
     if run.settings.max_calls_per_run and outcome.calls.requests:
         # A ceiling of calls keeps nobody waiting for ever.
         marks.append(Mark("tried", target.id, datetime.now(UTC).isoformat()))

@@ -184,10 +184,6 @@ class Run:
 
     @property
     def reads_tickets_first(self) -> bool:
-        """Whether notes that are read ticket by ticket have to wait for the tickets that are read beside them."""
+        """Whether notes that are read ticket by ticket wait for the tickets that are read beside them, unless they have
+        done so in vain."""
         return "tickets" in self.tables
-
-    @property
-    def shares_out_calls(self) -> bool:
-        """Whether what waits for others might wait for ever, for they may use up all calls of every run."""
-        return self.goes_on and self.settings.max_calls_per_run > 0

@@ -3,7 +3,7 @@ once a day."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from math import inf
@@ -22,7 +22,7 @@ from pipelines.errors import (
 )
 from pipelines.ticketing.absences import Absences, ask_for_each, brake, raise_refusals
 from pipelines.ticketing.object_api import ObjectApi, all_fields
-from pipelines.ticketing.reading import Reader, Staged, observation
+from pipelines.ticketing.reading import Mark, Reader, Staged, observation
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.walk import TicketLists
 from pipelines.ticketing.workspace import Target
@@ -37,10 +37,17 @@ SWEEP_EVERY = timedelta(hours=23)
 """Many helpdesks add a note without touching its ticket, so an open ticket is looked at once a day even if it did not
 change; an hour less, for a daily run never begins quite a day after the last one read."""
 
+STARVED = "starved"
+"""The section of dlt's state that keeps which connections have waited for their tickets in vain."""
+
 TICKETS_A_LOAD = 2_000
 """A load of its own, so that a run which is killed loses no more than these requests."""
 
 _TICKETS_AT_A_TIME = 100
+_CALLS_A_TICKET = 4
+"""Where calls run out, so many for each that is begun: its notes, one that is not shown any more, and two to be sure
+that this one is gone. It is done only then."""
+
 _FAILURES_IN_A_ROW = 3
 """So many tickets that cannot be read, one after the other, and it may not be the tickets."""
 
@@ -109,7 +116,21 @@ class TicketNotes(Reader):
         if self.run.command == "reconcile":
             yield from self._settle_all_notes()
         self._raise_failures()
-        self.outcome.is_complete = is_all
+        if is_all and self._tickets_are_to_come:
+            self.outcome.put_off()
+        else:
+            self.outcome.is_complete = is_all
+
+    def marks(self) -> Iterator[Mark]:
+        """Whether all calls were used up before the first ticket had its turn: the next run begins with it then."""
+        is_starved = self.outcome.is_put_off and not self._swept
+        yield Mark(STARVED, self.target.id, is_starved or None)
+
+    @property
+    def _tickets_are_to_come(self) -> bool:
+        """Whether this run, or the next one, brings tickets that have not been looked for here."""
+        tickets = self.run.outcomes.get((self.target.id, TICKETS.table))
+        return self.run.goes_on and (self.run.reads_tickets_first or (tickets is not None and tickets.is_put_off))
 
     @property
     def _was_ever_read(self) -> bool:
@@ -134,8 +155,12 @@ class TicketNotes(Reader):
 
     def _read_all(self, tickets: Sequence[StoredTicket], calls_until: float = inf) -> Iterator[Staged]:
         """The notes of tickets, until they or the calls are used up or nothing can be read any more."""
-        for start in range(0, len(tickets), _TICKETS_AT_A_TIME):
-            yield from self._read(tickets[start : start + _TICKETS_AT_A_TIME], calls_until)
+        begun = 0
+        while begun < len(tickets):
+            calls_left = self.run.workspace.client.budget.calls_left
+            at_a_time = int(max(1, min(_TICKETS_AT_A_TIME, calls_left // _CALLS_A_TICKET)))
+            yield from self._read(tickets[begun : begun + at_a_time], calls_until)
+            begun += at_a_time
 
     def _read(self, tickets: Sequence[StoredTicket], calls_until: float) -> Iterator[Staged]:
         """The notes of some tickets, the tombstones of those that they no longer have, and that they were read."""
@@ -162,12 +187,17 @@ class TicketNotes(Reader):
                     readings[ticket.id] = Reading(len(notes), began_at)
             self._swept.add(ticket.id)
         yield from self._staged(found, self.observed_via)
-        gone = self._gone_tickets(unknown)
-        yield from self._tombstones(TICKETS.table, gone, self._served_at, "not_found")
-        readings |= {ticket_id: Reading(0 if ticket_id in gone else None, self._served_at) for ticket_id in unknown}
-        if self.run.command != "reconcile":
-            read = [ticket_id for ticket_id, reading in readings.items() if reading.notes_found is not None]
-            yield from self._settle_notes_of(read)
+        try:
+            gone = self._gone_tickets(unknown)
+            yield from self._tombstones(TICKETS.table, gone, self._served_at, "not_found")
+            readings |= {ticket_id: Reading(0 if ticket_id in gone else None, self._served_at) for ticket_id in unknown}
+            if self.run.command != "reconcile":
+                read = [ticket_id for ticket_id, reading in readings.items() if reading.notes_found is not None]
+                yield from self._settle_notes_of(read)
+        except CallsUsedUp as error:
+            stopped = error
+            for ticket_id in self._with_absent_notes(readings):
+                del readings[ticket_id]
         rows = [self._sweep(ticket, readings[ticket.id]) for ticket in tickets if ticket.id in readings]
         yield NOTE_SWEEPS, note_sweeps_table(rows)
         if stopped is not None:
@@ -234,6 +264,11 @@ class TicketNotes(Reader):
         witness = next(iter(self._seen), None) or self.stored.a_note_but(known)
         if witness is not None:
             yield from self._settle(self._ask_for_absent(known, witness), known)
+
+    def _with_absent_notes(self, ticket_ids: Collection[str]) -> set[str]:
+        """Those tickets that have stored notes which were not shown."""
+        known = self.stored.notes_of([*ticket_ids])
+        return {ticket_id for note_id, ticket_id in known.items() if ticket_id and note_id not in self._seen}
 
     def _ask_for_absent(self, known: Mapping[str, str | None], witness: str | None) -> Absences:
         absent = sorted(known.keys() - self._seen - self._settled)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
+from operator import attrgetter
 
 from pipelines.errors import CallsUsedUp, TryAgainLater
 from pipelines.unified_api.pace import HOPELESS, Pace, Room
@@ -74,7 +75,7 @@ class _Connection:
         self.waiting: deque[Request] = deque()
         self.in_flight = 0
         self.answers: bool | None = None
-        """Whether an answer came when it was last asked; None: it has not been asked."""
+        """Whether its last request was answered; None: none has ended."""
         self.pace = Pace(now)
         self.room = Room(most)
 
@@ -90,7 +91,8 @@ class _Connection:
 
 class Turns:
     """Whose turn it is. Of the connections that wait, the one with the fewest in flight; of several the one that has
-    waited longest. However many there are of which one does not know that they answer, half of the turns is for others.
+    waited longest. However many there are that do not answer, half of the turns is for others; and a quarter, however
+    many there are of which one does not know whether they do.
 
     Functions of a clock reading; not for several threads at once.
     """
@@ -98,14 +100,20 @@ class Turns:
     def __init__(self, max_concurrency: int, requests_per_second: float, now: float) -> None:
         self.in_flight = 0
         self._most = max_concurrency
+        self._most_that_may_hang = {
+            True: inf,
+            None: max_concurrency - max_concurrency // 4,
+            False: max_concurrency // 2,
+        }
+        """By what is known of a connection's answers: so many requests to those that may hang, and it has no turn."""
         self._workspace = Pace(now, requests_per_second or inf)
         self._connections: dict[str | None, _Connection] = {}
         self._waiting: dict[_Connection, None] = {}
         """In the order in which they began to wait, or had their last turn."""
 
     def room(self, connection_id: str | None) -> int:
-        """How many requests of a connection can be in flight at once, as far as it bears them and the others let it:
-        none more than there are by now, where one waits already."""
+        """How many requests of a connection can be in flight at once, as far as it bears them and the others let it; 0
+        where one waits already."""
         connection = self._connections.get(connection_id)
         if connection is None:
             return min(Room.START, self._most)
@@ -142,7 +150,7 @@ class Turns:
         if self.in_flight >= self._most or self._workspace.ready_at > now:
             return None
         ready = (connection for connection in self._able() if connection.ready_at <= now)
-        connection = min(ready, key=lambda each: (each.in_flight, each.answers is False), default=None)
+        connection = min(ready, key=attrgetter("in_flight"), default=None)
         if connection is None:
             return None
         request = connection.waiting.popleft()
@@ -178,10 +186,11 @@ class Turns:
 
     def _able(self) -> Iterable[_Connection]:
         """Those that wait, and have a turn as soon as they are ready."""
-        on_trial = sum(connection.in_flight for connection in self._connections.values() if not connection.answers)
-        if on_trial < max(1, self._most // 2):
+        may_hang = sum(connection.in_flight for connection in self._connections.values() if not connection.answers)
+        if not may_hang:
             return self._waiting
-        return [connection for connection in self._waiting if connection.answers]
+        most = self._most_that_may_hang
+        return [connection for connection in self._waiting if may_hang < most[connection.answers]]
 
     def _begin(self, request: Request, connection: _Connection, now: float) -> None:
         self.in_flight += 1
@@ -222,13 +231,18 @@ class Budget:
         self._wakes_at = inf
 
     @property
+    def calls_left(self) -> float:
+        """How many calls may still be begun; infinity without a limit."""
+        return self._max_calls - self.calls if self._max_calls else inf
+
+    @property
     def is_used_up(self) -> bool:
         """Whether all the calls that may be made have been begun."""
-        return 0 < self._max_calls <= self.calls
+        return self.calls_left <= 0
 
     def room(self, connection_id: str | None) -> int:
-        """How many requests of a connection it is worth making at once: what it bears, and at least its share of
-        `max_concurrency`; fewer than are made by now where one of them waits for its turn."""
+        """How many requests of a connection it is worth making at once: what it bears, as far as the others leave it
+        more than its share of `max_concurrency`; 0 where one waits for its turn."""
         with self._lock:
             return self._turns.room(connection_id)
 

@@ -38,7 +38,7 @@ LONGEST_WAIT = 120.0
 """Seconds. A `Retry-After` beyond this ends the call: the next run is the better place to wait."""
 LARGEST_BODY = 256 * 1024 * 1024
 LONGEST_ANSWER = 300.0
-"""Seconds for one whole body, where every part of it comes in time: a slot is not held for ever."""
+"""Seconds after which a body is given up that comes part by part, each in time."""
 _BACKOFF = tenacity.wait_exponential_jitter(multiplier=0.5, max=30.0, jitter=1.0)
 _OWN_LIMIT = b"Too many requests to Unified.to"
 """What the API says of its own limit; any other 429 is that of the helpdesk, passed through."""
@@ -302,7 +302,10 @@ def _bounded_body(answer: httpx.Response) -> bytes:
     for chunk in answer.iter_bytes():
         body += chunk
         if monotonic() > deadline:
-            raise httpx.ReadTimeout(f"expected the whole answer within {LONGEST_ANSWER:.0f} s, got {len(body)} bytes")
+            raise httpx.ReadTimeout(
+                f"expected the whole answer within {LONGEST_ANSWER:g} s, got {len(body):,} bytes of it (where the line "
+                "is slow, set sources.unified.page_size lower)"
+            )
         if len(body) > LARGEST_BODY:
             raise RequestRefused(
                 f"GET {answer.url.path} answered more than {LARGEST_BODY // 2**20} MB in one page. "

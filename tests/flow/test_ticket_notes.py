@@ -466,3 +466,31 @@ def test_a_load_that_is_refused_is_not_taken_for_read_when_it_is_read_again_in_p
         assert [(outcome.connection_id, outcome.object) for outcome in report.failed] == [(bad, "notes")]
         stored = {key for key in stored_rows(warehouse, "notes") if key[0] == good}
         assert {note_id for _, note_id in stored} == set(ids(sandbox.world, good, "note"))
+
+
+def test_notes_that_are_gone_are_settled_though_no_run_has_calls_for_all_tickets(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, connection_id: str
+) -> None:
+    """Of each open ticket one: to be sure of them takes as many calls as to list what is left."""
+    world = sandbox.world
+    run_sync()
+    open_tickets = set(ids(world, connection_id, "ticket", status="ACTIVE"))
+    first_notes = {note["ticket_id"]: note["id"] for note in world.records(connection_id, "note")}
+    gone = {first_notes[ticket_id] for ticket_id in open_tickets & first_notes.keys()}
+    for note_id in gone:
+        world.delete(connection_id, "note", note_id)
+    world.advance(A_DAY)
+    assert len(gone) > 2
+    for _ in range(3 * len(gone)):
+        report = run_sync({"max_calls_per_run": 14}, select=["tickets", "notes"])
+        assert report.failed == []
+        if not report.put_off:
+            break
+    assert {note_id for _, note_id in deleted_rows(warehouse, "notes")} == gone
+    assert not report.put_off
+
+
+def test_notes_are_put_off_with_the_tickets_that_they_belong_to(sandbox: Sandbox, run_sync: RunSync) -> None:
+    report = run_sync({"max_calls_per_run": 3}, select=["tickets", "notes"])
+    assert {outcome.object for outcome in report.put_off} == {"tickets", "notes"}
+    assert not any(outcome.is_complete for outcome in report.outcomes)

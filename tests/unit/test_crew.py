@@ -87,10 +87,26 @@ def test_threads_that_have_nothing_to_do_end(monkeypatch: pytest.MonkeyPatch) ->
         time.sleep(0.01)
 
 
+def test_one_that_takes_long_keeps_no_hands_from_what_comes_after_it() -> None:
+    others = Barrier(2, timeout=20)
+    results = Crew(3).in_order(lambda item: item if 0 < item < 20 else others.wait(), range(21))
+    assert len(list(results)) == 21
+
+
+def test_whoever_only_waits_takes_no_room() -> None:
+    crew, may_end = Crew(3, room=lambda: 1), Event()
+    first = crew.begin(lambda: may_end.wait(20))
+    assert first is not None
+    assert crew.begin(lambda: True) is None
+    may_end.set()
+    assert first.result()
+
+
 def test_nobody_is_hired_where_there_is_no_room() -> None:
+    full = Crew(3, room=lambda: 0)
+    assert full.begin(lambda: 1) is None
+    assert list(full.in_order(lambda _: threading.current_thread(), [1])) == [(1, threading.current_thread())]
     crew = Crew(3, room=lambda: 1)
-    assert crew.begin(lambda: 1) is None
-    assert list(crew.in_order(lambda _: threading.current_thread(), [1])) == [(1, threading.current_thread())]
     names = {threading.current_thread().name for _ in crew.side_by_side(iter(range(3)), lambda: None)}
     assert names == {threading.current_thread().name}
 
