@@ -188,20 +188,24 @@ class TicketNotes(Reader):
             self._swept.add(ticket.id)
         yield from self._staged(found, self.observed_via)
         try:
-            gone = self._gone_tickets(unknown)
-            yield from self._tombstones(TICKETS.table, gone, self._served_at, "not_found")
-            readings |= {ticket_id: Reading(0 if ticket_id in gone else None, self._served_at) for ticket_id in unknown}
-            if self.run.command != "reconcile":
-                read = [ticket_id for ticket_id, reading in readings.items() if reading.notes_found is not None]
-                yield from self._settle_notes_of(read)
+            yield from self._settle_readings(readings, unknown)
         except CallsUsedUp as error:
             stopped = error
-            for ticket_id in self._with_absent_notes(readings):
-                del readings[ticket_id]
+            for ticket_id in self._with_absent_notes(readings) | unknown.keys():
+                readings.pop(ticket_id, None)
         rows = [self._sweep(ticket, readings[ticket.id]) for ticket in tickets if ticket.id in readings]
         yield NOTE_SWEEPS, note_sweeps_table(rows)
         if stopped is not None:
             raise stopped
+
+    def _settle_readings(self, readings: dict[str, Reading], unknown: Mapping[str, str]) -> Iterator[Staged]:
+        """What is gone of tickets that were read, and of those that are unknown now, which get their readings here."""
+        gone = self._gone_tickets(unknown)
+        readings |= {ticket_id: Reading(0 if ticket_id in gone else None, self._served_at) for ticket_id in unknown}
+        if self.run.command != "reconcile":
+            read = [ticket_id for ticket_id, reading in readings.items() if reading.notes_found is not None]
+            yield from self._settle_notes_of(read)
+        yield from self._tombstones(TICKETS.table, gone, self._served_at, "not_found")
 
     def _within(self, calls_until: float, tickets: Sequence[StoredTicket]) -> Iterator[StoredTicket]:
         """The tickets for which there are calls left, as long as there is hope; those that are being asked for may take
