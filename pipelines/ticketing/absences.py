@@ -6,13 +6,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pipelines.errors import CallNotOffered, GrantPermission, RequestRefused, TooManyDeletions, UnknownId
+from pipelines.errors import (
+    CallNotOffered,
+    CallsUsedUp,
+    GrantPermission,
+    RequestRefused,
+    TooManyDeletions,
+    TryAgainLater,
+    UnknownId,
+)
 from pipelines.ticketing.object_api import ObjectApi
 from pipelines.unified_api.records import Record
 
 FEW = 20
 """So many deletions at once need no brake, unless nothing would be left; and after so many refusals nothing more is
 asked."""
+
+_MOST_FAILURES = 3
+"""So many records for which there is no answer, after many tries each, and it may not be the records."""
+
+_CALLS_OF_A_PROOF = 2
+"""To see that the connection still answers, and that it knows what its list shows."""
 
 
 @dataclass
@@ -27,6 +41,13 @@ class Absences:
     """The integration does not offer to ask for one."""
     refusals: list[str] = field(default_factory=list)
     """What was said instead of an answer; nothing is known of these records."""
+    stopped: CallsUsedUp | None = None
+    """The calls of the run did not do for all of them."""
+
+    @property
+    def settled(self) -> set[str]:
+        """The ids of which as much is known as asking can show."""
+        return {*self.not_found, *(record.id for record, _ in self.found), *self.cannot_be_asked}
 
 
 def ask_for_each(
@@ -35,13 +56,18 @@ def ask_for_each(
     """Ask for each id. `heard` is told after each.
 
     A 404 counts only from a connection that still answers (the `witness` lists), and only if it knows an id that its
-    list has just shown (`listed_id`). Raises a `TicketingError` where it does not answer.
+    list has just shown (`listed_id`). Raises a `TicketingError` where it does not answer. Where the calls of the run
+    come to an end, the last of them are kept to prove what was not found.
     """
     absences = Absences()
     if not ids or not api.offers_get:
         absences.cannot_be_asked = list(ids)
         return absences
+    failures = 0
     for position, record_id in enumerate(ids):
+        if api.calls_left <= _CALLS_OF_A_PROOF:
+            absences.stopped = CallsUsedUp(f"{len(ids) - position} records were not asked for: the calls are used up.")
+            break
         try:
             record, served_at = api.get(record_id)
         except UnknownId:
@@ -52,6 +78,14 @@ def ask_for_each(
         except (RequestRefused, GrantPermission) as refusal:
             absences.refusals.append(str(refusal))
             if len(absences.refusals) == FEW:
+                break
+        except CallsUsedUp as error:
+            absences.stopped = error
+            break
+        except TryAgainLater as failure:
+            absences.refusals.append(str(failure))
+            failures += 1
+            if failures == _MOST_FAILURES:
                 break
         else:
             if isinstance(record, Record) and record.id == record_id:

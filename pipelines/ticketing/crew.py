@@ -96,6 +96,8 @@ class Crew:
                 while (hired := self.begin(work)) is None and pending:
                     yield from _those_done(pending, at_most=_AHEAD)
                 pending.append((item, hired or _done(work)))
+                if len(pending) > _AHEAD:
+                    yield from _those_done(pending, at_most=_AHEAD)
             yield from _those_done(pending, at_most=0)
         finally:
             for _, result in pending:

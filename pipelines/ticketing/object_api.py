@@ -51,6 +51,11 @@ class ObjectApi:
         return "raw" in self.fields
 
     @property
+    def calls_left(self) -> float:
+        """How many calls the run may still make, for all objects together; infinity without a limit."""
+        return self._client.budget.calls_left
+
+    @property
     def offers_get(self) -> bool:
         support = self.target.support(self.endpoint)
         return support is None or support.offers_get

@@ -180,7 +180,7 @@ def _read(
         marks += reader.marks()
     outcome = run.outcome(target, endpoint)
     if _goes_by_ticket(endpoint, run, target):
-        is_overdue = run.goes_on and kept.get(STARVED)
+        is_overdue = run.goes_on and run.settings.max_calls_per_run and kept.get(STARVED)
         if is_overdue or not run.reads_tickets_first:
             notes = TicketNotes(run, target, stored)
             yield from notes.tables()

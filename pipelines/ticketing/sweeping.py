@@ -78,6 +78,8 @@ class Sweep(Reader):
         if saw_the_end and asked.cannot_be_asked:
             gone = self._not_listed(set(asked.cannot_be_asked))
             yield from self._tombstones(table, sorted(gone), self._served_at, "absent")
+        if asked.stopped is not None:
+            raise asked.stopped
         raise_refusals(asked.refusals, table)
 
     def _not_listed(self, absent: set[str]) -> set[str]:
@@ -107,6 +109,8 @@ class Sweep(Reader):
                 RECORD_TABLES[table],
                 revived(table, stored, observed_at=self._served_at, observed_via=self.observed_via),
             )
+        if asked.stopped is not None:
+            raise asked.stopped
 
     def _found(self, found: list[tuple[Record, datetime]]) -> Iterator[Staged]:
         return self._staged(

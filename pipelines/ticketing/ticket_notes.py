@@ -3,7 +3,7 @@ once a day."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from math import inf
@@ -101,6 +101,8 @@ class TicketNotes(Reader):
         self._failures_in_a_row = 0
         self._refusals: list[str] = []
         self._saw_every_end = True
+        self._done = 0
+        self._is_starved = False
 
     def _tables(self) -> Iterator[Staged]:
         if self.run.goes_on:
@@ -116,21 +118,17 @@ class TicketNotes(Reader):
         if self.run.command == "reconcile":
             yield from self._settle_all_notes()
         self._raise_failures()
-        if is_all and self._tickets_are_to_come:
+        tickets = self.run.outcomes.get((self.target.id, TICKETS.table))
+        if self.run.reads_tickets_first:
+            self._swept.clear()  # they are looked for once more after the tickets
+        elif is_all and tickets is not None and tickets.is_put_off:
             self.outcome.put_off()
         else:
             self.outcome.is_complete = is_all
 
     def marks(self) -> Iterator[Mark]:
-        """Whether all calls were used up before the first ticket had its turn: the next run begins with it then."""
-        is_starved = self.outcome.is_put_off and not self._swept
-        yield Mark(STARVED, self.target.id, is_starved or None)
-
-    @property
-    def _tickets_are_to_come(self) -> bool:
-        """Whether this run, or the next one, brings tickets that have not been looked for here."""
-        tickets = self.run.outcomes.get((self.target.id, TICKETS.table))
-        return self.run.goes_on and (self.run.reads_tickets_first or (tickets is not None and tickets.is_put_off))
+        """Whether the calls were used up before a single ticket was done: the next run begins with them then."""
+        yield Mark(STARVED, self.target.id, self._is_starved or None)
 
     @property
     def _was_ever_read(self) -> bool:
@@ -191,8 +189,10 @@ class TicketNotes(Reader):
             yield from self._settle_readings(readings, unknown)
         except CallsUsedUp as error:
             stopped = error
-            for ticket_id in self._with_absent_notes(readings) | unknown.keys():
+            for ticket_id in self._with_open_notes(readings) | unknown.keys():
                 readings.pop(ticket_id, None)
+        self._done += len(readings)
+        self._is_starved = stopped is not None and not self._done
         rows = [self._sweep(ticket, readings[ticket.id]) for ticket in tickets if ticket.id in readings]
         yield NOTE_SWEEPS, note_sweeps_table(rows)
         if stopped is not None:
@@ -200,12 +200,20 @@ class TicketNotes(Reader):
 
     def _settle_readings(self, readings: dict[str, Reading], unknown: Mapping[str, str]) -> Iterator[Staged]:
         """What is gone of tickets that were read, and of those that are unknown now, which get their readings here."""
-        gone = self._gone_tickets(unknown)
+        asked = self._ask_for_tickets(unknown)
+        gone = {*asked.not_found}
         readings |= {ticket_id: Reading(0 if ticket_id in gone else None, self._served_at) for ticket_id in unknown}
+        stopped = asked.stopped
         if self.run.command != "reconcile":
             read = [ticket_id for ticket_id, reading in readings.items() if reading.notes_found is not None]
-            yield from self._settle_notes_of(read)
-        yield from self._tombstones(TICKETS.table, gone, self._served_at, "not_found")
+            stopped = (yield from self._settle_notes_of(read)) or stopped
+            for ticket_id in gone & self._with_open_notes(gone):
+                # A ticket that is gone is not asked for again: it stays until its notes have been.
+                gone.remove(ticket_id)
+                del readings[ticket_id]
+        yield from self._tombstones(TICKETS.table, sorted(gone), self._served_at, "not_found")
+        if stopped is not None:
+            raise stopped
 
     def _within(self, calls_until: float, tickets: Sequence[StoredTicket]) -> Iterator[StoredTicket]:
         """The tickets for which there are calls left, as long as there is hope; those that are being asked for may take
@@ -241,13 +249,14 @@ class TicketNotes(Reader):
                     self._seen.add(note.id)
                 yield note, observation(note, page.served_at, ordinal)
 
-    def _gone_tickets(self, unknown: Mapping[str, str]) -> list[str]:
-        """Those tickets of which the API does not know the notes and not the ticket either; the others have failed."""
+    def _ask_for_tickets(self, unknown: Mapping[str, str]) -> Absences:
+        """Whether the API knows tickets of which it does not know the notes; those that are not gone have failed."""
         shown = self._tickets.shown_id() if unknown else None
         asked = ask_for_each(self._tickets, [*unknown] if shown else [], shown, self._tickets, self._tick)
-        gone = set(asked.not_found)
-        self._failures |= {ticket_id: said for ticket_id, said in unknown.items() if ticket_id not in gone}
-        return [ticket_id for ticket_id in unknown if ticket_id in gone]
+        if asked.stopped is None:
+            gone = {*asked.not_found}
+            self._failures |= {ticket_id: said for ticket_id, said in unknown.items() if ticket_id not in gone}
+        return asked
 
     def _settle_all_notes(self) -> Iterator[Staged]:
         """What became of every stored note that no ticket has shown, those of unread tickets left out."""
@@ -260,24 +269,30 @@ class TicketNotes(Reader):
             settled_tickets = self._swept | self.stored.deleted_ids(TICKETS.table)
             absent = [note_id for note_id in asked.cannot_be_asked if known[note_id] in settled_tickets]
             yield from self._tombstones(NOTES.table, absent, self._served_at, "absent")
+        if asked.stopped is not None:
+            raise asked.stopped
 
-    def _settle_notes_of(self, ticket_ids: Sequence[str]) -> Iterator[Staged]:
-        """What became of the stored notes of tickets that were read. Where nothing else shows that notes can be asked
-        for by their ids, nothing is said of them."""
+    def _settle_notes_of(self, ticket_ids: Sequence[str]) -> Generator[Staged, None, CallsUsedUp | None]:
+        """What became of the stored notes of tickets that were read, and what kept some of them from being asked for.
+        Where nothing else shows that notes can be asked for by their ids, nothing is said of them."""
         known = self.stored.notes_of(ticket_ids)
         witness = next(iter(self._seen), None) or self.stored.a_note_but(known)
-        if witness is not None:
-            yield from self._settle(self._ask_for_absent(known, witness), known)
+        if witness is None:
+            self._settled |= known.keys()
+            return None
+        asked = self._ask_for_absent(known, witness)
+        yield from self._settle(asked, known)
+        return asked.stopped
 
-    def _with_absent_notes(self, ticket_ids: Collection[str]) -> set[str]:
-        """Those tickets that have stored notes which were not shown."""
+    def _with_open_notes(self, ticket_ids: Collection[str]) -> set[str]:
+        """Those tickets that have stored notes of which nothing is known by now."""
         known = self.stored.notes_of([*ticket_ids])
-        return {ticket_id for note_id, ticket_id in known.items() if ticket_id and note_id not in self._seen}
+        return {ticket_id for note_id, ticket_id in known.items() if note_id not in self._seen | self._settled}
 
     def _ask_for_absent(self, known: Mapping[str, str | None], witness: str | None) -> Absences:
         absent = sorted(known.keys() - self._seen - self._settled)
-        self._settled.update(absent)
         asked = ask_for_each(self.api, absent, witness, self._tickets, self._tick)
+        self._settled |= asked.settled
         self._refusals += asked.refusals
         return asked
 

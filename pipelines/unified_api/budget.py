@@ -102,8 +102,8 @@ class Turns:
         self._most = max_concurrency
         self._most_that_may_hang = {
             True: inf,
-            None: max_concurrency - max_concurrency // 4,
-            False: max_concurrency // 2,
+            None: max(1, max_concurrency - max(1, max_concurrency // 4)),
+            False: max(1, max_concurrency // 2),
         }
         """By what is known of a connection's answers: so many requests to those that may hang, and it has no turn."""
         self._workspace = Pace(now, requests_per_second or inf)

@@ -326,7 +326,7 @@ def test_a_note_that_becomes_visible_while_other_tickets_are_read_is_found(
 
     with monkeypatch.context() as slow:
         slow.setattr(World, "page", page)
-        run_sync()
+        run_sync({"max_concurrency": 1})
     assert (connection_id, late) not in stored_rows(warehouse, "notes")
     world.advance(A_DAY)
     run_sync()
@@ -494,3 +494,77 @@ def test_notes_are_put_off_with_the_tickets_that_they_belong_to(sandbox: Sandbox
     report = run_sync({"max_calls_per_run": 3}, select=["tickets", "notes"])
     assert {outcome.object for outcome in report.put_off} == {"tickets", "notes"}
     assert not any(outcome.is_complete for outcome in report.outcomes)
+
+
+def test_notes_that_waited_in_vain_are_complete_as_soon_as_calls_suffice(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    for ceiling in (0, 3, 15, 100_000):
+        report = run_sync({"max_calls_per_run": ceiling})
+        sandbox.world.advance(timedelta(hours=1))
+    assert all(outcome.is_complete for outcome in report.outcomes)
+    assert_same(sandbox.world, warehouse)
+
+
+@pytest.mark.parametrize("tickets_go_too", [False, True])
+def test_tickets_that_have_lost_more_notes_than_a_run_has_calls_are_settled_all_the_same(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, connection_id: str, *, tickets_go_too: bool
+) -> None:
+    world = sandbox.world
+    open_tickets = ids(world, connection_id, "ticket", status="ACTIVE")
+    for ticket_id in open_tickets:
+        for _ in range(20):
+            world.create(connection_id, "note", {"ticket_id": ticket_id, "description": "soon gone"})
+    run_sync()
+    gone = {note["id"] for note in world.records(connection_id, "note") if note["ticket_id"] in open_tickets}
+    for note_id in gone:
+        world.delete(connection_id, "note", note_id)
+    for ticket_id in open_tickets if tickets_go_too else []:
+        world.delete(connection_id, "ticket", ticket_id)
+    world.advance(A_DAY)
+    for _ in range(12):
+        report = run_sync({"max_calls_per_run": 30}, select=["tickets", "notes"])
+        if not report.put_off:
+            break
+    assert not report.put_off
+    assert {note_id for _, note_id in deleted_rows(warehouse, "notes")} == gone
+    assert len(deleted_rows(warehouse, "tickets")) == (len(open_tickets) if tickets_go_too else 0)
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_ticket_that_is_gone_stays_until_its_notes_can_be_asked_for(
+    sandbox: Sandbox,
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    connection_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+) -> None:
+    world = sandbox.world
+    run_sync()
+    ticket_id = next(
+        note["ticket_id"]
+        for note in world.records(connection_id, "note")
+        if note["ticket_id"] in ids(world, connection_id, "ticket", status="ACTIVE")
+    )
+    gone = set(ids(world, connection_id, "note", ticket_id=ticket_id))
+    for note_id in gone:
+        world.delete(connection_id, "note", note_id)
+    world.delete(connection_id, "ticket", ticket_id)
+    world.advance(A_DAY)
+    honest = Api._records
+
+    def records(self: Api, request: object, parameters: object, *path: Any) -> object:
+        if any(record_id in gone for record_id in path[2] or ()):
+            raise Refusal(status, "not this one")
+        return honest(self, request, parameters, *path)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(Api, "_records", records)
+        report = run_sync()
+        assert [outcome.object for outcome in report.failed] == ["notes"]
+        assert deleted_rows(warehouse, "tickets") == deleted_rows(warehouse, "notes") == {}
+    assert run_sync().failed == []
+    assert {note_id for _, note_id in deleted_rows(warehouse, "notes")} == gone
+    assert [key for _, key in deleted_rows(warehouse, "tickets")] == [ticket_id]
