@@ -287,7 +287,7 @@ class TicketNotes(Reader):
     def _with_open_notes(self, ticket_ids: Collection[str]) -> set[str]:
         """Those tickets that have stored notes of which nothing is known by now."""
         known = self.stored.notes_of([*ticket_ids])
-        return {ticket_id for note_id, ticket_id in known.items() if note_id not in self._seen | self._settled}
+        return {known[note_id] for note_id in known.keys() - self._seen - self._settled}
 
     def _ask_for_absent(self, known: Mapping[str, str | None], witness: str | None) -> Absences:
         absent = sorted(known.keys() - self._seen - self._settled)
