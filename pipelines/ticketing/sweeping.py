@@ -27,7 +27,7 @@ class Sweep(Reader):
 
     A stored record that the list does not show is asked for by its id: a 404 makes it a tombstone, and what is found
     after all is stored. Where records cannot be asked for, not to be shown is enough, if the list was seen to its end.
-    A tombstone whose id the list shows comes back to life. A sweep that fails removes nothing.
+    A tombstone whose id the list shows comes back to life. A sweep whose list fails removes nothing.
     """
 
     looks_ahead = False  # a record that moves while pages are served out of order may be taken for absent
