@@ -443,3 +443,19 @@ def test_a_reconcile_costs_pages_of_ids_and_tells_what_it_did(
     assert rows["objects"] == 4 * len(HELPDESKS)
     assert rows["deleted"] == sum(len(deleted_rows(warehouse, table)) for table in OBJECTS)
     assert rows["well"] == 1
+
+
+def test_a_sweep_whose_calls_end_while_it_asks_removes_what_it_has_proven(warehouse: WarehouseSettings) -> None:
+    with Sandbox(seed=7, tickets=40, helpdesks=("zendesk",)) as sandbox:
+        world = sandbox.world
+        connection_id = world.connections()[0]["id"]
+        sync(settings_for(sandbox), warehouse)
+        gone = [ticket["id"] for ticket in world.records(connection_id, "ticket")][:10]
+        for ticket_id in gone:
+            world.delete(connection_id, "ticket", ticket_id)
+        [outcome] = reconcile(settings_for(sandbox, max_calls_per_run=12), warehouse, select=["tickets"]).outcomes
+        assert outcome.is_put_off
+        assert not outcome.is_complete
+        assert 0 < len(deleted_rows(warehouse, "tickets")) < len(gone)
+        reconcile(settings_for(sandbox), warehouse, select=["tickets"])
+        assert {ticket_id for _, ticket_id in deleted_rows(warehouse, "tickets")} == set(gone)
