@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import islice
 from math import inf
 from queue import Empty, Queue, SimpleQueue
 from threading import Event, Lock, Thread
@@ -43,9 +44,11 @@ Begun: TypeAlias = Callable[[], Iterator[Handed]]
 
 
 class Due(NamedTuple):
-    """A reader that waits for its turn, and when its object was last tried, as text; empty: not that one knows of."""
+    """A reader that waits for its turn. `tried_at`: when its object was last tried, as text; empty: not that one knows
+    of. `is_starved`: it was in vain, for the calls of the run were used up."""
 
     tried_at: str
+    is_starved: bool
     begin: Begun
 
 
@@ -192,10 +195,15 @@ class Extraction:
         return self._streams[table]
 
     def begin(self) -> None:
-        """Let readers begin, those first whose objects were tried longest ago, as many as may be at work."""
+        """Let readers begin, those first whose objects were tried longest ago, as many as may be at work. One at a time
+        where calls are few and one of the first has starved: it may be that all of them will do for it."""
         with self._lock:
             self._tasks = deque(sorted(self._tasks, key=lambda task: task[0].tried_at))
-            wanted = min(len(self._tasks), self._most_readers - self._at_work)
+            if self.run.settings.max_calls_per_run and any(
+                due.is_starved for due, _ in islice(self._tasks, self._most_readers)
+            ):
+                self._most_readers = 1
+            wanted = max(0, min(len(self._tasks), self._most_readers - self._at_work))
             self._at_work += wanted
         for _ in range(wanted):
             self._threads.append(Thread(target=self._work, name="reader", daemon=True))

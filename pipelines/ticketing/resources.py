@@ -4,7 +4,7 @@ connection that fails is reported and keeps its cursor, and the others go on."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
@@ -15,10 +15,11 @@ from dlt.extract import DltResource
 
 from pipelines.ticketing.extraction import Due, Extraction, Stream
 from pipelines.ticketing.plans import Strategy
-from pipelines.ticketing.reading import Account, Handed, ListReader, Mark, Staged
+from pipelines.ticketing.progress import Outcome
+from pipelines.ticketing.reading import STARVED, Account, Handed, ListReader, Mark, Staged
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.sweeping import Sweep
-from pipelines.ticketing.ticket_notes import STARVED, TicketNotes
+from pipelines.ticketing.ticket_notes import TicketNotes
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
 from pipelines.warehouse.merging import Merging
@@ -105,7 +106,7 @@ def _readers(endpoint: Endpoint, extraction: Extraction, state: dict[str, Any]) 
     for target in extraction.run.targets:
         kept = kept_of[target.id]
         read = partial(_read, endpoint, extraction, target, Stored(extraction.ask, target.id), kept)
-        yield Due(kept.get("tried") or "", read)
+        yield Due(kept.get("tried") or "", bool(kept.get(STARVED)), read)
 
 
 def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> Iterator[Staged | None]:
@@ -187,11 +188,18 @@ def _read(
             marks += notes.marks()
         else:
             run.put_off(target, run.plan(target, endpoint))
-    if run.settings.max_calls_per_run and outcome.calls.requests:
-        # A ceiling of calls keeps nobody waiting for ever.
+    if _has_had_its_turn(run, outcome, marks):
         marks.append(Mark("tried", target.id, datetime.now(UTC).isoformat()))
     yield Account(sync_runs_table([outcome.row()]), marks)
     run.watcher.object_done(outcome)
+
+
+def _has_had_its_turn(run: Run, outcome: Outcome, marks: Sequence[Mark]) -> bool:
+    """Whether an object comes behind those that wait longer, where a ceiling of calls lets not all be read: not if it
+    has starved on what others left it, less than half of the calls."""
+    is_starved = any(mark.section == STARVED and mark.kept for mark in marks)
+    calls = run.settings.max_calls_per_run - run.workspace.calls.requests
+    return outcome.calls.requests > 0 and calls > 0 and (not is_starved or outcome.calls.requests * 2 >= calls)
 
 
 def _list_reader(

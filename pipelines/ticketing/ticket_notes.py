@@ -22,7 +22,7 @@ from pipelines.errors import (
 )
 from pipelines.ticketing.absences import Absences, ask_for_each, brake, raise_refusals
 from pipelines.ticketing.object_api import ObjectApi, all_fields
-from pipelines.ticketing.reading import Mark, Reader, Staged, observation
+from pipelines.ticketing.reading import STARVED, Mark, Reader, Staged, observation
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.walk import TicketLists
 from pipelines.ticketing.workspace import Target
@@ -36,9 +36,6 @@ from transforms.values import Misfit, identity
 SWEEP_EVERY = timedelta(hours=23)
 """Many helpdesks add a note without touching its ticket, so an open ticket is looked at once a day even if it did not
 change; an hour less, for a daily run never begins quite a day after the last one read."""
-
-STARVED = "starved"
-"""The section of dlt's state that keeps which connections have waited for their tickets in vain."""
 
 TICKETS_A_LOAD = 2_000
 """A load of its own, so that a run which is killed loses no more than these requests."""

@@ -337,11 +337,23 @@ def test_lists_that_never_fit_under_a_ceiling_of_calls_starve_no_notes_that_are_
     with Sandbox(seed=7, tickets=60, helpdesks=("front", "front", "helpscout")) as sandbox:
         sandbox.faults = Faults(latency_ms=30)
         helpscout = sandbox.world.connections()[2]["id"]
-        for _ in range(12):
+        for _ in range(6):
             report = sync(settings_for(sandbox, page_size=5, max_calls_per_run=40), warehouse)
             assert report.exit_code == 0
         true = {key for key in true_rows(sandbox.world, "notes") if key[0] == helpscout}
         assert true <= stored_rows(warehouse, "notes").keys()
+
+
+@pytest.mark.slow
+def test_lists_of_which_only_one_fits_under_a_ceiling_of_calls_take_turns(warehouse: WarehouseSettings) -> None:
+    with Sandbox(seed=7, tickets=60, helpdesks=("front", "front")) as sandbox:
+        sandbox.faults = Faults(latency_ms=30)
+        connections = {connection["id"] for connection in sandbox.world.connections()}
+        complete = set()
+        for _ in range(4):
+            report = sync(settings_for(sandbox, page_size=5, max_calls_per_run=50), warehouse, select=["tickets"])
+            complete |= {outcome.connection_id for outcome in report.outcomes if outcome.is_complete}
+        assert complete == connections
 
 
 @pytest.mark.slow
