@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from itertools import islice
 from math import inf
 from queue import Empty, Queue, SimpleQueue
 from threading import Event, Lock, Thread
@@ -27,8 +26,8 @@ SECONDS_A_LOAD = 300.0
 _MOST_READERS = 256
 """So many objects are read at once: they wait for the API most of the time, and some for one that does not answer."""
 
-_MOST_READERS_UNDER_A_CEILING = 2
-"""Where calls are few they go to few objects, which come to an end with them."""
+_MOST_READERS_UNDER_A_CEILING = 1
+"""Where calls are few all of them are for the first object: only so does each that fits into a run come to its end."""
 
 _WAITING_TABLES = 32
 """So many tables of each object may wait for the next load while one is under way."""
@@ -44,11 +43,9 @@ Begun: TypeAlias = Callable[[], Iterator[Handed]]
 
 
 class Due(NamedTuple):
-    """A reader that waits for its turn. `tried_at`: when its object was last tried, as text; empty: not that one knows
-    of. `is_starved`: it was in vain, for the calls of the run were used up."""
+    """A reader that is to begin. `waits_since`: when the calls of a run were used up before it, as text; empty: not."""
 
-    tried_at: str
-    is_starved: bool
+    waits_since: str
     begin: Begun
 
 
@@ -195,15 +192,10 @@ class Extraction:
         return self._streams[table]
 
     def begin(self) -> None:
-        """Let readers begin, those first whose objects were tried longest ago, as many as may be at work. One at a time
-        where calls are few and one of the first has starved: it may be that all of them will do for it."""
+        """Let readers begin, as many as may be at work; first those whose objects have waited longest."""
         with self._lock:
-            self._tasks = deque(sorted(self._tasks, key=lambda task: task[0].tried_at))
-            if self.run.settings.max_calls_per_run and any(
-                due.is_starved for due, _ in islice(self._tasks, self._most_readers)
-            ):
-                self._most_readers = 1
-            wanted = max(0, min(len(self._tasks), self._most_readers - self._at_work))
+            self._tasks = deque(sorted(self._tasks, key=lambda task: task[0].waits_since or "~"))
+            wanted = min(len(self._tasks), self._most_readers - self._at_work)
             self._at_work += wanted
         for _ in range(wanted):
             self._threads.append(Thread(target=self._work, name="reader", daemon=True))

@@ -35,10 +35,6 @@ from transforms.shaping import Observation, rejected_table, shape, tombstones
 ROWS_A_TABLE = 1_000
 """So many rows of one object wait to be shaped together: hundreds of objects may be read side by side."""
 
-STARVED = "starved"
-"""The section of dlt's state that keeps of which connections an object was read in vain: the calls of the run came to
-an end before anything was done that the next one need not do again."""
-
 _MOST_SHOWN = 50_000
 """So many states are kept in mind, to tell what a walk has left out from what it has shown."""
 
@@ -246,9 +242,6 @@ class ListReader(Reader):
             yield Mark("cursors", self.target.id, self.cursor.to_state() if self.cursor else None)
             yield Mark("places", self.target.id, self.place.to_state() if self.place else None)
             yield from self._spans()
-        if self.run.goes_on:
-            is_starved = self.outcome.is_put_off and self.plan.strategy is not Strategy.BY_ANCHOR
-            yield Mark(STARVED, self.target.id, is_starved or None)
 
     def _spans(self) -> Iterator[Mark]:
         """How far a walk has come that the next run goes on with if it is cut short."""

@@ -4,7 +4,7 @@ connection that fails is reported and keeps its cursor, and the others go on."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
@@ -15,8 +15,7 @@ from dlt.extract import DltResource
 
 from pipelines.ticketing.extraction import Due, Extraction, Stream
 from pipelines.ticketing.plans import Strategy
-from pipelines.ticketing.progress import Outcome
-from pipelines.ticketing.reading import STARVED, Account, Handed, ListReader, Mark, Staged
+from pipelines.ticketing.reading import Account, Handed, ListReader, Mark, Staged
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.sweeping import Sweep
 from pipelines.ticketing.ticket_notes import TicketNotes
@@ -38,6 +37,10 @@ from transforms.shaping import connections_table, sync_runs_table
 
 _BESIDE: dict[str, TableSchema] = {"tickets": TICKET_VERSIONS, "notes": NOTE_SWEEPS}
 """The raw table that an object fills besides its own."""
+
+WAITS = "waits"
+"""The section of dlt's state that keeps since when a connection's object waits to be read to its end: since the calls
+of a run were used up before, or since one that began with it was not enough."""
 
 _ROWS_A_TABLE = 10_000
 """dlt pays a fixed price for each table it is handed."""
@@ -106,7 +109,7 @@ def _readers(endpoint: Endpoint, extraction: Extraction, state: dict[str, Any]) 
     for target in extraction.run.targets:
         kept = kept_of[target.id]
         read = partial(_read, endpoint, extraction, target, Stored(extraction.ask, target.id), kept)
-        yield Due(kept.get("tried") or "", bool(kept.get(STARVED)), read)
+        yield Due(kept.get(WAITS) or "", read)
 
 
 def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> Iterator[Staged | None]:
@@ -175,31 +178,26 @@ def _read(
     """
     run = extraction.run
     marks: list[Mark] = []
+    has_all_calls = run.has_asked_nothing
     if not _goes_by_ticket(endpoint, run, target):
         reader = _list_reader(endpoint, run, target, stored, kept)
         yield from reader.tables()
         marks += reader.marks()
     outcome = run.outcome(target, endpoint)
     if _goes_by_ticket(endpoint, run, target):
-        is_overdue = run.goes_on and run.settings.max_calls_per_run and kept.get(STARVED)
+        is_overdue = run.goes_on and kept.get(WAITS)
         if is_overdue or not run.reads_tickets_first:
-            notes = TicketNotes(run, target, stored)
+            notes = TicketNotes(run, target, stored, kept)
             yield from notes.tables()
             marks += notes.marks()
         else:
             run.put_off(target, run.plan(target, endpoint))
-    if _has_had_its_turn(run, outcome, marks):
-        marks.append(Mark("tried", target.id, datetime.now(UTC).isoformat()))
+    if run.goes_on:
+        since = None if has_all_calls else kept.get(WAITS)
+        since = since or datetime.now(UTC).isoformat()
+        marks.append(Mark(WAITS, target.id, since if outcome.is_put_off else None))
     yield Account(sync_runs_table([outcome.row()]), marks)
     run.watcher.object_done(outcome)
-
-
-def _has_had_its_turn(run: Run, outcome: Outcome, marks: Sequence[Mark]) -> bool:
-    """Whether an object comes behind those that wait longer, where a ceiling of calls lets not all be read: not if it
-    has starved on what others left it, less than half of the calls."""
-    is_starved = any(mark.section == STARVED and mark.kept for mark in marks)
-    calls = run.settings.max_calls_per_run - run.workspace.calls.requests
-    return outcome.calls.requests > 0 and calls > 0 and (not is_starved or outcome.calls.requests * 2 >= calls)
 
 
 def _list_reader(

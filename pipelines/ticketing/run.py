@@ -183,6 +183,11 @@ class Run:
         return known or target.plan(endpoint)
 
     @property
+    def has_asked_nothing(self) -> bool:
+        """Whether no object has cost a call yet."""
+        return not any(outcome.calls.requests for outcome in [*self.outcomes.values()])
+
+    @property
     def reads_tickets_first(self) -> bool:
         """Whether notes that are read ticket by ticket wait for the tickets that are read beside them, unless they have
         done so in vain."""

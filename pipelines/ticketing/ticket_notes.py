@@ -7,7 +7,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,7 +22,7 @@ from pipelines.errors import (
 )
 from pipelines.ticketing.absences import Absences, ask_for_each, brake, raise_refusals
 from pipelines.ticketing.object_api import ObjectApi, all_fields
-from pipelines.ticketing.reading import STARVED, Mark, Reader, Staged, observation
+from pipelines.ticketing.reading import Mark, Reader, Staged, observation
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.walk import TicketLists
 from pipelines.ticketing.workspace import Target
@@ -36,6 +36,9 @@ from transforms.values import Misfit, identity
 SWEEP_EVERY = timedelta(hours=23)
 """Many helpdesks add a note without touching its ticket, so an open ticket is looked at once a day even if it did not
 change; an hour less, for a daily run never begins quite a day after the last one read."""
+
+BEGUN_IN_VAIN = "begun_in_vain"
+"""The section of dlt's state that keeps at which ticket of a connection the calls of a run came to an end."""
 
 TICKETS_A_LOAD = 2_000
 """A load of its own, so that a run which is killed loses no more than these requests."""
@@ -83,7 +86,7 @@ class TicketNotes(Reader):
     has read every ticket may say so, for it may belong to another ticket now, and only if its own was read or is gone.
     """
 
-    def __init__(self, run: Run, target: Target, stored: Stored) -> None:
+    def __init__(self, run: Run, target: Target, stored: Stored, kept: Mapping[str, Any]) -> None:
         super().__init__(run, target, NOTES, stored)
         run.put_off(target, self.plan)
         fields = all_fields(target, TICKETS, include_raw=run.settings.include_raw)
@@ -98,13 +101,16 @@ class TicketNotes(Reader):
         self._failures_in_a_row = 0
         self._refusals: list[str] = []
         self._saw_every_end = True
-        self._done = 0
-        self._is_starved = False
+        self._has_all_calls = run.has_asked_nothing
+        self._first: str | None = kept.get(BEGUN_IN_VAIN)
+        self._begun_in_vain: str | None = None
 
     def _tables(self) -> Iterator[Staged]:
         if self.run.goes_on:
             changed = self._changed_tickets()
-            yield from self._read_all(changed)
+            first = [ticket for ticket in changed if ticket.id == self._first]
+            yield from self._read_all(first)
+            yield from self._read_all([ticket for ticket in changed if ticket not in first])
             is_all = len(changed) < TICKETS_A_LOAD
             if is_all:
                 budget = self.run.settings.note_sweep_calls
@@ -124,8 +130,10 @@ class TicketNotes(Reader):
             self.outcome.is_complete = is_all
 
     def marks(self) -> Iterator[Mark]:
-        """Whether the calls were used up before a single ticket was done: the next run begins with them then."""
-        yield Mark(STARVED, self.target.id, self._is_starved or None)
+        """The ticket that the next run begins with, unless it needs more calls than there are in a run."""
+        if self.run.goes_on:
+            is_too_long = self._has_all_calls and self._begun_in_vain == self._first
+            yield Mark(BEGUN_IN_VAIN, self.target.id, None if is_too_long else self._begun_in_vain)
 
     @property
     def _was_ever_read(self) -> bool:
@@ -166,6 +174,7 @@ class TicketNotes(Reader):
         for ticket, answer in self.run.crew(self.target).in_order(self._ask, self._within(calls_until, tickets)):
             match answer:
                 case CallsUsedUp():
+                    self._begun_in_vain = self._begun_in_vain or ticket.id
                     stopped = answer
                     continue
                 case UnknownId():
@@ -188,8 +197,6 @@ class TicketNotes(Reader):
             stopped = error
             for ticket_id in self._with_open_notes(readings) | unknown.keys():
                 readings.pop(ticket_id, None)
-        self._done += len(readings)
-        self._is_starved = stopped is not None and not self._done
         rows = [self._sweep(ticket, readings[ticket.id]) for ticket in tickets if ticket.id in readings]
         yield NOTE_SWEEPS, note_sweeps_table(rows)
         if stopped is not None:
