@@ -140,7 +140,8 @@ def _load(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> lis
     except LoadFailed as failure:
         if not failure.is_final:
             raise
-        parts = _parts(run)
+        can_read_again = run.workspace.client.budget.calls_left >= run.calls_spent
+        parts = _parts(run) if can_read_again else []
         if not parts:
             return [_refused(pipeline, run, warehouse, failure)]
         run.forget()

@@ -38,10 +38,6 @@ from transforms.shaping import connections_table, sync_runs_table
 _BESIDE: dict[str, TableSchema] = {"tickets": TICKET_VERSIONS, "notes": NOTE_SWEEPS}
 """The raw table that an object fills besides its own."""
 
-WAITS = "waits"
-"""The section of dlt's state that keeps since when a connection's object waits to be read to its end: since the calls
-of a run were used up before, or since one that began with it was not enough."""
-
 _ROWS_A_TABLE = 10_000
 """dlt pays a fixed price for each table it is handed."""
 
@@ -109,7 +105,7 @@ def _readers(endpoint: Endpoint, extraction: Extraction, state: dict[str, Any]) 
     for target in extraction.run.targets:
         kept = kept_of[target.id]
         read = partial(_read, endpoint, extraction, target, Stored(extraction.ask, target.id), kept)
-        yield Due(kept.get(WAITS) or "", read)
+        yield Due(kept.get(extraction.run.queue) or "", read)
 
 
 def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> Iterator[Staged | None]:
@@ -185,17 +181,17 @@ def _read(
         marks += reader.marks()
     outcome = run.outcome(target, endpoint)
     if _goes_by_ticket(endpoint, run, target):
-        is_overdue = run.goes_on and kept.get(WAITS)
+        is_overdue = run.goes_on and run.settings.max_calls_per_run and kept.get(run.queue)
         if is_overdue or not run.reads_tickets_first:
-            notes = TicketNotes(run, target, stored, kept)
+            notes = TicketNotes(run, target, stored, kept, has_all_calls=has_all_calls)
             yield from notes.tables()
             marks += notes.marks()
         else:
             run.put_off(target, run.plan(target, endpoint))
-    if run.goes_on:
-        since = None if has_all_calls else kept.get(WAITS)
-        since = since or datetime.now(UTC).isoformat()
-        marks.append(Mark(WAITS, target.id, since if outcome.is_put_off else None))
+    if target.is_readable:
+        # Who had all calls comes behind those that wait anew.
+        since = datetime.now(UTC).isoformat() if has_all_calls else kept.get(run.queue) or run.began_at.isoformat()
+        marks.append(Mark(run.queue, target.id, since if outcome.is_put_off else None))
     yield Account(sync_runs_table([outcome.row()]), marks)
     run.watcher.object_done(outcome)
 

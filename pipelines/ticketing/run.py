@@ -47,6 +47,7 @@ class Run:
     """Of each of these connections the tickets whose notes were read, or could not be."""
     crews: dict[str, Crew] = field(default_factory=dict)
     """Of each connection that is read."""
+    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
     def begin(
@@ -183,9 +184,21 @@ class Run:
         return known or target.plan(endpoint)
 
     @property
+    def queue(self) -> str:
+        """The section of dlt's state that keeps since when a connection's object waits to be read to its end by a run
+        of this kind: since the calls of one were used up before, or since one that began with it was not enough."""
+        return "waits" if self.goes_on else f"waits_{self.command}"
+
+    @property
     def has_asked_nothing(self) -> bool:
-        """Whether no object has cost a call yet."""
-        return not any(outcome.calls.requests for outcome in [*self.outcomes.values()])
+        """Whether no object has cost a call yet, where calls are counted."""
+        limit = self.settings.max_calls_per_run
+        return bool(limit) and self.workspace.client.budget.calls_left + self.workspace.calls.requests >= limit
+
+    @property
+    def calls_spent(self) -> int:
+        """On the objects of this part."""
+        return sum(outcome.calls.requests for outcome in self._own_outcomes())
 
     @property
     def reads_tickets_first(self) -> bool:

@@ -3,7 +3,7 @@ once a day."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from math import inf
@@ -39,6 +39,9 @@ change; an hour less, for a daily run never begins quite a day after the last on
 
 BEGUN_IN_VAIN = "begun_in_vain"
 """The section of dlt's state that keeps at which ticket of a connection the calls of a run came to an end."""
+
+TOO_LONG = "too_long"
+"""The section that keeps the ticket for which all calls of a run were not enough."""
 
 TICKETS_A_LOAD = 2_000
 """A load of its own, so that a run which is killed loses no more than these requests."""
@@ -86,7 +89,9 @@ class TicketNotes(Reader):
     has read every ticket may say so, for it may belong to another ticket now, and only if its own was read or is gone.
     """
 
-    def __init__(self, run: Run, target: Target, stored: Stored, kept: Mapping[str, Any]) -> None:
+    def __init__(
+        self, run: Run, target: Target, stored: Stored, kept: Mapping[str, Any], *, has_all_calls: bool = False
+    ) -> None:
         super().__init__(run, target, NOTES, stored)
         run.put_off(target, self.plan)
         fields = all_fields(target, TICKETS, include_raw=run.settings.include_raw)
@@ -101,20 +106,21 @@ class TicketNotes(Reader):
         self._failures_in_a_row = 0
         self._refusals: list[str] = []
         self._saw_every_end = True
-        self._has_all_calls = run.has_asked_nothing
+        self._has_all_calls = has_all_calls
         self._first: str | None = kept.get(BEGUN_IN_VAIN)
+        self._too_long: str | None = kept.get(TOO_LONG)
         self._begun_in_vain: str | None = None
+        self._began_with: str | None = None
 
     def _tables(self) -> Iterator[Staged]:
         if self.run.goes_on:
             changed = self._changed_tickets()
-            first = [ticket for ticket in changed if ticket.id == self._first]
-            yield from self._read_all(first)
-            yield from self._read_all([ticket for ticket in changed if ticket not in first])
             is_all = len(changed) < TICKETS_A_LOAD
-            if is_all:
-                budget = self.run.settings.note_sweep_calls
-                yield from self._read_all(self._unswept_tickets(budget), self.outcome.calls.requests + budget)
+            budget = self.run.settings.note_sweep_calls
+            unswept = self._unswept_tickets(budget) if is_all else []
+            yield from self._read_first([*changed, *unswept])
+            yield from self._read_all(self._in_turn(changed))
+            yield from self._read_all(self._in_turn(unswept), self.outcome.calls.requests + budget)
         else:
             yield from self._read_all(self._all_tickets())
             is_all = True
@@ -130,10 +136,13 @@ class TicketNotes(Reader):
             self.outcome.is_complete = is_all
 
     def marks(self) -> Iterator[Mark]:
-        """The ticket that the next run begins with, unless it needs more calls than there are in a run."""
+        """The ticket that the next run begins with, and the one for which all calls of a run are not enough."""
         if self.run.goes_on:
-            is_too_long = self._has_all_calls and self._begun_in_vain == self._first
-            yield Mark(BEGUN_IN_VAIN, self.target.id, None if is_too_long else self._begun_in_vain)
+            stopped_at = self._begun_in_vain
+            is_too_long = self._has_all_calls and stopped_at is not None and stopped_at == self._began_with
+            too_long = stopped_at if is_too_long else None if self._too_long in self._swept else self._too_long
+            yield Mark(TOO_LONG, self.target.id, too_long)
+            yield Mark(BEGUN_IN_VAIN, self.target.id, None if stopped_at == too_long else stopped_at)
 
     @property
     def _was_ever_read(self) -> bool:
@@ -155,6 +164,19 @@ class TicketNotes(Reader):
 
     def _unswept_tickets(self, limit: int) -> list[StoredTicket]:
         return self.stored.unswept_tickets(self.run.workspace.observed_at - SWEEP_EVERY, limit)
+
+    def _read_first(self, tickets: Iterable[StoredTicket]) -> Iterator[Staged]:
+        """By itself, the ticket at which the calls of the last run came to an end, if it is still due."""
+        for ticket in tickets:
+            if ticket.id == self._first:
+                self._began_with = ticket.id
+                yield from self._read_all([ticket])
+                return
+
+    def _in_turn(self, tickets: Iterable[StoredTicket]) -> list[StoredTicket]:
+        """Those that are still to be read, at their end the one for which all calls of a run are not enough."""
+        left = [ticket for ticket in tickets if ticket.id not in self._swept]
+        return sorted(left, key=lambda ticket: ticket.id == self._too_long)
 
     def _read_all(self, tickets: Sequence[StoredTicket], calls_until: float = inf) -> Iterator[Staged]:
         """The notes of tickets, until they or the calls are used up or nothing can be read any more."""
@@ -195,7 +217,9 @@ class TicketNotes(Reader):
             yield from self._settle_readings(readings, unknown)
         except CallsUsedUp as error:
             stopped = error
-            for ticket_id in self._with_open_notes(readings) | unknown.keys():
+            unsettled = self._with_open_notes(readings) | unknown.keys()
+            self._begun_in_vain = self._begun_in_vain or min(unsettled, default=None)
+            for ticket_id in unsettled:
                 readings.pop(ticket_id, None)
         rows = [self._sweep(ticket, readings[ticket.id]) for ticket in tickets if ticket.id in readings]
         yield NOTE_SWEEPS, note_sweeps_table(rows)

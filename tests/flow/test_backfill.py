@@ -22,13 +22,13 @@ from pipelines.sandbox.shelf import Listing, Stored
 from pipelines.sandbox.support import support_table
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.status import cursors_in, cursors_of, status
-from pipelines.sync import SyncReport, sync
+from pipelines.sync import SyncReport, reconcile, sync
 from pipelines.ticketing import extraction, resources
 from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.warehouse import load
 from tests.flow.children import in_small_portions
 from tests.flow.conftest import on_both, settings_for, warehouse_in
-from tests.flow.truth import OBJECTS, Rows, assert_same, change, query, stored_rows, true_rows
+from tests.flow.truth import OBJECTS, Rows, assert_same, change, deleted_rows, query, stored_rows, true_rows
 from transforms.shaping import Row, sync_runs_table
 
 RunSync = Callable[..., SyncReport]
@@ -420,6 +420,44 @@ def test_a_long_thread_gets_the_calls_of_a_run_on_a_busy_helpdesk(warehouse: War
             world.advance(timedelta(hours=1))
             sync(settings, warehouse, select=["tickets", "notes"])
         assert len(stored_rows(warehouse, "notes")) == 40
+
+
+@pytest.mark.slow
+def test_a_thread_that_no_run_has_calls_for_stops_no_other(warehouse: WarehouseSettings) -> None:
+    """Though it is the newest."""
+    world = World.empty()
+    world.register_integration("helpscout", support_table(notes_per_ticket=True))
+    connection_id = world.add_connection("helpscout")
+    others = [world.create(connection_id, "ticket", {"subject": "Charger blinks"})["id"] for _ in range(20)]
+    for ticket_id in others:
+        world.create(connection_id, "note", {"ticket_id": ticket_id, "description": "one"})
+    world.advance(timedelta(hours=1))
+    long = world.create(connection_id, "ticket", {"subject": "Chain skips"})["id"]
+    for number in range(200):
+        world.create(connection_id, "note", {"ticket_id": long, "description": str(number)})
+    world.advance(timedelta(days=1))
+    with Sandbox(world=world) as sandbox:
+        settings = settings_for(sandbox, page_size=5, max_calls_per_run=30, max_concurrency=1)
+        for _ in range(8):
+            sync(settings, warehouse, select=["tickets", "notes"])
+        stored = stored_rows(warehouse, "notes").values()
+        assert {row["ticket_id"] for row in stored} >= {*others}
+
+
+@pytest.mark.slow
+def test_reconciles_under_a_ceiling_of_calls_take_turns_of_their_own(warehouse: WarehouseSettings) -> None:
+    world = World.empty()
+    world.register_integration("zendesk", support_table())
+    connections = [world.add_connection("zendesk") for _ in range(3)]
+    for connection_id in connections:
+        _fill(world, connection_id, 45)
+    with Sandbox(world=world) as sandbox:
+        sync(settings_for(sandbox), warehouse, select=["tickets"])
+        for connection_id in connections:
+            world.delete(connection_id, "ticket", world.records(connection_id, "ticket")[3]["id"])
+        for _ in range(4):
+            reconcile(settings_for(sandbox, page_size=5, max_calls_per_run=28), warehouse, select=["tickets"])
+        assert len(deleted_rows(warehouse, "tickets")) == 3
 
 
 @pytest.mark.slow
