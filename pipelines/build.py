@@ -63,7 +63,7 @@ def build(
         pipeline = open_pipeline(warehouse, wait_seconds)
         pending = finish_pending(pipeline, warehouse)
         refuse_older_schema(pipeline, warehouse.name)
-        report = _run_dbt(warehouse, as_of or datetime.now(UTC), heard)
+        report = build_models(warehouse, as_of or datetime.now(UTC), heard)
     if pending.outcome is Pending.QUARANTINED:
         report.warnings.append(
             f"A pending load failed again and lies in {pending.lies_in}; the next `ticketing sync` reads it again."
@@ -79,7 +79,8 @@ def require_project() -> None:
         )
 
 
-def _run_dbt(warehouse: WarehouseSettings, as_of: datetime, heard: Heard) -> BuildReport:
+def build_models(warehouse: WarehouseSettings, as_of: datetime, heard: Heard) -> BuildReport:
+    """Run `dbt build` for whoever holds the lock. Raises `ModelsFailed` with what dbt said."""
     started = time.monotonic()
     destination = destination_of(warehouse)
     errors: list[str] = []

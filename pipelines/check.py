@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from pipelines.errors import RequestRefused, TicketingError
 from pipelines.settings import UnifiedSettings
@@ -26,6 +27,9 @@ Cursors = Mapping[tuple[str, str], Cursor]
 DueTickets = Callable[[datetime], Mapping[str, set[str]]]
 """By connection, the tickets whose notes a sync would read at a time of the server's, as far as the warehouse knows;
 no connection whose notes it has never read ticket by ticket."""
+
+StoredPrivacy = Mapping[tuple[str, str], Mapping[str | None, int]]
+"""By (connection id, table): how many rows are stored under which rules of privacy."""
 
 ATTEMPTS = 3
 """A check is asked by a person who waits: it gives up sooner than a sync."""
@@ -66,6 +70,17 @@ class ConnectionCheck:
     problem: str | None
     skipped: str | None
     objects: list[ObjectCheck] = field(default_factory=list)
+    privacy: list[PrivacyCheck] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PrivacyCheck:
+    """What is done to a table's columns before they are stored, None: nothing; and how many rows are stored under other
+    rules, by those."""
+
+    table: str
+    in_force: str | None
+    stored_otherwise: Mapping[str, int]
 
 
 @dataclass
@@ -97,6 +112,7 @@ def check(
     cursors: Cursors,
     told: Callable[[str], None] = lambda line: None,
     due_tickets: DueTickets = lambda now: {},
+    stored_privacy: StoredPrivacy = MappingProxyType({}),
 ) -> CheckReport:
     """Look at everything a sync would read, without reading it. Raises a `TicketingError` if nobody can be asked."""
     budget = Budget(settings.max_concurrency, settings.requests_per_second)
@@ -108,7 +124,21 @@ def check(
         for target in workspace.targets:
             told(f"looking at {target.id}")
             checks.append(_check_connection(target, client, settings, cursors, due.get(target.id)))
+            checks[-1].privacy = _check_privacy(target.id, settings, stored_privacy)
         return CheckReport(settings.base_url, checks, settings.max_concurrency)
+
+
+def _check_privacy(connection_id: str, settings: UnifiedSettings, stored: StoredPrivacy) -> list[PrivacyCheck]:
+    """The tables in which something is protected, or was when rows were stored."""
+    found = []
+    protection = settings.protection(connection_id)
+    for table in ENDPOINTS:
+        label = protection.label(table)
+        rows = stored.get((connection_id, table), {})
+        otherwise = {name or "nothing": count for name, count in rows.items() if name != label}
+        if label or otherwise:
+            found.append(PrivacyCheck(table, label, otherwise))
+    return found
 
 
 def _check_connection(

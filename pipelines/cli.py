@@ -19,6 +19,7 @@ from pipelines import console
 from pipelines.build import BuildReport, build, require_project
 from pipelines.check import CheckReport, check, total_forecast
 from pipelines.errors import FixConfiguration, ModelsFailed, TicketingError
+from pipelines.forget import Preview, Receipt, forget
 from pipelines.settings import (
     UnifiedSettings,
     WarehouseSettings,
@@ -26,9 +27,11 @@ from pipelines.settings import (
     load_warehouse_settings,
     parse_moment,
 )
-from pipelines.status import Status, cursors_in, due_tickets_in, status
+from pipelines.status import Status, cursors_in, due_tickets_in, privacy_in, status
 from pipelines.sync import SyncReport, reconcile, sync
 from pipelines.ticketing.progress import Outcome
+from pipelines.ticketing.verdict import Kind
+from pipelines.verify import Finding, VerifyReport, verify
 from pipelines.warehouse.load import Pending
 
 Command = Callable[..., int]
@@ -138,6 +141,15 @@ as_of_option = click.option(
 connection_option = click.option(
     "--connection", "connections", multiple=True, metavar="ID", help="Only this connection. Repeatable."
 )
+brake_option = click.option(
+    "--brake",
+    "largest_deletion",
+    type=Number(0, 1),
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="Remove nothing of an object of which more than this share is gone.",
+)
 select_option = click.option("--select", metavar="TABLES", help="Only these tables: tickets,customers,notes,…")
 tickets_option = click.option(
     "--tickets",
@@ -175,7 +187,11 @@ def check_command(destination: str | None, as_json: bool) -> int:
     warehouse = load_warehouse_settings(destination)
     with console.Progress() as progress:
         report = check(
-            settings, cursors_in(warehouse), progress.tick, lambda now: due_tickets_in(warehouse, settings, now)
+            settings,
+            cursors_in(warehouse),
+            progress.tick,
+            lambda now: due_tickets_in(warehouse, settings, now),
+            privacy_in(warehouse),
         )
     _show_check(report, as_json)
     return report.exit_code
@@ -197,15 +213,7 @@ def sync_command(as_json: bool, wait_seconds: float, **reading: Any) -> int:
 @command("reconcile", "ticketing reconcile --select tickets,notes")
 @select_option
 @connection_option
-@click.option(
-    "--brake",
-    "largest_deletion",
-    type=Number(0, 1),
-    default=0.1,
-    show_default=True,
-    metavar="SHARE",
-    help="Remove nothing of an object of which more than this share is gone.",
-)
+@brake_option
 @destination_option
 @wait_option
 @json_option
@@ -233,6 +241,94 @@ def reconcile_command(
         _show_run(report, "ids read", "deleted", lambda outcome: outcome.rows_deleted)
         console.say(_reconcile_closing(report))
     return report.exit_code
+
+
+@command("verify", "ticketing verify --sample 500")
+@select_option
+@connection_option
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only about N records of each object.")
+@click.option("--deep", "is_deep", is_flag=True, help="Compare what the records say, too, not only ids and times.")
+@click.option("--repair", "repairs", is_flag=True, help="Bring into order what is found, and look again.")
+@click.option("--dry-run", "is_rehearsal", is_flag=True, help="Only say how many calls it will take.")
+@brake_option
+@destination_option
+@wait_option
+@json_option
+def verify_command(
+    as_json: bool,
+    wait_seconds: float,
+    select: str | None,
+    connections: tuple[str, ...],
+    destination: str | None,
+    **looking: Any,
+) -> int:
+    """Prove that the warehouse holds what the source shows: every record, its time, nothing double."""
+    with console.Progress() as progress:
+        report = verify(
+            _settings(connections),
+            load_warehouse_settings(destination),
+            select=_names(select),
+            wait_seconds=wait_seconds,
+            told=lambda calls: progress.tell(f"This takes about {console.count(calls, 'call')}."),
+            watcher=progress,
+            **looking,
+        )
+    if as_json:
+        console.show_json(_verify_result(report))
+    elif looking["is_rehearsal"]:
+        console.say(f"A look takes about {console.count(report.calls, 'call')}. Next: the same without --dry-run")
+    else:
+        _show_verify(report)
+        console.say(_verify_closing(report))
+    return report.exit_code
+
+
+@command("forget", "ticketing forget ann@example.com")
+@click.argument("customer", metavar="CUSTOMER")
+@connection_option
+@click.option("--dry-run", "is_rehearsal", is_flag=True, help="Only show what would be removed.")
+@click.option("--yes", "is_certain", is_flag=True, help="Do not ask.")
+@destination_option
+@wait_option
+@json_option
+def forget_command(
+    as_json: bool,
+    wait_seconds: float,
+    customer: str,
+    connections: tuple[str, ...],
+    is_rehearsal: bool,
+    is_certain: bool,
+    destination: str | None,
+) -> int:
+    """Remove a person, by a customer's id or an e-mail address, from all that is stored, and keep them out.
+
+    All their tickets go, with every note in them. What others wrote stays, without the person's addresses.
+    """
+    if not (is_certain or is_rehearsal or sys.stdin.isatty()):
+        raise FixConfiguration("Expected --yes, or --dry-run, where nobody can be asked. Nothing was changed.")
+
+    def confirm(preview: Preview) -> bool:
+        if not as_json:
+            _show_preview(preview)
+        return not is_rehearsal and (is_certain or click.confirm("Remove all of it, for good?", err=True))
+
+    with console.Progress() as progress:
+        receipt = forget(
+            customer,
+            _settings(connections),
+            load_warehouse_settings(destination),
+            confirm=confirm,
+            wait_seconds=wait_seconds,
+            told=progress.tell,
+            heard=lambda done, total: progress.tick(f"dbt: {done} of {total} models and tests"),
+        )
+    if as_json:
+        console.show_json({"exit_code": 0, "receipt": receipt and asdict(receipt)})
+    elif receipt is None:
+        console.say("Nothing was changed." + (" Next: the same without --dry-run" if is_rehearsal else ""))
+    else:
+        _show_receipt(receipt)
+    return 0
 
 
 @command("build", "ticketing build")
@@ -444,6 +540,97 @@ def _not_complete(report: SyncReport) -> str:
     return f"Not complete: max_calls_per_run was reached before the end of {unread}"
 
 
+def _show_preview(preview: Preview) -> None:
+    console.show_table(
+        ["connection", "customer", "name", "addresses"],
+        [[each.connection_id, each.id, each.name, ", ".join(each.addresses)] for each in preview.customers],
+        title="Who is meant",
+    )
+    console.show_table(["what is stored of them", "rows"], sorted(preview.traces.items()), title="What will be removed")
+    if preview.is_known:
+        console.say("They were forgotten before. What is left, or has been overlooked, is removed now.")
+
+
+def _show_receipt(receipt: Receipt) -> None:
+    console.show_table(["removed", "rows"], sorted(receipt.removed.items()), title=f"Receipt {receipt.request_id}")
+    console.say(f"Marts: {receipt.marts}. Tombstones: {receipt.tombstones:,}, so that no sync brings them back.")
+    console.say(f"Not reached from here: {'; '.join(receipt.not_reached)}.")
+    console.say(f"The receipt, which names nobody, is {receipt.lies_in}.")
+    console.say(f"Forgotten: {console.count(receipt.customers, 'customer record')}. Next: do so in the helpdesk, too")
+
+
+_GAPS_SHOWN = 20
+"""So many gaps are told on the screen; all are in `sync_coverage`, and in the JSON."""
+
+
+def _verify_result(report: VerifyReport) -> dict[str, Any]:
+    return {
+        "exit_code": report.exit_code,
+        "calls_forecast": report.calls,
+        "repaired": report.repaired,
+        "gaps_left": report.gaps_left,
+        "looks": [[_finding(finding) for finding in look] for look in report.looks],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    columns = finding.outcome.row() | finding.verdict.columns()
+    return columns | {"gaps": [asdict(gap) for gap in finding.verdict.gaps]}
+
+
+def _show_verify(report: VerifyReport) -> None:
+    kinds = [kind.value for kind in Kind]
+    for look in report.looks:
+        console.show_table(
+            ["connection", "helpdesk", "table", "shown", "held", *kinds, "not yet read", "not yet marked", "requests"],
+            [
+                [
+                    finding.outcome.connection_id,
+                    finding.outcome.integration_type,
+                    finding.outcome.object,
+                    finding.verdict.shown,
+                    finding.verdict.held,
+                    *(finding.verdict.counts[kind] for kind in Kind),
+                    finding.verdict.not_yet_read,
+                    finding.verdict.not_yet_reconciled,
+                    finding.outcome.calls.requests,
+                ]
+                for finding in look
+            ],
+        )
+        gaps = [(finding.outcome, gap) for finding in look for gap in finding.verdict.gaps]
+        for outcome, gap in gaps[:_GAPS_SHOWN]:
+            said = f"{gap.kind.value}: {outcome.connection_id} {outcome.object} {gap.id}: {gap.cause}"
+            console.say(console.one_line(said))
+        if len(gaps) > _GAPS_SHOWN:
+            console.say("... and more: see raw_unified.sync_coverage, or --json.")
+    for finding in report.unverified:
+        why = finding.outcome.error or "the calls of the run were used up (max_calls_per_run)"
+        console.complain(f"{finding.outcome.connection_id} {finding.outcome.object} could not be compared: {why}")
+
+
+def _verify_closing(report: VerifyReport) -> str:
+    compared = sum(finding.verdict.shown for finding in report.findings)
+    of = f"{console.count(compared, 'record')} of {console.count(len(report.findings), 'object')} compared."
+    if report.unverified:
+        of += f" {console.count(len(report.unverified), 'object')} could not be compared."
+    newer = sum(finding.verdict.not_yet_read for finding in report.findings)
+    if newer:
+        of += f" {console.count(newer, 'record')} newer than the last sync."
+    gone = sum(finding.verdict.not_yet_reconciled for finding in report.findings)
+    if gone:
+        of += f" {console.count(gone, 'record')} gone at the source since the last reconcile."
+    left, repaired = console.count(report.gaps_left, "gap"), console.count(report.repaired, "gap")
+    if report.gaps_left and report.repaired:
+        return f"{repaired} repaired, {left} left; {of} Mend what stands above and run this again."
+    if report.gaps_left:
+        return f"{left} found; {of} Next: ticketing verify --repair"
+    found = f"{repaired} found and repaired, none left" if report.repaired else "no gap"
+    if report.unverified:
+        return f"Partly verified: {found}; {of} Mend what stands above and run this again."
+    return f"Verified: {found}; {of} Next: ticketing {'sync' if newer else 'reconcile' if gone else 'build'}"
+
+
 def _sync_closing(report: SyncReport, next_step: str) -> str:
     rows = sum(outcome.rows_received for outcome in report.outcomes if not outcome.has_failed)
     skipped = f" {console.count(len(report.skipped), 'object')} skipped." if report.skipped else ""
@@ -510,11 +697,35 @@ def _show_check(report: CheckReport, as_json: bool) -> None:
             [[fact, "holds" if holds else "DOES NOT HOLD"] for fact, holds in sorted(findings)],
             title="What was only assumed",
         )
+    _show_privacy(report)
     calls, seconds = total_forecast(report)
     console.say(f"\nThe next sync takes about {console.count(calls, 'call')} and {console.duration(seconds)}.")
     for problem in report.problems:
         console.complain(problem)
     console.say(_check_closing(report))
+
+
+def _show_privacy(report: CheckReport) -> None:
+    rows = [
+        [
+            connection.id,
+            item.table,
+            item.in_force or "all is kept",
+            "; ".join(
+                f"{console.count(count, 'row')} under: {rules}" for rules, count in item.stored_otherwise.items()
+            ),
+        ]
+        for connection in report.connections
+        for item in connection.privacy
+    ]
+    if rows:
+        console.show_table(["connection", "table", "before it is stored", "stored otherwise"], rows, title="Privacy")
+    if any(item.stored_otherwise for connection in report.connections for item in connection.privacy):
+        console.say(
+            "Rows stored under other rules stay as they are until they change. `ticketing sync --full-refresh` brings "
+            "those into line\nthat the source still shows, but not those marked as deleted, ticket_versions or "
+            "rejected_records."
+        )
 
 
 def _check_closing(report: CheckReport) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
 from pathlib import Path
-from typing import ClassVar, NoReturn, TypeAlias
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import dlt
 from dlt.common.configuration.exceptions import (
@@ -23,6 +23,7 @@ from dlt.common.configuration.specs import BaseConfiguration, configspec
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from pipelines.errors import FixConfiguration
+from transforms.privacy import Action, Protection, rules_from
 from transforms.values import Misfit, parse_time
 
 DEFAULT_BASE_URL = "https://api.unified.to"
@@ -76,6 +77,7 @@ _PARTS_IN_OPTIONS = {
 LARGEST_PAGE = 100
 LONGEST_LOOKBACK = 366 * 24 * 3600
 MOST_AT_ONCE = 64
+SHORTEST_PRIVACY_KEY = 16
 SMALLEST_PAGE = 2
 """A walk overlaps its pages by one record, which takes a page of at least two."""
 
@@ -103,6 +105,11 @@ class UnifiedSettings(BaseConfiguration):
     """0: as fast as the API and the helpdesks bear."""
     max_calls_per_run: int = 0
     """Requests of a run, after which it ends and leaves the rest to the next; 0: as many as it takes."""
+    privacy: dict[str, Any] | None = None
+    """What is done to columns before they are stored: `hash`, `truncate N`, `drop` or `keep` by `column` or
+    `table.column`; under `connections`, the same for single ones."""
+    privacy_key: dlt.TSecretStrValue = ""
+    """The key of hashes. Whoever has it can tell whose they are."""
 
     __section__: ClassVar[str] = "unified"
 
@@ -129,6 +136,38 @@ class UnifiedSettings(BaseConfiguration):
             if not 0 <= self[name] < inf:
                 self._refuse(name)
         self.earliest()
+        self.protection("")
+        for connection_id in self._privacy_by_connection():
+            self.protection(connection_id)
+
+    def protection(self, connection_id: str) -> Protection:
+        """What is done to the columns of a connection. Raises `FixConfiguration` where the settings cannot be meant."""
+        by_connection = self._privacy_by_connection()
+        stated = {name: action for name, action in (self.privacy or {}).items() if name != "connections"}
+        try:
+            rules = rules_from(by_connection.get(connection_id, {}), rules_from(stated))
+        except ValueError as error:
+            raise FixConfiguration(
+                f"Expected {error}. Correct it in [sources.unified.privacy] of .dlt/config.toml or in "
+                'SOURCES__UNIFIED__PRIVACY. Example: emails = "hash"'
+            ) from error
+        is_keyed = any(rule.action is Action.HASH for columns in rules.values() for rule in columns.values())
+        if is_keyed and len(self.privacy_key.strip()) < SHORTEST_PRIVACY_KEY:
+            raise FixConfiguration(
+                f"Columns are to be hashed, which takes a key of at least {SHORTEST_PRIVACY_KEY} characters in the "
+                "setting sources.unified.privacy_key (SOURCES__UNIFIED__PRIVACY_KEY or .dlt/secrets.toml). Make one: "
+                'python3 -c "import secrets; print(secrets.token_urlsafe())". Keep it: another key makes other hashes.'
+            )
+        return Protection(rules, self.privacy_key.strip().encode())
+
+    def _privacy_by_connection(self) -> dict[str, dict[str, Any]]:
+        by_connection = (self.privacy or {}).get("connections", {})
+        if not isinstance(by_connection, dict) or not all(isinstance(rules, dict) for rules in by_connection.values()):
+            raise FixConfiguration(
+                "Expected rules by connection id under [sources.unified.privacy.connections], got something else. "
+                'Example: [sources.unified.privacy.connections.66d1f0] and below it emails = "keep"'
+            )
+        return by_connection
 
     def _refuse(self, name: str) -> NoReturn:
         expected, example = _FORMS[name]
@@ -220,7 +259,7 @@ def load_unified_settings() -> UnifiedSettings:
         raise FixConfiguration(_MISSING_KEY) from error
     except ConfigValueCannotBeCoercedException as error:
         expected, example = _FORMS.get(error.field_name, ("text", '"..."'))
-        shown = "something else" if error.field_name == "api_key" else error.field_value
+        shown = "something else" if error.field_name in {"api_key", "privacy_key"} else error.field_value
         raise FixConfiguration(_wrong(error.field_name, expected, shown, example)) from error
     except ConfigurationException as error:
         raise FixConfiguration(f"The configuration cannot be read: {error}") from error
@@ -379,6 +418,7 @@ _FORMS = {
     "max_concurrency": (f"a whole number from 1 to {MOST_AT_ONCE}", "16"),
     "requests_per_second": ("a number, 0 or more", "20"),
     "max_calls_per_run": ("a whole number, 0 or more", "10000"),
+    "privacy": ("a table of columns and actions", '{ emails = "hash" }'),
 }
 """What each setting of another type than text looks like: expected, and an example."""
 

@@ -12,7 +12,7 @@ from pipelines.ticketing.cursor import Cursor
 from pipelines.ticketing.source import unified
 from pipelines.ticketing.ticket_notes import SWEEP_EVERY
 from pipelines.warehouse.load import has_pending, reading
-from pipelines.warehouse.runs import ObjectStatus, read_status, swept_connections
+from pipelines.warehouse.runs import ObjectStatus, read_privacy, read_status, swept_connections
 from pipelines.warehouse.stored import Stored, asking
 
 PATIENCE = 5.0
@@ -56,6 +56,12 @@ def cursors_of(pipeline: dlt.Pipeline) -> dict[tuple[str, str], Cursor]:
         for connection_id, kept in state.get("cursors", {}).items()
         if (cursor := Cursor.from_state(kept)) is not None
     }
+
+
+def privacy_in(warehouse: WarehouseSettings) -> dict[tuple[str, str], dict[str | None, int]]:
+    """By connection and table: how many rows were stored under which rules of privacy; nothing is made."""
+    with reading(warehouse, PATIENCE) as pipeline:
+        return read_privacy(pipeline) if pipeline else {}
 
 
 def due_tickets_in(warehouse: WarehouseSettings, settings: UnifiedSettings, now: datetime) -> dict[str, set[str]]:

@@ -18,6 +18,8 @@ from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.source import account_of, source_of
 from pipelines.unified_api.endpoints import ENDPOINTS
+from pipelines.warehouse.destinations import destination_of
+from pipelines.warehouse.forgetting import Person, Traces
 from pipelines.warehouse.load import PendingLoad, finish_pending, load, open_pipeline, set_aside
 from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.quarantine import prune
@@ -122,21 +124,37 @@ def _under_the_lock(warehouse: WarehouseSettings, wait_seconds: float, begin: Ca
         pipeline = open_pipeline(warehouse, wait_seconds)
         report = SyncReport(finish_pending(pipeline, warehouse))
         with begin() as run:
-            report.quarantined += _load(pipeline, run, warehouse)
+            report.quarantined += load_run(pipeline, run, warehouse)
             while connections := run.notes_left():
-                report.quarantined += _load(pipeline, run.part(["notes"], connections), warehouse)
+                report.quarantined += load_run(pipeline, run.part(["notes"], connections), warehouse)
+            _remove_recognised(pipeline, run, warehouse)
     report.outcomes = [*run.outcomes.values()]
     return report
 
 
-def _load(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> list[Path]:
+def _remove_recognised(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> None:
+    """What turned out to be a forgotten person's may have been stored before, such as notes that came before their
+    ticket."""
+    if run.forgotten.recognised:
+        theirs: dict[str, dict[str, list[str]]] = {"customers": {}, "tickets": {}}
+        for connection_id, table, id in run.forgotten.recognised:
+            if table in theirs:
+                theirs[table].setdefault(connection_id, []).append(id)
+        traces, person = Traces(pipeline), Person(theirs["customers"], theirs["tickets"])
+        if traces.count(person):
+            traces.remove(person)
+            destination_of(warehouse).compact()
+
+
+def load_run(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> list[Path]:
     """Load a run in as many packages as it takes; if the warehouse will never take one, table by table, and what it
     still refuses connection by connection, so that one poisoned object stops no other. Returns where lies what was not
     taken."""
     try:
         with closing(Extraction(run, ROWS_A_LOAD)) as extraction:
             while not extraction.is_over:
-                load(pipeline, source_of(extraction), warehouse)
+                # A verify has to be able to tell of doubled rows, which cannot be indexed.
+                load(pipeline, source_of(extraction), warehouse, tidies=run.command != "verify")
     except LoadFailed as failure:
         if not failure.is_final:
             raise
@@ -145,7 +163,7 @@ def _load(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> lis
         if not parts:
             return [_refused(pipeline, run, warehouse, failure)]
         run.forget()
-        return [place for part in parts for place in _load(pipeline, part, warehouse)]
+        return [place for part in parts for place in load_run(pipeline, part, warehouse)]
     return []
 
 

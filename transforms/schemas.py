@@ -10,7 +10,7 @@ from enum import Enum
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised whenever the columns of a raw table change; every row carries the one it was shaped with."""
 
 DATASET = "raw_unified"
@@ -146,10 +146,12 @@ BOOKKEEPING: Columns = {
     "_observed_via": Kind.TEXT,
     "_deleted_at": Kind.TIMESTAMP,
     "_deletion_reason": Kind.TEXT,
+    "_privacy": Kind.TEXT,
     "_schema_version": Kind.INTEGER,
 }
 """`_extra`: fields nobody knew yet, and values that did not fit their column, by name.
-`_row_hash`: over the API's columns, `_extra` and `_deleted_at`. `_version_key`: sorts the states of one
+`_row_hash`: over the API's columns, `_extra`, `_deleted_at` and `_privacy`. `_privacy`: what was hashed, cut short or
+dropped before the row was stored; null: nothing. `_version_key`: sorts the states of one
 record, newest last. `_observed_at`: when the state was served, by the server's clock."""
 
 
@@ -196,12 +198,14 @@ SYNC_RUNS = TableSchema(
         "rows_rejected": Kind.INTEGER,
         "rows_repaired": Kind.INTEGER,
         "rows_deleted": Kind.INTEGER,
+        "rows_withheld": Kind.INTEGER,
         "_schema_version": Kind.INTEGER,
     },
 )
 """One row per run, connection and object; it travels in the same load package as the rows it speaks of.
-`command`: `sync` or `reconcile`. `rows_rejected` went to `rejected_records`; `rows_repaired` held values that no
-warehouse takes; `rows_deleted` were found to be gone at the source."""
+`command`: `sync`, `reconcile` or `verify`. `rows_rejected` went to `rejected_records`; `rows_repaired` held values that
+no warehouse takes; `rows_deleted` were found to be gone at the source; `rows_withheld` were those of persons who have
+been forgotten."""
 
 TRACKED_FIELDS: Columns = {
     name: TICKET_FIELDS[name]
@@ -270,8 +274,63 @@ NOTE_SWEEPS = TableSchema(
 """Where notes are listed per ticket: when all notes of a ticket were last read, whether with their `raw`, and in which
 state the ticket was; null where they could not be read."""
 
+SYNC_COVERAGE = TableSchema(
+    "sync_coverage",
+    ("run_id", "connection_id", "object"),
+    {
+        "run_id": Kind.TEXT,
+        "connection_id": Kind.TEXT,
+        "object": Kind.TEXT,
+        "integration_type": Kind.TEXT,
+        "plan": Kind.TEXT,
+        "started_at": Kind.TIMESTAMP,
+        "ended_at": Kind.TIMESTAMP,
+        "read_through": Kind.TIMESTAMP,
+        "is_sample": Kind.BOOLEAN,
+        "is_deep": Kind.BOOLEAN,
+        "is_complete": Kind.BOOLEAN,
+        "requests": Kind.INTEGER,
+        "records_shown": Kind.INTEGER,
+        "records_held": Kind.INTEGER,
+        "not_yet_read": Kind.INTEGER,
+        "not_yet_reconciled": Kind.INTEGER,
+        "missing": Kind.INTEGER,
+        "wrongly_deleted": Kind.INTEGER,
+        "stale": Kind.INTEGER,
+        "extra": Kind.INTEGER,
+        "doubled": Kind.INTEGER,
+        "changed": Kind.INTEGER,
+        "repaired": Kind.INTEGER,
+        "gaps": Kind.JSON,
+        "gone": Kind.JSON,
+        "error": Kind.TEXT,
+        "_schema_version": Kind.INTEGER,
+    },
+)
+"""One row per `verify`, connection and object: what the source showed and the warehouse held. `read_through`: up to
+then the last sync had read. `not_yet_read`: records that have changed since, which the next sync brings;
+`not_yet_reconciled`: records that are gone and that the next reconcile marks; each count after them is of one kind of
+gap. `gaps`: the first of them, with the likely cause. `gone`: the ids of what is held and gone. `repaired`: how many
+gaps this run has brought into order. An object that could not be compared to its end is not `is_complete`."""
+
+FORGOTTEN = TableSchema(
+    "forgotten",
+    ("connection_id", "object", "digest"),
+    {
+        "connection_id": Kind.TEXT,
+        "object": Kind.TEXT,
+        "digest": Kind.TEXT,
+        "forgotten_at": Kind.TIMESTAMP,
+        "request_id": Kind.TEXT,
+        "_schema_version": Kind.INTEGER,
+    },
+)
+"""One row per record, or address (`object` is `emails`, `connection_id` empty), that was forgotten and is not to come
+back: a digest of its id, and when and by which request. The row whose `object` is `salt` holds the digests' salt."""
+
 RECORD_TABLES: dict[str, TableSchema] = {table.name: table for table in (TICKETS, CUSTOMERS, NOTES, CATEGORIES)}
 
 RAW_TABLES: dict[str, TableSchema] = RECORD_TABLES | {
-    table.name: table for table in (CONNECTIONS, SYNC_RUNS, TICKET_VERSIONS, REJECTED_RECORDS, NOTE_SWEEPS)
+    table.name: table
+    for table in (CONNECTIONS, SYNC_RUNS, TICKET_VERSIONS, REJECTED_RECORDS, NOTE_SWEEPS, SYNC_COVERAGE, FORGOTTEN)
 }

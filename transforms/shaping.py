@@ -14,19 +14,23 @@ from typing import Any, TypeAlias
 import msgspec
 import pyarrow as pa
 
+from transforms.privacy import NOTHING, Protection
 from transforms.schemas import (
     BOOKKEEPING,
     CONNECTIONS,
+    FORGOTTEN,
     NOTE_SWEEPS,
     RECORD_TABLES,
     REJECTED_RECORDS,
     SCHEMA_VERSION,
+    SYNC_COVERAGE,
     SYNC_RUNS,
     TICKET_FIELDS,
     TICKET_VERSIONS,
     TICKETS,
     TRACKED_FIELDS,
     Columns,
+    Kind,
     TableSchema,
 )
 from transforms.values import (
@@ -91,16 +95,26 @@ class Shaped:
     repaired: int
 
 
-def shape(table: str, connection_id: str, observations: Iterable[Observation], *, observed_via: str) -> Shaped:
+def shape(
+    table: str,
+    connection_id: str,
+    observations: Iterable[Observation],
+    *,
+    observed_via: str,
+    protection: Protection = NOTHING,
+) -> Shaped:
     """Rows in the schema of the raw table `table`, one an observation, and what is known beside them.
 
-    A field that the schema does not name, or whose value does not fit its column, is kept in `_extra`.
+    A field that the schema does not name, or whose value does not fit its column, is kept in `_extra`. What the
+    `protection` protects is not in any of it.
     """
     schema = RECORD_TABLES[table]
     seen = list(observations)
     shaped = _shaped_fields([observation.fields for observation in seen], _fits(schema.columns))
-    columns = _record_columns(connection_id, seen, shaped, observed_via)
-    versions = _versions(columns, seen) if schema is TICKETS else None
+    own_states = list(map(_own_state, shaped.values["raw"])) if schema is TICKETS else []
+    shaped.protect(table, protection)
+    columns = _record_columns(connection_id, seen, shaped, observed_via, protection.label(table))
+    versions = _versions(columns, seen, own_states) if schema is TICKETS else None
     return Shaped(_table(columns, schema), versions, len(shaped.repaired))
 
 
@@ -120,7 +134,12 @@ def revived(table: str, stored: Sequence[Row], *, observed_at: datetime, observe
 
 
 def rejected_table(
-    connection_id: str, object: str, rejected: Iterable[tuple[str, str, datetime]], *, observed_via: str
+    connection_id: str,
+    object: str,
+    rejected: Iterable[tuple[str, str, datetime]],
+    *,
+    observed_via: str,
+    protection: Protection = NOTHING,
 ) -> pa.Table:
     """One row for each different JSON text of (JSON text, reason, when it was seen), the first of them."""
     rows: dict[str, Row] = {}
@@ -134,7 +153,7 @@ def rejected_table(
                 "object": object,
                 "record_hash": record_hash,
                 "reason": mended_text(reason),
-                "record": record,
+                "record": protection.record(object, record),
                 "observed_at": microseconds(observed_at),
                 "observed_via": observed_via,
                 "_schema_version": SCHEMA_VERSION,
@@ -161,9 +180,32 @@ def sync_runs_table(rows: Iterable[Row]) -> pa.Table:
     return _own_table(rows, SYNC_RUNS)
 
 
+def sync_coverage_table(rows: Iterable[Row]) -> pa.Table:
+    """One row per run, connection and object, in the schema of `sync_coverage`."""
+    return _own_table(rows, SYNC_COVERAGE)
+
+
 def note_sweeps_table(rows: Iterable[Row]) -> pa.Table:
     """One row per connection and ticket, in the schema of `note_sweeps`."""
     return _own_table(rows, NOTE_SWEEPS)
+
+
+def other_columns(table: str, shaped: Row, stored: Row) -> list[str]:
+    """The columns in which a shaped row and the stored row of its record do not say the same."""
+    schema = RECORD_TABLES[table]
+    own = [name for name in schema.columns if name not in BOOKKEEPING or name == "_extra"]
+    return [name for name in own if _comparable(schema, name, shaped) != _comparable(schema, name, stored)]
+
+
+def _comparable(schema: TableSchema, name: str, row: Row) -> Any:
+    value = _as_shaped(row.get(name))
+    is_json = schema.columns[name] is Kind.JSON
+    return canonical(decode(value.encode())) if is_json and isinstance(value, str) else value
+
+
+def forgotten_table(rows: Iterable[Row]) -> pa.Table:
+    """One row per tombstone of a person, in the schema of `forgotten`."""
+    return _own_table(rows, FORGOTTEN)
 
 
 @dataclass
@@ -186,6 +228,13 @@ class _ShapedFields:
         except Unholdable:
             self.repaired.add(row)
             self.extras[row][name] = decode(json)
+
+    def protect(self, table: str, protection: Protection) -> None:
+        for name in protection.rules.get(table, {}):
+            if name in self.values:
+                self.values[name] = protection.column(table, name, self.values[name])
+        for row, extra in self.extras.items():
+            self.extras[row] = protection.unknown(table, extra) or {}
 
     def mend_names(self) -> None:
         for row, extra in self.extras.items():
@@ -231,9 +280,10 @@ def _shaped_fields(records: Sequence[Fields], fits: Mapping[str, Fit]) -> _Shape
     return shaped
 
 
-def _versions(tickets: ColumnValues, seen: Sequence[Observation]) -> pa.Table:
+def _versions(
+    tickets: ColumnValues, seen: Sequence[Observation], own: Sequence[tuple[str | None, str | None]]
+) -> pa.Table:
     """The states of the tickets of one batch; of the same state seen twice, the earlier sight."""
-    own = list(map(_own_state, tickets["raw"]))
     state = {name: tickets[name] for name in _TRACKED_COLUMNS} | {
         "raw_status": [status for status, _ in own],
         "raw_state": [state for _, state in own],
@@ -289,23 +339,25 @@ def _fits(columns: Columns) -> dict[str, Fit]:
 
 
 def _record_columns(
-    connection_id: str, seen: Sequence[Observation], shaped: _ShapedFields, observed_via: str
+    connection_id: str, seen: Sequence[Observation], shaped: _ShapedFields, observed_via: str, privacy: str | None
 ) -> ColumnValues:
-    extras = [shaped.extras.get(row) for row in range(len(seen))]
+    extras = [shaped.extras.get(row) or None for row in range(len(seen))]
     moments = {at: microseconds(at) for at in {observation.observed_at for observation in seen}}
     observed = [moments[observation.observed_at] for observation in seen]
     ordinals = [observation.ordinal for observation in seen]
     never = _repeated(None, seen)
+    labels = [_repeated(privacy, seen)] if privacy else []
     return {
         "connection_id": _repeated(connection_id, seen),
         **shaped.values,
         "_extra": [canonical(extra) if extra else None for extra in extras],
-        "_row_hash": _hashes([*shaped.values.values(), extras, never]),
+        "_row_hash": _hashes([*shaped.values.values(), extras, never, *labels]),
         "_version_key": list(map(_version_key, shaped.values["updated_at"], observed, ordinals)),
         "_observed_at": observed,
         "_observed_via": _repeated(observed_via, seen),
         "_deleted_at": never,
         "_deletion_reason": never,
+        "_privacy": _repeated(privacy, seen),
         "_schema_version": _repeated(SCHEMA_VERSION, seen),
     }
 

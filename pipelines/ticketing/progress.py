@@ -28,6 +28,7 @@ class Outcome:
     rows_rejected: int = 0
     rows_repaired: int = 0
     rows_deleted: int = 0
+    rows_withheld: int = 0
     is_complete: bool = False
     is_put_off: bool = False
     error: str | None = None
@@ -63,6 +64,7 @@ class Outcome:
             "rows_rejected": self.rows_rejected,
             "rows_repaired": self.rows_repaired,
             "rows_deleted": self.rows_deleted,
+            "rows_withheld": self.rows_withheld,
         }
 
 

@@ -4,7 +4,7 @@ connection that fails is reported and keeps its cursor, and the others go on."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
@@ -15,25 +15,28 @@ from dlt.extract import DltResource
 
 from pipelines.ticketing.extraction import Due, Extraction, Stream
 from pipelines.ticketing.plans import Strategy
-from pipelines.ticketing.reading import Account, Handed, ListReader, Mark, Staged
+from pipelines.ticketing.reading import Account, Handed, ListReader, Mark, Reader, Staged
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.sweeping import Sweep
 from pipelines.ticketing.ticket_notes import TicketNotes
+from pipelines.ticketing.verifying import ListVerification, ThreadVerification
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
 from pipelines.warehouse.merging import Merging
-from pipelines.warehouse.stored import Stored, asking, lacks_columns
+from pipelines.warehouse.stored import Stored, asking, lacks_columns, recall
 from transforms.schemas import (
     CONNECTIONS,
+    FORGOTTEN,
     NOTE_SWEEPS,
     RAW_TABLES,
     RECORD_TABLES,
     REJECTED_RECORDS,
+    SYNC_COVERAGE,
     SYNC_RUNS,
     TICKET_VERSIONS,
     TableSchema,
 )
-from transforms.shaping import connections_table, sync_runs_table
+from transforms.shaping import Row, connections_table, forgotten_table, sync_runs_table
 
 _BESIDE: dict[str, TableSchema] = {"tickets": TICKET_VERSIONS, "notes": NOTE_SWEEPS}
 """The raw table that an object fills besides its own."""
@@ -56,7 +59,7 @@ class Stage:
 
 def record_resource(endpoint: Endpoint, extraction: Extraction, stage: Stage) -> DltResource:
     """The resource of one endpoint: Arrow tables of its raw tables, and its rows of `sync_runs`."""
-    tables = [RECORD_TABLES[endpoint.table], REJECTED_RECORDS, SYNC_RUNS]
+    tables = [RECORD_TABLES[endpoint.table], REJECTED_RECORDS, SYNC_RUNS, SYNC_COVERAGE, FORGOTTEN]
     tables += [_BESIDE[endpoint.table]] if endpoint.table in _BESIDE else []
 
     @dlt.resource(name=endpoint.table)
@@ -96,6 +99,16 @@ def account_resource(run: Run) -> DltResource:
     return read()
 
 
+def forgotten_resource(rows: Sequence[Row]) -> DltResource:
+    """That persons have been forgotten."""
+
+    @dlt.resource(name=FORGOTTEN.name)
+    def read() -> Iterator[Any]:
+        yield Stage()((FORGOTTEN, forgotten_table(rows)))
+
+    return read()
+
+
 def _readers(endpoint: Endpoint, extraction: Extraction, state: dict[str, Any]) -> Iterator[Due]:
     """A reader for each connection, with what dlt's state keeps of it: that travels in the same load as the rows."""
     kept_of = {
@@ -115,6 +128,8 @@ def _portion(extraction: Extraction, stream: Stream, state: dict[str, Any]) -> I
     rows: Counter[str] = Counter()
     marks: list[Mark] = []
     ask = asking(dlt.current.pipeline())
+    if extraction.loads == 1:
+        recall(extraction.run.forgotten, ask)
     try:
         yield None  # so that the readers of all objects are due before the first of them begins
         extraction.begin()
@@ -180,7 +195,9 @@ def _read(
         yield from reader.tables()
         marks += reader.marks()
     outcome = run.outcome(target, endpoint)
-    if _goes_by_ticket(endpoint, run, target):
+    if _goes_by_ticket(endpoint, run, target) and run.command == "verify":
+        yield from ThreadVerification(run, target, stored).tables()
+    elif _goes_by_ticket(endpoint, run, target):
         is_overdue = run.goes_on and run.settings.max_calls_per_run and kept.get(run.queue)
         if is_overdue or not run.reads_tickets_first:
             notes = TicketNotes(run, target, stored, kept, has_all_calls=has_all_calls)
@@ -196,11 +213,11 @@ def _read(
     run.watcher.object_done(outcome)
 
 
-def _list_reader(
-    endpoint: Endpoint, run: Run, target: Target, stored: Stored, kept: Mapping[str, Any]
-) -> ListReader | Sweep:
+def _list_reader(endpoint: Endpoint, run: Run, target: Target, stored: Stored, kept: Mapping[str, Any]) -> Reader:
     if run.command == "reconcile":
         return Sweep(run, target, endpoint, stored)
+    if run.command == "verify":
+        return ListVerification(run, target, endpoint, stored, kept)
     return ListReader(run, target, endpoint, stored, kept)
 
 

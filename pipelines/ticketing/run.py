@@ -5,22 +5,43 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 from pipelines.settings import UnifiedSettings
 from pipelines.ticketing.crew import Crew
 from pipelines.ticketing.cursor import Cursor, starts_at
+from pipelines.ticketing.ledger import Ledgers
 from pipelines.ticketing.plans import Plan, Strategy
 from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.ticketing.verdict import Verdict
 from pipelines.ticketing.workspace import Target, Workspace
 from pipelines.unified_api.budget import Budget
 from pipelines.unified_api.client import UnifiedClient
 from pipelines.unified_api.endpoints import Endpoint
+from pipelines.warehouse.doubles import Doubled
+from transforms.forgotten import Forgotten
+from transforms.privacy import Protection
 from transforms.shaping import Row
 
 Outcomes = dict[tuple[str, str], Outcome]
 """By connection id and table."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How closely a `verify` looks, and whether it brings into order what it finds.
+
+    `sample`: about so many records of each object, or None for every one. `is_deep`: at what they say, too.
+    """
+
+    sample: int | None = None
+    is_deep: bool = False
+    repairs: bool = False
+    doubled: Doubled = field(default_factory=dict)
+    """What stands in the warehouse more than once."""
+    places: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    """Where the samples of each connection and table were taken, so that a second look is at the same."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +60,10 @@ class Run:
     """Of the workspace's targets only these; None: all."""
     largest_deletion: float = 0.1
     """The share of an object's known records that may be gone at once and be believed."""
+    look: Look = field(default_factory=Look)
     watcher: Watcher = field(default_factory=Watcher)
+    verdicts: dict[tuple[str, str], Verdict] = field(default_factory=dict)
+    """By connection id and table, of a `verify`."""
     outcomes: Outcomes = field(default_factory=dict)
     per_ticket: dict[str, Plan] = field(default_factory=dict)
     """The connections whose notes are read one ticket at a time, after the tickets."""
@@ -48,6 +72,9 @@ class Run:
     crews: dict[str, Crew] = field(default_factory=dict)
     """Of each connection that is read."""
     began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ledgers: Ledgers = field(default_factory=Ledgers)
+    forgotten: Forgotten = field(default_factory=Forgotten)
+    """Whose records are not to come back; known once the warehouse has been asked."""
 
     @classmethod
     def begin(
@@ -60,6 +87,7 @@ class Run:
         until: datetime | None = None,
         full_refresh: bool = False,
         largest_deletion: float = 0.1,
+        look: Look | None = None,
         watcher: Watcher | None = None,
     ) -> Self:
         """A run with a fresh id, workspace and budget."""
@@ -77,6 +105,7 @@ class Run:
             until,
             full_refresh,
             largest_deletion=largest_deletion,
+            look=look or Look(),
             watcher=watcher or Watcher(),
         )
 
@@ -86,12 +115,17 @@ class Run:
     def __exit__(self, *_: object) -> None:
         """Nothing more is asked for, and whoever waits for an answer is not waited for."""
         self.workspace.client.close()
+        self.ledgers.close()
 
     def part(self, tables: Collection[str], connections: Collection[str] | None = None) -> Self:
         """The same run, for these tables and connections only."""
         return replace(
             self, tables=frozenset(tables), connections=None if connections is None else frozenset(connections)
         )
+
+    def protection(self, target: Target) -> Protection:
+        """What is done to the columns of a connection before they are stored."""
+        return self.settings.protection(target.id)
 
     @property
     def targets(self) -> list[Target]:
@@ -137,6 +171,7 @@ class Run:
         """Read this part as if for the first time."""
         for outcome in self._own_outcomes():
             del self.outcomes[outcome.connection_id, outcome.object]
+            self.verdicts.pop((outcome.connection_id, outcome.object), None)
             if outcome.object == "notes":
                 self.swept.pop(outcome.connection_id, None)
 

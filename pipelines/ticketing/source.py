@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import dlt
 from dlt.extract import DltResource
 
 from pipelines.settings import DEFAULT_BASE_URL, LARGEST_PAGE, UnifiedSettings
 from pipelines.ticketing.extraction import Extraction
-from pipelines.ticketing.resources import Stage, account_resource, connections_resource, record_resource
+from pipelines.ticketing.resources import (
+    Stage,
+    account_resource,
+    connections_resource,
+    forgotten_resource,
+    record_resource,
+)
 from pipelines.ticketing.run import Run
 from pipelines.unified_api.endpoints import ENDPOINTS
+from transforms.shaping import Row
 
 
 @dlt.source(name="unified", section="unified", max_table_nesting=0, spec=UnifiedSettings)
@@ -33,6 +41,8 @@ def unified(
     max_concurrency: int = 16,
     requests_per_second: float = 0,
     max_calls_per_run: int = 0,
+    privacy: dict[str, Any] | None = None,
+    privacy_key: dlt.TSecretStrValue = "",
     *,
     select: Collection[str] = tuple(ENDPOINTS),
     since: datetime | None = None,
@@ -42,7 +52,7 @@ def unified(
     """Tickets, customers, notes and categories, each incrementally by `updated_at`, and the connections they
     come from; merged by (`connection_id`, `id`).
 
-    Every argument up to `max_calls_per_run` is also a setting of section `sources.unified`. `select` names the tables
+    Every argument up to `privacy_key` is also a setting of section `sources.unified`. `select` names the tables
     to read (the others are only made, if they are not there). `since` and `until` read again what was updated between
     these times and leave the cursors alone; `full_refresh` reads everything again. All merge: nothing is dropped.
 
@@ -67,6 +77,8 @@ def unified(
             "max_concurrency": max_concurrency,
             "requests_per_second": requests_per_second,
             "max_calls_per_run": max_calls_per_run,
+            "privacy": privacy,
+            "privacy_key": privacy_key,
         }
     )
     settings.on_resolved()
@@ -84,6 +96,12 @@ def source_of(extraction: Extraction) -> Iterator[DltResource]:
 def account_of(run: Run) -> DltResource:
     """Only what became of a part of a run, for `sync_runs`: where the rows that it speaks of were not taken."""
     return account_resource(run)
+
+
+@dlt.source(name="unified", section="unified", max_table_nesting=0)
+def tombstones_of(rows: Sequence[Row]) -> DltResource:
+    """Only that persons have been forgotten, for the table of that name."""
+    return forgotten_resource(rows)
 
 
 def _resources(extraction: Extraction) -> Iterator[DltResource]:

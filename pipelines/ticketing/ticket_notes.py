@@ -4,18 +4,12 @@ once a day."""
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from math import inf
 from typing import Any, NamedTuple
 
-import msgspec
-
 from pipelines.errors import (
     CallsUsedUp,
-    ContradictsSupportTable,
-    GrantPermission,
-    RequestRefused,
     TicketingError,
     TryAgainLater,
     UnknownId,
@@ -24,14 +18,13 @@ from pipelines.ticketing.absences import Absences, ask_for_each, brake, raise_re
 from pipelines.ticketing.object_api import ObjectApi, all_fields
 from pipelines.ticketing.reading import Mark, Reader, Staged, observation
 from pipelines.ticketing.run import Run
-from pipelines.ticketing.walk import TicketLists
+from pipelines.ticketing.threads import Thread, Threads, with_ticket
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import NOTES, TICKETS
-from pipelines.unified_api.records import Listed, Page, Record
+from pipelines.unified_api.records import Listed, Record
 from pipelines.warehouse.stored import Stored, StoredTicket
 from transforms.schemas import NOTE_SWEEPS
 from transforms.shaping import Observation, Row, note_sweeps_table
-from transforms.values import Misfit, identity
 
 SWEEP_EVERY = timedelta(hours=23)
 """Many helpdesks add a note without touching its ticket, so an open ticket is looked at once a day even if it did not
@@ -53,24 +46,6 @@ that this one is gone. It is done only then."""
 
 _FAILURES_IN_A_ROW = 3
 """So many tickets that cannot be read, one after the other, and it may not be the tickets."""
-
-
-_OF_ONE_TICKET = (
-    CallsUsedUp,
-    ContradictsSupportTable,
-    GrantPermission,
-    RequestRefused,
-    TryAgainLater,
-    UnknownId,
-)
-"""What may keep the notes of a ticket from being read; anything else concerns them all."""
-
-
-class _Answer(NamedTuple):
-    """The notes of one ticket as they were listed."""
-
-    pages: list[Page]
-    saw_the_end: bool
 
 
 class Reading(NamedTuple):
@@ -97,7 +72,7 @@ class TicketNotes(Reader):
         fields = all_fields(target, TICKETS, include_raw=run.settings.include_raw)
         self._tickets = ObjectApi(run.workspace.client, target, TICKETS, fields, self.outcome.calls)
         self._with_raw = self.api.reads_raw
-        self._lists = TicketLists(run.settings.page_size, pages_by_offset=self.plan.pages_by_offset)
+        self._threads = Threads(self.api, run.settings.page_size, pages_by_offset=self.plan.pages_by_offset)
         self._swept = run.swept.setdefault(target.id, set())
         self._seen: set[str] = set()
         self._settled: set[str] = set()
@@ -205,7 +180,7 @@ class TicketNotes(Reader):
                     self._failures[ticket.id] = str(answer)
                     self._failures_in_a_row += 1
                     readings[ticket.id] = Reading(None, self._served_at)
-                case _Answer():
+                case Thread():
                     self._failures_in_a_row = 0
                     notes = list(self._notes_in(answer))
                     found += notes
@@ -253,20 +228,10 @@ class TicketNotes(Reader):
                 return
             yield ticket
 
-    def _ask(self, ticket: StoredTicket) -> _Answer | TicketingError:
-        """The notes of one ticket, or what was said instead of them that does not concern the others."""
-        walk = self._lists.walk(lambda parameters: self.api.list({**parameters, "ticket_id": ticket.id}))
-        pages = []
-        try:
-            while True:
-                page = next(walk)
-                pages.append(Page([_owned(note, ticket.id) for note in page.records], page.served_at))
-        except StopIteration as end:
-            return _Answer(pages, bool(end.value))
-        except _OF_ONE_TICKET as error:
-            return error
+    def _ask(self, ticket: StoredTicket) -> Thread | TicketingError:
+        return self._threads.ask(ticket.id)
 
-    def _notes_in(self, answer: _Answer) -> Iterator[tuple[Listed, Observation]]:
+    def _notes_in(self, answer: Thread) -> Iterator[tuple[Listed, Observation]]:
         self._saw_every_end = self._saw_every_end and answer.saw_the_end
         for page in answer.pages:
             first = self.outcome.rows_received + 1
@@ -326,7 +291,7 @@ class TicketNotes(Reader):
 
     def _settle(self, asked: Absences, known: Mapping[str, str | None]) -> Iterator[Staged]:
         """The notes that were found after all, as those of another ticket may be, and the tombstones of the others."""
-        found = [(_with_ticket(note, known[note.id]), served_at) for note, served_at in asked.found]
+        found = [(with_ticket(note, known[note.id]), served_at) for note, served_at in asked.found]
         yield from self._staged([(note, observation(note, at, 1)) for note, at in found], self.observed_via)
         yield from self._tombstones(NOTES.table, asked.not_found, self._served_at, "not_found")
 
@@ -351,28 +316,3 @@ class TicketNotes(Reader):
 
     def _tick(self) -> None:
         self.run.watcher.page_read(self.outcome)
-
-
-def _owned(note: Listed, ticket_id: str) -> Listed:
-    """The note with its ticket's id. Raises `ContradictsSupportTable` for a note of another ticket: then nobody knows
-    whose notes were listed."""
-    if not isinstance(note, Record):
-        return note
-    said = _ticket_of(note)
-    if said not in {None, ticket_id}:
-        raise ContradictsSupportTable(f"Expected only the notes of ticket {ticket_id}, but one of ticket {said} came")
-    return _with_ticket(note, ticket_id)
-
-
-def _with_ticket(note: Record, ticket_id: str | None) -> Record:
-    """The note with its ticket's id where it has none itself: some helpdesks leave out what was asked for."""
-    if ticket_id is None or _ticket_of(note) is not None:
-        return note
-    return replace(note, fields={**note.fields, "ticket_id": msgspec.Raw(msgspec.json.encode(ticket_id))})
-
-
-def _ticket_of(note: Record) -> str | None:
-    try:
-        return identity(note.fields["ticket_id"])
-    except (KeyError, Misfit):
-        return None

@@ -149,8 +149,9 @@ def finish_pending(pipeline: dlt.Pipeline, warehouse: WarehouseSettings) -> Pend
     return PendingLoad(Pending.FINISHED)
 
 
-def load(pipeline: dlt.Pipeline, source: DltSource, warehouse: WarehouseSettings) -> None:
-    """Extract and load a source in one package. Raises the `TicketingError` that stopped it, or `LoadFailed`.
+def load(pipeline: dlt.Pipeline, source: DltSource, warehouse: WarehouseSettings, *, tidies: bool = True) -> None:
+    """Extract and load a source in one package, and tidy the warehouse after it. Raises the `TicketingError` that
+    stopped it, or `LoadFailed`.
 
     The working folder is emptied first, so that cursors come from the warehouse and nowhere else: a local copy
     would run ahead of a warehouse that was put back from a backup. Call `finish_pending` before.
@@ -175,7 +176,8 @@ def load(pipeline: dlt.Pipeline, source: DltSource, warehouse: WarehouseSettings
         raise LoadFailed(
             f"{error} Nothing is lost: no cursor has moved in the warehouse. {_what_comes_next(base, warehouse)}"
         ) from error
-    destination_of(warehouse).tidy(pipeline)
+    if tidies:
+        destination_of(warehouse).tidy(pipeline)
 
 
 def set_aside(pipeline: dlt.Pipeline, warehouse: WarehouseSettings, reason: str) -> Path:

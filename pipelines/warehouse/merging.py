@@ -83,15 +83,20 @@ def _merge(schema: TableSchema, stored: str, staged: str) -> TDeleteInsertStrate
 
 
 def _replaced(schema: TableSchema, stored: str, staged: str) -> str:
-    """A condition on the stored row. It stands alone, and looks at staged keys only: were it correlated with the row,
-    DuckDB would go through all that is stored, with ten times the time and the memory."""
-    stays = "stored._row_hash = staged._row_hash"
+    """A condition on the stored row. What a verify brings it has found to be otherwise than stored.
+
+    It stands alone, and looks at staged keys only: were it correlated with the row, DuckDB would go through all that is
+    stored, with ten times the time and the memory.
+    """
+    stays = "stored._row_hash = staged._row_hash and stored.updated_at is not distinct from staged.updated_at"
     if "_deleted_at" in schema.columns:
+        stays = f"({stays} and (stored._deleted_at is null) = (staged._deleted_at is null))"
         # What a list shows is there, however old: only among living rows does the newer one stay.
         stays += (
             " or (stored.updated_at > staged.updated_at and stored._deleted_at is null"
             f" and stored._observed_at > staged._observed_at - {_LONGEST_LAG})"
         )
+        stays = f"({stays}) and coalesce(staged._observed_via, '') <> 'verify'"
     same_key = " and ".join(f"stored.{name} = staged.{name}" for name in schema.key)
     keys = ", ".join(f"staged.{name}" for name in schema.key)
     return (

@@ -40,9 +40,25 @@ def quarantine(working_dir: Path, state_dir: Path, reason: str) -> Path:
 
 def prune(state_dir: Path) -> None:
     """Remove all that was put aside but the newest `KEPT`. Call it before a run: what that one puts aside, it names."""
-    places = sorted(path for path in _shelf(state_dir).glob("*") if _PLACE.fullmatch(path.name) and path.is_dir())
-    for older in places[:-KEPT]:
+    for older in _places(state_dir)[:-KEPT]:
         shutil.rmtree(older, ignore_errors=True)
+
+
+def clear(state_dir: Path) -> int:
+    """Remove all that was put aside; returns how many places that were."""
+    places = _places(state_dir)
+    for place in places:
+        shutil.rmtree(place)
+    return len(places)
+
+
+def count(state_dir: Path) -> int:
+    """How many load packages have been put aside."""
+    return len(_places(state_dir))
+
+
+def _places(state_dir: Path) -> list[Path]:
+    return sorted(path for path in _shelf(state_dir).glob("*") if _PLACE.fullmatch(path.name) and path.is_dir())
 
 
 def _shelf(state_dir: Path) -> Path:

@@ -55,6 +55,9 @@ order by ranked.connection_id, ranked.object
 """Believed are the runs whose load came to its end: each table is merged for itself, and the rows that a run speaks of
 may be missing beside it."""
 
+_PRIVACY_SINCE = 3
+"""The version of the raw tables with which the column `_privacy` came."""
+
 _LOADS = "_dlt_loads"
 """dlt's table of the loads that came to their end, with status 0."""
 
@@ -95,6 +98,11 @@ def newest_load(pipeline: dlt.Pipeline) -> str:
     return (rows[0][0] if rows else None) or ""
 
 
+def has_marts(pipeline: dlt.Pipeline) -> bool:
+    """Whether the models have ever been built."""
+    return bool(_rows(pipeline, "select 1 from information_schema.tables where table_schema = 'marts' limit 1"))
+
+
 def swept_connections(pipeline: dlt.Pipeline) -> list[str]:
     """The connections whose notes have ever been read ticket by ticket."""
     rows = _rows(pipeline, "select distinct connection_id from {note_sweeps} order by 1", note_sweeps=NOTE_SWEEPS.name)
@@ -121,6 +129,18 @@ def read_status(pipeline: dlt.Pipeline) -> list[ObjectStatus]:
             pipeline, query, sync_runs=SYNC_RUNS.name, loads=_LOADS
         )
     ]
+
+
+def read_privacy(pipeline: dlt.Pipeline) -> dict[tuple[str, str], dict[str | None, int]]:
+    """By connection and table: how many rows were stored under which rules of privacy, as their label says."""
+    stored = stored_schema_version(pipeline)
+    label = "_privacy" if stored is not None and stored >= _PRIVACY_SINCE else "null"
+    found: dict[tuple[str, str], dict[str | None, int]] = {}
+    for table in RECORD_TABLES:
+        query = f"select connection_id, {label}, count(*) from {{table}} group by 1, 2"
+        for connection_id, name, rows in _rows(pipeline, query, table=table):
+            found.setdefault((connection_id, table), {})[name] = rows
+    return found
 
 
 def _row_counts(pipeline: dlt.Pipeline) -> dict[tuple[str, str], int]:

@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import dlt
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
-from transforms.schemas import NOTE_SWEEPS, RAW_TABLES, RECORD_TABLES, Kind
+from transforms.forgotten import SALT, Forgotten, Tombstone
+from transforms.schemas import FORGOTTEN, NOTE_SWEEPS, RAW_TABLES, RECORD_TABLES, SYNC_COVERAGE, SYNC_RUNS, Kind
 
 _IDS_A_QUERY = 1_000
 
-_CHANGED = """
-select tickets.id, tickets._row_hash
-from {tickets} as tickets
-left join {note_sweeps} as sweeps on sweeps.connection_id = tickets.connection_id and sweeps.ticket_id = tickets.id
-where tickets.connection_id = %s and tickets._deleted_at is null
-    and (
+_STATES_A_QUERY = 50_000
+
+_STATES = """
+select id, updated_at, {ticket_id}, _observed_at, _deleted_at is not null, _version_key
+from {table}
+where connection_id = %s
+"""
+
+_IS_DUE = """(
         sweeps.ticket_row_hash is null
         or sweeps.ticket_row_hash <> tickets._row_hash
         or (%s and not coalesce(sweeps.with_raw, false))
         or sweeps.swept_at < tickets._observed_at
-        or sweeps.swept_at < least(tickets.updated_at, tickets._observed_at) + {lookback}
-    )
+        or sweeps.swept_at < least(tickets.updated_at, tickets._observed_at) + interval '{lookback} seconds'
+    )"""
+
+_CHANGED = f"""
+select tickets.id, tickets._row_hash
+from {{tickets}} as tickets
+left join {{note_sweeps}} as sweeps on sweeps.connection_id = tickets.connection_id and sweeps.ticket_id = tickets.id
+where tickets.connection_id = %s and tickets._deleted_at is null
+    and {_IS_DUE}
 order by sweeps.ticket_id is not null and sweeps.ticket_row_hash is null, tickets.updated_at desc, tickets.id
 limit %s
+"""
+
+_THREADS = f"""
+select
+    tickets.id, sweeps.swept_at, coalesce(upper(tickets.status), '') = 'CLOSED',
+    coalesce({_IS_DUE}, false)
+from {{tickets}} as tickets
+left join {{note_sweeps}} as sweeps on sweeps.connection_id = tickets.connection_id and sweeps.ticket_id = tickets.id
+where tickets.connection_id = %s and tickets._deleted_at is null
+order by tickets.id
 """
 
 _UNSWEPT = """
@@ -55,6 +77,26 @@ class StoredTicket:
     row_hash: str
 
 
+class StoredState(NamedTuple):
+    """One row of a record, without what it says. Times are UTC; `ticket_id` is None but for notes."""
+
+    id: str
+    updated_at: datetime | None
+    ticket_id: str | None
+    observed_at: datetime | None
+    is_deleted: bool
+    version_key: str
+
+
+class StoredThread(NamedTuple):
+    """A living ticket; when its notes were last read (None: never), and whether the next sync reads them again."""
+
+    id: str
+    swept_at: datetime | None
+    is_closed: bool
+    is_due: bool
+
+
 class Stored:
     """One connection's rows in the raw tables. Every answer is empty where a table is not there yet."""
 
@@ -66,7 +108,7 @@ class Stored:
         """Living tickets whose notes were not read since a lookback after they got into their present state, for a
         note may become visible late, or not with their `raw`, where it is wanted; newest first, those at the end whose
         notes could not be read the last time."""
-        query = _CHANGED.replace("{lookback}", f"interval '{int(lookback.total_seconds())} seconds'")
+        query = _CHANGED.replace("{lookback}", str(int(lookback.total_seconds())))
         return [StoredTicket(*row) for row in self._rows(query, self._connection_id, with_raw, limit)]
 
     def unswept_tickets(self, swept_before: datetime, limit: int) -> list[StoredTicket]:
@@ -79,9 +121,6 @@ class Stored:
         bound = () if since is None else (since,)
         query += " and updated_at >= %s" if bound else ""
         return [StoredTicket(*row) for row in self._rows(f"{query} order by id", self._connection_id, *bound)]
-
-    def living_ids(self, table: str) -> set[str]:
-        return self._ids(f"select id from {{{table}}} where connection_id = %s and _deleted_at is null")
 
     def deleted_ids(self, table: str) -> set[str]:
         return self._ids(f"select id from {{{table}}} where connection_id = %s and _deleted_at is not null")
@@ -117,6 +156,67 @@ class Stored:
         query = "select id from {notes} where connection_id = %s and _deleted_at is null limit %s"
         return next((row[0] for row in self._rows(query, self._connection_id, len(ids) + 1) if row[0] not in ids), None)
 
+    def states(self, table: str) -> Iterator[list[StoredState]]:
+        """Every row, some at a time."""
+        query = f"{_states(table)} and id > %s order by id limit {_STATES_A_QUERY}"
+        last = ""
+        while rows := self._rows(query, self._connection_id, last):
+            yield [_state(row) for row in rows]
+            last = rows[-1][0]
+
+    def states_of(self, table: str, ids: Sequence[str]) -> list[StoredState]:
+        """The rows of some records."""
+        return [_state(row) for row in self._rows_by_ids(f"{_states(table)} and id in ({{marks}})", ids)]
+
+    def states_between(self, table: str, start: datetime | None, end: datetime | None) -> list[StoredState]:
+        """The rows that were updated from `start` on and before `end`; None: without a bound."""
+        bounds = [("updated_at >= %s", start), ("updated_at < %s", end)]
+        named = [(condition, moment) for condition, moment in bounds if moment is not None]
+        query = " and ".join([_states(table), *(condition for condition, _ in named)])
+        return [_state(row) for row in self._rows(query, self._connection_id, *(moment for _, moment in named))]
+
+    def states_of_notes(self, ticket_ids: Sequence[str]) -> list[StoredState]:
+        """The rows of the notes of some tickets."""
+        return [
+            _state(row) for row in self._rows_by_ids(f"{_states('notes')} and ticket_id in ({{marks}})", ticket_ids)
+        ]
+
+    def moments(self, table: str, limit: int) -> list[datetime]:
+        """The times at which some living records were updated, taken at random; fewer where there are fewer."""
+        query = (
+            f"select updated_at from {{{table}}} where connection_id = %s and _deleted_at is null "
+            "and updated_at is not null order by random() limit %s"
+        )
+        return [moment for row in self._rows(query, self._connection_id, limit) if (moment := _utc(row[0]))]
+
+    def count(self, table: str) -> int:
+        """How many living rows there are."""
+        query = f"select count(*) from {{{table}}} where connection_id = %s and _deleted_at is null"
+        return sum(row[0] for row in self._rows(query, self._connection_id))
+
+    def threads(self, lookback: timedelta, *, with_raw: bool) -> list[StoredThread]:
+        """All living tickets, as far as the reading of their notes is concerned; see `changed_tickets`."""
+        query = _THREADS.replace("{lookback}", str(int(lookback.total_seconds())))
+        rows = self._rows(query, with_raw, self._connection_id)
+        return [StoredThread(id, _utc(swept_at), is_closed, is_due) for id, swept_at, is_closed, is_due in rows]
+
+    def reconciled_at(self, table: str) -> datetime | None:
+        """When the last reconcile of an object began that has come to its end; None: there was none."""
+        query = (
+            "select max(started_at) from {sync_runs} where connection_id = %s and object = %s and is_complete "
+            "and command = 'reconcile'"
+        )
+        return next((_utc(row[0]) for row in self._rows(query, self._connection_id, table)), None)
+
+    def seen_gone(self, table: str, before: datetime) -> set[str]:
+        """The ids that the last verify before a time has seen to be gone."""
+        query = (
+            "select cast(gone as varchar) from {sync_coverage} where connection_id = %s and object = %s "
+            "and is_complete and ended_at < %s order by started_at desc limit 1"
+        )
+        rows = self._rows(query, self._connection_id, table, before)
+        return {str(id) for row in rows for id in json.loads(row[0] or "[]")}
+
     def records(self, table: str, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Whole rows by column, ids that are not there left out: times aware and in UTC, JSON as text."""
         columns = RECORD_TABLES[table].columns
@@ -151,13 +251,35 @@ def asking(pipeline: dlt.Pipeline) -> Ask:
 
     def ask(query: str, *parameters: object) -> Rows:
         with pipeline.sql_client() as client:
-            names = {name: client.make_qualified_table_name(name) for name in (*RECORD_TABLES, NOTE_SWEEPS.name)}
+            names = {
+                name: client.make_qualified_table_name(name)
+                for name in (*RECORD_TABLES, NOTE_SWEEPS.name, SYNC_RUNS.name, SYNC_COVERAGE.name, FORGOTTEN.name)
+            }
             try:
                 return [tuple(row) for row in client.execute_sql(query.format(**names), *parameters) or []]
             except DatabaseUndefinedRelation:
                 return []
 
     return ask
+
+
+def _states(table: str) -> str:
+    ticket_id = "ticket_id" if "ticket_id" in RECORD_TABLES[table].columns else "null"
+    return _STATES.replace("{ticket_id}", ticket_id).replace("{table}", f"{{{table}}}")
+
+
+def _state(row: tuple[Any, ...]) -> StoredState:
+    state = StoredState(*row)
+    return state._replace(updated_at=_utc(state.updated_at), observed_at=_utc(state.observed_at))
+
+
+def recall(forgotten: Forgotten, ask: Ask) -> None:
+    """Fill in whom the warehouse knows to have been forgotten."""
+    for connection_id, object, digest in ask("select connection_id, object, digest from {forgotten}"):
+        if object == SALT:
+            forgotten.salt = bytes.fromhex(digest)
+        else:
+            forgotten.tombstones.add(Tombstone(connection_id, object, digest))
 
 
 def lacks_columns(table: str) -> bool:

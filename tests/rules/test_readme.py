@@ -22,7 +22,7 @@ def test_every_command_is_in_the_readme_and_every_command_there_exists() -> None
     assert set(re.findall(r"`ticketing (\w+)`", README)) == set(main.commands)
 
 
-@pytest.mark.parametrize("command", ["sync", "reconcile"])
+@pytest.mark.parametrize("command", ["sync", "reconcile", "verify", "forget"])
 def test_every_option_that_the_readme_names_exists(command: str) -> None:
     row = next(line for line in README.splitlines() if line.startswith(f"| `ticketing {command}`"))
     options = {option for parameter in main.commands[command].params for option in parameter.opts}
@@ -45,7 +45,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     settings = UnifiedSettings()
     rows = dict(re.findall(r"^\| `(\w+)` \| `SOURCES__UNIFIED__\w+[^|]*\| (.*) \|$", README, flags=re.MULTILINE))
     assert rows.keys() == {*UnifiedSettings.get_resolvable_fields(), "state_dir"}
-    for name in rows.keys() - {"api_key", "connection_ids", "start_date", "state_dir"}:
+    for name in rows.keys() - {"api_key", "connection_ids", "start_date", "state_dir", "privacy_key"}:
         default = settings[name]
         assert rows[name].startswith(f"`{str(default).lower() if isinstance(default, bool) else default}`"), name
 
@@ -53,7 +53,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
 def test_the_example_configuration_names_only_settings_that_exist() -> None:
     text = (ROOT / ".dlt" / "config.toml").read_text()
     named = set(re.findall(r"^# (\w+) = ", text, flags=re.MULTILINE))
-    assert named == set(UnifiedSettings.get_resolvable_fields()) - {"api_key"}
+    assert named == set(UnifiedSettings.get_resolvable_fields()) - {"api_key", "privacy_key"}
 
 
 def test_every_mart_is_in_the_readme_with_its_one_row() -> None:

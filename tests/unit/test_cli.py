@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from pipelines.build import _run_dbt
+from pipelines.build import build_models
 from pipelines.check import CheckReport, ConnectionCheck, ObjectCheck
 from pipelines.cli import main
 from pipelines.errors import ModelsFailed, TryAgainLater, WarehouseBusy
@@ -178,7 +178,7 @@ def test_what_dbt_said_passes_for_no_line_either(monkeypatch: pytest.MonkeyPatch
     dbt.chmod(0o700)
     monkeypatch.setattr("pipelines.build._command", lambda *_: [str(dbt)])
     with pytest.raises(ModelsFailed) as raised:
-        _run_dbt(DuckdbWarehouse(tmp_path / "x.duckdb", tmp_path), NOW, lambda *_: None)
+        build_models(DuckdbWarehouse(tmp_path / "x.duckdb", tmp_path), NOW, lambda *_: None)
     lines = str(raised.value).splitlines()
     assert lines[0] == "dbt did not build the models:"
     assert lines[-1].startswith("The raw tables are untouched.")

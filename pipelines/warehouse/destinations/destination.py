@@ -47,6 +47,9 @@ class Destination(Protocol):
     def environment_for_dbt(self) -> dict[str, str]:
         """The variables that the dbt target reads."""
 
+    def compact(self) -> None:
+        """Write anew what is stored, so that nothing of removed rows is left in its files."""
+
     def tidy(self, pipeline: dlt.Pipeline) -> None:
         """What is to be done after a load."""
 

@@ -83,5 +83,21 @@ class DuckdbFile(Destination):
     def environment_for_dbt(self) -> dict[str, str]:
         return {"TICKETING_DUCKDB_PATH": str(self._path.absolute())}
 
+    def compact(self) -> None:
+        fresh = self._path.with_name(f"{self._path.name}.compacting")
+        fresh.unlink(missing_ok=True)
+        with closing(duckdb.connect()) as database:
+            # The views name the database, which is called as its file is.
+            name = _quoted(self._path.stem)
+            database.execute(f"attach '{self._path}' as {name}")
+            database.execute(f"attach '{fresh}' as fresh")
+            database.execute(f"copy from database {name} to fresh")
+        fresh.replace(self._path)
+        self._path.with_name(f"{self._path.name}.wal").unlink(missing_ok=True)
+
     def tidy(self, pipeline: dlt.Pipeline) -> None:
         """A DuckDB file needs no indexes."""
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

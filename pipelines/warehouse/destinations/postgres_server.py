@@ -74,6 +74,10 @@ where pg_locks.locktype = 'advisory' and pg_locks.granted and pg_locks.objsubid 
 
 _NEVER_IDLE = "select count(set_config(name, '0', false)) from pg_settings where name = 'idle_session_timeout'"
 
+_TABLES = """
+select format('%%I.%%I', schemaname, tablename) from pg_tables where schemaname = any(%(schemas)s) order by 1
+"""
+
 _RIGHTS = """
 select
     current_setting('server_encoding') = 'UTF8',
@@ -209,6 +213,16 @@ class PostgresServer(Destination):
             "TICKETING_POSTGRES_DATABASE": self._warehouse.database,
         }
 
+    def compact(self) -> None:
+        with (
+            self.naming_faults(),
+            closing(self._connect(time.monotonic())) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(_TABLES, {"schemas": [DATASET, f"{DATASET}_staging"]})
+            for (table,) in cursor.fetchall():
+                cursor.execute(f"vacuum (full, analyze) {table}")
+
     def tidy(self, pipeline: dlt.Pipeline) -> None:
         """Index what a merge looks up, in the raw tables that are there."""
         there = set(pipeline.default_schema.data_table_names(seen_data_only=True))
@@ -223,7 +237,8 @@ class PostgresServer(Destination):
                     except DatabaseException as error:
                         raise LoadFailed(
                             f"The rows are loaded, but {DATASET}.{table} could not be indexed by {', '.join(columns)}: "
-                            f"{_first_line(error)}. The next `ticketing sync` tries it again."
+                            f"{_first_line(error)}. If records stand there twice, `ticketing verify --repair` keeps "
+                            "the newest row of each; the next `ticketing sync` tries it again."
                         ) from error
 
     def _credentials(self) -> _Credentials:

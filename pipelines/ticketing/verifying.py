@@ -1,0 +1,417 @@
+"""Proof that the warehouse holds what the source shows: every record of one object, or a sample of them."""
+
+from __future__ import annotations
+
+import random
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from math import ceil
+from typing import Any, TypeVar
+
+from pipelines.errors import CallsUsedUp, RequestRefused, TicketingError, TryAgainLater, UnknownId
+from pipelines.ticketing.absences import brake, raise_refusals
+from pipelines.ticketing.comparing import Comparison
+from pipelines.ticketing.cursor import Cursor, as_text
+from pipelines.ticketing.ledger import Difference, Differs, Sight
+from pipelines.ticketing.object_api import ID_FIELDS, ObjectApi
+from pipelines.ticketing.plans import Strategy
+from pipelines.ticketing.reading import Handed, Staged, observation
+from pipelines.ticketing.run import Run
+from pipelines.ticketing.threads import Thread, Threads, ticket_of
+from pipelines.ticketing.verdict import Gap, Kind, Verdict, explained, kind_of
+from pipelines.ticketing.walk import Place, reread, times_of
+from pipelines.ticketing.workspace import Target
+from pipelines.unified_api.endpoints import NOTES, TICKETS, Endpoint
+from pipelines.unified_api.records import Page, Record
+from pipelines.warehouse.stored import Stored, StoredThread
+from transforms.schemas import SYNC_COVERAGE
+from transforms.shaping import other_columns, sync_coverage_table
+from transforms.values import Misfit, decode, parse_time
+
+_AT_ONCE = 1_000
+"""So many records are fetched, compared and loaded together."""
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+Found = dict[str, tuple[Record, datetime]]
+"""Records by their ids, with the time at which each was served."""
+
+
+Item = TypeVar("Item")
+
+
+class Verification(Comparison):
+    """Compares an object with its source and judges what differs.
+
+    What the next sync brings is no gap: what has changed since the last one is told from what was missed by its time.
+    What the source does not show is asked for by its id, for it may only have moved meanwhile. If the look repairs,
+    exactly what is missing is fetched, and what is gone is marked.
+    """
+
+    def __init__(self, run: Run, target: Target, endpoint: Endpoint, stored: Stored) -> None:
+        super().__init__(run, target, endpoint, stored, fields=None if run.look.is_deep else ID_FIELDS)
+        self.look = run.look
+        self.verdict = run.verdicts.setdefault((target.id, endpoint.table), Verdict())
+        self._refusals: list[str] = []
+        self._altered: set[str] = set()
+        """The ids of rows that say something else than they did when they were loaded: no sync would replace them."""
+
+    def tables(self) -> Iterator[Handed]:
+        yield from super().tables()
+        if self._is_left_to_threads:
+            return
+        row = self.outcome.row() | self.verdict.columns()
+        row |= {"is_sample": self.look.sample is not None, "is_deep": self.look.is_deep}
+        yield SYNC_COVERAGE, sync_coverage_table([{name: row.get(name) for name in SYNC_COVERAGE.columns}])
+
+    def _tables(self) -> Iterator[Staged]:
+        self._judge_doubled()
+        may_tell_absent = self._look()
+        if self._is_left_to_threads:
+            self.run.put_off(self.target, self.plan)
+            return
+        self.verdict.shown, self.verdict.held = self._ledger.count()
+        yield from self._judge_shown()
+        yield from self._judge_unseen(may_tell_absent=may_tell_absent)
+        raise_refusals(self._refusals, self.endpoint.table)
+        self.outcome.is_complete = True
+
+    @property
+    def _is_left_to_threads(self) -> bool:
+        """Whether the list has turned out to be one that can only be read ticket by ticket."""
+        return False
+
+    @abstractmethod
+    def _look(self) -> bool:
+        """Fill the ledger; whether what was not shown is gone even if it cannot be asked for."""
+
+    @abstractmethod
+    def _read_until(self, difference: Difference) -> datetime | None:
+        """What was updated before this time no sync reads again; None: a sync reads all of it."""
+
+    @abstractmethod
+    def _fetch(self, gaps: Sequence[Gap]) -> Found:
+        """The records of some gaps, whole, as the source shows them now; those that are gone are left out."""
+
+    def _explained(self, judged: Sequence[tuple[Difference, Kind]]) -> Iterator[Gap]:
+        return explained(judged, self.verdict.read_through)
+
+    def _sights(self, page: Page) -> Iterable[Sight]:
+        records = [record for record in page.records if isinstance(record, Record)]
+        whole = [(record, page.served_at) for record in records] if self.look.is_deep else []
+        other = self._those_that_say_other(whole) if whole else {}
+        return [Sight(record.id, record.updated_at, record.id in other, ticket_of(record)) for record in records]
+
+    def _judge_doubled(self) -> None:
+        doubled = self.look.doubled.get((self.target.id, self.endpoint.table), {})
+        self.verdict.add(
+            [
+                Gap(Kind.DOUBLED, id, f"{rows} rows had this id: something else than this program has written here")
+                for id, rows in doubled.items()
+            ]
+        )
+        self.verdict.repaired += len(doubled) if self.look.repairs else 0
+
+    def _judge_shown(self) -> Iterator[Staged]:
+        """Judge what the source shows and the warehouse does not hold so."""
+        judged = []
+        for difference in self._ledger.differences():
+            if self._comes_with_the_next_sync(difference):
+                self.verdict.not_yet_read += 1
+            elif kind := kind_of(difference, self._served_at):
+                judged.append((difference, kind))
+        until = {difference.id: self._read_until(difference) for difference, _ in judged}
+        for gaps in _portions([*self._explained(judged)]):
+            is_certain = not any(gap.kind is Kind.CHANGED or gap.updated_at is None for gap in gaps)
+            fetched = {} if is_certain and not self.look.repairs else self._fetch(gaps)
+            confirmed = [*self._confirmed(gaps, fetched, until)]
+            self.verdict.add(confirmed)
+            if self.look.repairs:
+                repaired = [fetched[gap.id] for gap in confirmed if gap.id in fetched]
+                self.verdict.repaired += len(repaired)
+                yield from self._found(repaired)
+
+    def _comes_with_the_next_sync(self, difference: Difference) -> bool:
+        if difference.differs is Differs.OTHER_CONTENT and difference.id in self._altered:
+            return False
+        until, moment = self._read_until(difference), difference.shown_at
+        return until is None or (moment is not None and moment >= until)
+
+    def _confirmed(self, gaps: Sequence[Gap], fetched: Found, until: Mapping[str, datetime | None]) -> Iterator[Gap]:
+        """Those that are gaps, and not what has changed meanwhile."""
+        changed = [gap.id for gap in gaps if gap.kind is Kind.CHANGED and gap.id in fetched]
+        other = self._those_that_say_other([fetched[id] for id in changed])
+        for gap in gaps:
+            if gap.kind is Kind.CHANGED and gap.id in fetched:
+                if fetched[gap.id][0].updated_at != gap.updated_at:
+                    self.verdict.not_yet_read += 1
+                elif gap.id in other:
+                    yield replace(gap, cause=f"{gap.cause}; it differs in {', '.join(other[gap.id])}")
+            elif gap.updated_at is None and gap.id in fetched and _was_made_since(fetched[gap.id][0], until[gap.id]):
+                self.verdict.not_yet_read += 1
+            elif gap.kind is not Kind.CHANGED:
+                yield gap
+
+    def _those_that_say_other(self, records: Sequence[tuple[Record, datetime]]) -> dict[str, list[str]]:
+        """By the ids of records whose stored rows do not say the same: the columns in which they differ."""
+        table = self.endpoint.table
+        seen = [observation(record, served_at, 1) for record, served_at in records]
+        shaped = self._shaped(seen, self.observed_via).records.to_pylist()
+        stored = {row["id"]: row for row in self.stored.records(table, [record.id for record, _ in records])}
+        other = {}
+        for row in shaped:
+            if (held := stored.get(row["id"])) and (columns := other_columns(table, row, held)):
+                other[row["id"]] = columns
+                if held["_row_hash"] == row["_row_hash"] and held["_deleted_at"] is None:
+                    self._altered.add(row["id"])
+        return other
+
+    def _judge_unseen(self, *, may_tell_absent: bool) -> Iterator[Staged]:
+        """Ask for what the warehouse holds and the source has not shown."""
+        table = self.endpoint.table
+        unseen = self._ledger.unseen()
+        if self.look.sample is None:
+            brake(self.api, len(unseen), self.verdict.held, self.run.largest_deletion)
+        asked = self._ask_for(unseen)
+        absent = self._not_listed({*asked.cannot_be_asked}) if may_tell_absent and asked.cannot_be_asked else set[str]()
+        self.verdict.gone = [*asked.not_found, *sorted(absent)]
+        self._judge_gone(self.verdict.gone)
+        if self.look.repairs:
+            yield from self._tombstones(table, asked.not_found, self._served_at, "not_found")
+            yield from self._tombstones(table, sorted(absent), self._served_at, "absent")
+        if asked.stopped is not None:
+            raise asked.stopped
+        self._refusals += asked.refusals
+
+    def _judge_gone(self, gone: Sequence[str]) -> None:
+        """What is gone is a gap where no reconcile has ever looked for it, or one has not marked what had been seen to
+        be gone before it; the rest is for the next one."""
+        reconciled_at = self.stored.reconciled_at(self.endpoint.table) if gone else None
+        if reconciled_at is None:
+            overdue, why = {*gone}, "no reconcile has ever been run here"
+        else:
+            overdue = {*gone} & self.stored.seen_gone(self.endpoint.table, reconciled_at)
+            why = f"the reconcile that began at {as_text(reconciled_at)} has not done so, though it was gone by then"
+        cause = f"it is gone at the source and not marked as deleted here: {why}"
+        self.verdict.add([Gap(Kind.EXTRA, id, cause) for id in gone if id in overdue])
+        self.verdict.not_yet_reconciled += len({*gone} - overdue)
+        self.verdict.repaired += len(overdue) if self.look.repairs else 0
+
+
+class ListVerification(Verification):
+    """An object that is listed as a whole."""
+
+    def __init__(self, run: Run, target: Target, endpoint: Endpoint, stored: Stored, kept: Mapping[str, Any]) -> None:
+        super().__init__(run, target, endpoint, stored)
+        self._cursor = Cursor.from_state(kept.get("cursors"))
+        self.verdict.read_through = self._cursor.through if self._cursor else None
+
+    @property
+    def _is_left_to_threads(self) -> bool:
+        return self.plan.strategy is Strategy.PER_TICKET
+
+    def _look(self) -> bool:
+        has_places = self._cursor is not None and (self.plan.sorts or self.plan.pages_by_offset)
+        if self.look.sample is not None and has_places:
+            self._look_at_samples(self.look.sample)
+            return False
+        saw_the_end = self._show_list()
+        if self._cursor is None and not self._is_left_to_threads:
+            raise TryAgainLater("No sync has read it to its end yet, so there is nothing to compare: `ticketing sync`.")
+        for states in self.stored.states(self.endpoint.table):
+            self._ledger.hold(states)
+        return saw_the_end
+
+    def _look_at_samples(self, sample: int) -> None:
+        """Pages from random places. Of a list that can be read from a time on, all that the warehouse holds between the
+        first and the last of a page belongs to it; of others, only what is shown."""
+        table = self.endpoint.table
+        places = self.look.places.setdefault((self.target.id, table), [])
+        places += [] if places else self._random_places(ceil(sample / self.run.settings.page_size))
+        for place, page in self.run.crew(self.target).in_order(lambda place: self._page_at(self.api, place), places):
+            self._show(page)
+            times = times_of(page.records)
+            if self.plan.strategy is Strategy.BY_ANCHOR and times:
+                self._ledger.hold(self.stored.states_between(table, place.anchor, times[-1]))
+            self._ledger.hold(self.stored.states_of(table, [record.id for record in page.records]))
+
+    def _random_places(self, pages: int) -> list[Place]:
+        table = self.endpoint.table
+        if self.plan.strategy is Strategy.BY_ANCHOR:
+            return [Place(self.run.settings.earliest()), *map(Place, self.stored.moments(table, pages - 1))]
+        behind = max(0, self.stored.count(table) - self.run.settings.page_size)
+        return [Place(None, offset) for offset in random.sample(range(behind + 1), min(pages, behind + 1))]
+
+    def _page_at(self, api: ObjectApi, place: Place) -> Page:
+        by_anchor = self.plan.strategy is Strategy.BY_ANCHOR
+        size, by_offset = self.run.settings.page_size, self.plan.pages_by_offset
+        page, _ = reread(api.list, place, size, sort=self.plan.sorts, anchor=by_anchor, pages_by_offset=by_offset)
+        return page
+
+    def _comes_with_the_next_sync(self, difference: Difference) -> bool:
+        since = self._cursor.since if self._cursor else None
+        is_before_the_start = since is not None and difference.shown_at is not None and difference.shown_at < since
+        if is_before_the_start and difference.differs is Differs.MISSING:
+            return True  # as far as any sync would bring it
+        return super()._comes_with_the_next_sync(difference)
+
+    def _read_until(self, difference: Difference) -> datetime | None:  # noqa: ARG002
+        through = self.verdict.read_through
+        return None if through is None else through - self.run.settings.lookback
+
+    def _fetch(self, gaps: Sequence[Gap]) -> Found:
+        wanted = {gap.id for gap in gaps}
+        found: Found = {}
+        if self.plan.strategy is Strategy.BY_ANCHOR:
+            found = self._fetch_by_time(wanted, sorted({gap.updated_at for gap in gaps if gap.updated_at is not None}))
+        left = sorted(wanted - found.keys())
+        if left and self._records.offers_get:
+            found |= self._fetch_one_by_one(left)
+        elif left:
+            found |= self._fetch_from_the_list({*left})
+        return found
+
+    def _fetch_by_time(self, wanted: set[str], times: Sequence[datetime]) -> Found:
+        """From pages that begin at these times: what lies close together comes in one."""
+        found: Found = {}
+        reached = None
+        for moment in times:
+            if reached is None or moment >= reached:
+                page = self._page_at(self._records, Place(moment))
+                reached = max(times_of(page.records), default=moment)
+                found |= _those_in(page, wanted)
+                self._tick()
+        return found
+
+    def _fetch_one_by_one(self, ids: Sequence[str]) -> Found:
+        found: Found = {}
+        for id, answer in self.run.crew(self.target).in_order(self._get, ids):
+            self._tick()
+            if isinstance(answer, CallsUsedUp):
+                raise answer
+            if not isinstance(answer, TicketingError) and answer[0].id == id:
+                found[id] = answer
+        return found
+
+    def _get(self, id: str) -> Any:
+        try:
+            return self._records.get(id)
+        except (UnknownId, RequestRefused, TryAgainLater, CallsUsedUp) as error:
+            return error
+
+    def _fetch_from_the_list(self, wanted: set[str]) -> Found:
+        found: Found = {}
+        self.api, ids_only = self._records, self.api
+        for page in self._pages(self._start()):
+            found |= _those_in(page, wanted)
+            self._tick()
+        self.api = ids_only
+        return found
+
+
+class ThreadVerification(Verification):
+    """Notes that are listed one ticket at a time: those of every living ticket, or of some."""
+
+    def __init__(self, run: Run, target: Target, stored: Stored) -> None:
+        super().__init__(run, target, NOTES, stored)
+        size, by_offset = run.settings.page_size, self.plan.pages_by_offset
+        self._threads = Threads(self.api, size, pages_by_offset=by_offset)
+        self._whole_threads = Threads(self._records, size, pages_by_offset=by_offset)
+        self._witness = ObjectApi(run.workspace.client, target, TICKETS, ID_FIELDS, self.outcome.calls)
+        self._tickets: dict[str, StoredThread] = {}
+
+    def _look(self) -> bool:
+        lookback, with_raw = self.run.settings.lookback, self._records.reads_raw
+        self._tickets = {thread.id: thread for thread in self.stored.threads(lookback, with_raw=with_raw)}
+        saw_every_end = True
+        for some in _portions(self._chosen_tickets()):
+            saw_every_end = self._show_threads(some) and saw_every_end
+        return saw_every_end and self.look.sample is None and not self._refusals
+
+    def _chosen_tickets(self) -> list[str]:
+        sample = self.look.sample
+        if sample is None or sample >= len(self._tickets):
+            return [*self._tickets]
+        places = self.look.places.setdefault((self.target.id, NOTES.table), [])
+        places += [] if places else random.sample([*self._tickets], sample)
+        return [id for id in places if id in self._tickets]
+
+    def _show_threads(self, ticket_ids: Sequence[str]) -> bool:
+        """Show the ledger the notes of some tickets; whether all of them were seen to their ends."""
+        read = []
+        saw_every_end = True
+        for ticket_id, answer in self.run.crew(self.target).in_order(self._threads.ask, ticket_ids):
+            match answer:
+                case CallsUsedUp():
+                    raise answer
+                case Thread():
+                    saw_every_end = saw_every_end and answer.saw_the_end
+                    for page in answer.pages:
+                        self._show(page)
+                    read.append(ticket_id)
+                case UnknownId():
+                    read.append(ticket_id)  # it is gone, and its notes may be
+                case TicketingError():
+                    self._refusals.append(str(answer))
+        self._ledger.hold(self.stored.states_of_notes(read))
+        return saw_every_end
+
+    def _read_until(self, difference: Difference) -> datetime | None:
+        """A ticket whose notes are due is read again as a whole; what is added to an open one, within a day."""
+        thread = self._tickets.get(difference.ticket_id or "")
+        if thread is None or thread.is_due or thread.swept_at is None:
+            return None
+        return _NEVER if thread.is_closed else thread.swept_at - self.run.settings.lookback
+
+    def _explained(self, judged: Sequence[tuple[Difference, Kind]]) -> Iterator[Gap]:
+        tickets = {difference.ticket_id for difference, kind in judged if kind is Kind.MISSING and difference.ticket_id}
+        with_notes = {*self.stored.notes_of(sorted(tickets)).values()}
+        for gap in super()._explained(judged):
+            if gap.kind is Kind.MISSING and gap.ticket_id:
+                yield replace(gap, cause=self._cause_of_missing(gap, has_others=gap.ticket_id in with_notes))
+            else:
+                yield gap
+
+    def _cause_of_missing(self, gap: Gap, *, has_others: bool) -> str:
+        thread = self._tickets[gap.ticket_id or ""]
+        read_at = "" if thread.swept_at is None else f", which were read at {as_text(thread.swept_at)}"
+        if not has_others:
+            return f"none of the notes of ticket {thread.id} is here{read_at}: the whole thread was lost"
+        if gap.updated_at is not None and thread.swept_at is not None and gap.updated_at > thread.swept_at:
+            return f"it was added to ticket {thread.id}, which is closed and was not moved: no sync looks there"
+        return f"it is not among the notes of ticket {thread.id} here{read_at}: it was missed, or removed here"
+
+    def _fetch(self, gaps: Sequence[Gap]) -> Found:
+        found: Found = {}
+        tickets = sorted({gap.ticket_id for gap in gaps if gap.ticket_id})
+        wanted = {gap.id for gap in gaps}
+        for _, answer in self.run.crew(self.target).in_order(self._whole_threads.ask, tickets):
+            self._tick()
+            if isinstance(answer, CallsUsedUp):
+                raise answer
+            for page in answer.pages if isinstance(answer, Thread) else ():
+                found |= _those_in(page, wanted)
+        return found
+
+
+def _portions(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    return (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))
+
+
+def _those_in(page: Page, wanted: set[str]) -> Found:
+    return {
+        record.id: (record, page.served_at)
+        for record in page.records
+        if isinstance(record, Record) and record.id in wanted
+    }
+
+
+def _was_made_since(record: Record, moment: datetime | None) -> bool:
+    """Whether a record that does not tell when it was changed was made from a time on."""
+    try:
+        made_at = parse_time(decode(record.fields["created_at"]))
+    except (KeyError, Misfit):
+        return False
+    return made_at is not None and (moment is None or made_at >= moment)

@@ -1,0 +1,159 @@
+"""One verify: what the source shows against what the warehouse holds, under the lock, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+
+import dlt
+
+from pipelines.settings import UnifiedSettings, WarehouseSettings
+from pipelines.sync import chosen_tables, load_run
+from pipelines.ticketing.plans import Strategy
+from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.ticketing.run import Look, Run
+from pipelines.ticketing.verdict import Verdict
+from pipelines.ticketing.workspace import Target
+from pipelines.unified_api.endpoints import ENDPOINTS, NOTES, TICKETS, Endpoint
+from pipelines.warehouse.doubles import drop_doubled, find_doubled
+from pipelines.warehouse.load import finish_pending, open_pipeline
+from pipelines.warehouse.lock import one_writer
+from pipelines.warehouse.runs import refuse_older_schema
+from pipelines.warehouse.stored import Stored, asking
+
+_REPAIRS = 3
+"""So many looks may repair what the one before has found, or has brought to light."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One object of one connection: how the look at it went, and what it showed."""
+
+    outcome: Outcome
+    verdict: Verdict
+
+
+@dataclass
+class VerifyReport:
+    """What was found, look by look, object by object: a look that repairs is followed by another at what it found
+    amiss. `calls` is what the first was expected to cost."""
+
+    calls: int
+    looks: list[list[Finding]] = field(default_factory=list)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Of each object what the last look at it has shown."""
+        return [*{_key(finding): finding for look in self.looks for finding in look}.values()]
+
+    @property
+    def unverified(self) -> list[Finding]:
+        """Those that could not be compared to their end, though they can be read."""
+        return [finding for finding in self.findings if finding.outcome.has_failed or finding.outcome.is_put_off]
+
+    @property
+    def repaired(self) -> int:
+        """How many gaps were brought into order."""
+        return sum(finding.verdict.repaired for look in self.looks for finding in look)
+
+    @property
+    def gaps_left(self) -> int:
+        """How many gaps the last look at each object has shown."""
+        return sum(finding.verdict.gap_count for finding in self.findings)
+
+    @property
+    def exit_code(self) -> int:
+        """0 no gap (any more), 1 a gap or nothing compared, 3 no gap, but not all could be compared."""
+        if self.gaps_left:
+            return 1
+        if self.unverified:
+            return 3 if any(finding.outcome.is_complete for finding in self.findings) else 1
+        return 0
+
+
+def verify(
+    settings: UnifiedSettings,
+    warehouse: WarehouseSettings,
+    *,
+    select: Sequence[str] = (),
+    sample: int | None = None,
+    is_deep: bool = False,
+    repairs: bool = False,
+    is_rehearsal: bool = False,
+    largest_deletion: float = 0.1,
+    wait_seconds: float = 0.0,
+    told: Callable[[int], None] = lambda calls: None,
+    watcher: Watcher | None = None,
+) -> VerifyReport:
+    """Compare the warehouse with the source; `told` hears beforehand how many calls that takes, and a rehearsal ends
+    there. `select` names tables; see `Look` for `sample`, `is_deep` and `repairs`, and `reconcile` for
+    `largest_deletion`.
+
+    Raises a `TicketingError` where nothing can be compared; what failed in part stands in the report.
+    """
+    tables = chosen_tables(select)
+    look = Look(sample, is_deep, repairs)
+
+    def begin() -> Run:
+        return Run.begin("verify", settings, tables, largest_deletion=largest_deletion, look=look, watcher=watcher)
+
+    with one_writer(warehouse, wait_seconds):
+        pipeline = open_pipeline(warehouse, wait_seconds)
+        finish_pending(pipeline, warehouse)
+        refuse_older_schema(pipeline, warehouse.name)
+        with begin() as run:
+            report = VerifyReport(_forecast(pipeline, run))
+            told(report.calls)
+            if not is_rehearsal:
+                report.looks.append(_look(pipeline, run, warehouse))
+        while repairs and 0 < len(report.looks) <= _REPAIRS and (amiss := _amiss(report.looks[-1])):
+            with begin() as run:
+                report.looks.append(_look(pipeline, run.part(*amiss), warehouse))
+    return report
+
+
+def _look(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> list[Finding]:
+    doubled = find_doubled(pipeline, run.tables, {target.id for target in run.targets})
+    run.look.doubled.clear()
+    run.look.doubled.update(doubled)
+    if run.look.repairs:
+        drop_doubled(pipeline, doubled)
+    load_run(pipeline, run, warehouse)
+    return [Finding(outcome, run.verdicts.get(key, Verdict())) for key, outcome in run.outcomes.items()]
+
+
+def _amiss(findings: Sequence[Finding]) -> tuple[set[str], set[str]] | None:
+    """The tables and connections with gaps. The notes of a ticket that was missing may be missing, too."""
+    with_gaps = [finding.outcome for finding in findings if finding.verdict.gap_count]
+    tables = {outcome.object for outcome in with_gaps}
+    tables |= {NOTES.table} if TICKETS.table in tables else set()
+    return (tables, {outcome.connection_id for outcome in with_gaps}) if with_gaps else None
+
+
+def _key(finding: Finding) -> tuple[str, str]:
+    return finding.outcome.connection_id, finding.outcome.object
+
+
+def _forecast(pipeline: dlt.Pipeline, run: Run) -> int:
+    """About how many calls a look takes, the ones for the connections included, without a repair."""
+    calls = sum(
+        _calls(Stored(asking(pipeline), target.id), run, target, endpoint)
+        for target in run.targets
+        if target.is_readable
+        for endpoint in ENDPOINTS.values()
+        if endpoint.table in run.tables
+    )
+    return calls + run.workspace.calls.requests
+
+
+def _calls(stored: Stored, run: Run, target: Target, endpoint: Endpoint) -> int:
+    plan, sample, page_size = run.plan(target, endpoint), run.look.sample, run.settings.page_size
+    if plan.strategy is Strategy.NOT_OFFERED:
+        return 0
+    if endpoint is NOTES and plan.strategy is Strategy.PER_TICKET:
+        tickets = stored.count("tickets")
+        return tickets if sample is None else min(sample, tickets)
+    pages = ceil(stored.count(endpoint.table) / (page_size - 1)) + 1
+    passes = 2 if plan.strategy is Strategy.WHOLE_LIST else 1
+    return passes * pages if sample is None else min(passes * pages, ceil(sample / page_size))

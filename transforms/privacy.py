@@ -1,0 +1,201 @@
+"""What is done to chosen columns before anything is stored of them: hashed with a key, cut short, or dropped."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeAlias
+
+from transforms.schemas import RECORD_TABLES
+from transforms.values import canonical, decode
+
+_TEXTS = {
+    "tickets": ("subject", "description", "url", "source_ref"),
+    "customers": ("name",),
+    "notes": ("description",),
+    "categories": ("name", "description"),
+}
+_CONTACTS = {"emails": "email", "telephones": "telephone"}
+"""Columns that hold lists of ways to reach somebody, and the name under which each has its address."""
+
+_DROPPED_ONLY = ("tags", "attachment_ids", "metadata", "raw", "_extra")
+
+
+class Action(Enum):
+    """What is done to a value."""
+
+    KEEP = "keep"
+    HASH = "hash"
+    TRUNCATE = "truncate"
+    DROP = "drop"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An action; `length` is how many characters are kept where it cuts short."""
+
+    action: Action
+    length: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.action.value} {self.length}" if self.action is Action.TRUNCATE else self.action.value
+
+
+Rules: TypeAlias = Mapping[str, Mapping[str, Rule]]
+"""By table and column."""
+
+
+def possible_actions(table: str, column: str) -> tuple[Action, ...]:
+    """What can be done to a column; nothing to keys, times and states, on which joins and numbers rest."""
+    if column in _TEXTS.get(table, ()):
+        return Action.KEEP, Action.HASH, Action.TRUNCATE, Action.DROP
+    if column in RECORD_TABLES[table].columns and column in _CONTACTS:
+        return Action.KEEP, Action.HASH, Action.DROP
+    if column in RECORD_TABLES[table].columns and column in _DROPPED_ONLY:
+        return Action.KEEP, Action.DROP
+    return ()
+
+
+@dataclass(frozen=True)
+class Protection:
+    """The rules for one connection, and the key of its hashes."""
+
+    rules: Rules = field(default_factory=dict)
+    key: bytes = field(default=b"", repr=False)
+
+    def label(self, table: str) -> str | None:
+        """The rules in force for a table as a person reads them, with the key's fingerprint; None where all is kept.
+
+        Rows carry it, so that rows stored under other rules, or another key, can be told.
+        """
+        named = [f"{column} {rule}" for column, rule in sorted(self.rules.get(table, {}).items())]
+        if not named:
+            return None
+        is_keyed = any(rule.action is Action.HASH for rule in self.rules[table].values())
+        return ", ".join(named) + (f" (key {self.hash('fingerprint')[:8]})" if is_keyed else "")
+
+    def hash(self, text: str) -> str:
+        """The keyed hash of a text: 64 hexadecimal digits, the same for the same text under the same key."""
+        return hmac.digest(self.key, text.encode(), "sha256").hex()
+
+    def column(self, table: str, name: str, values: Sequence[Any]) -> Sequence[Any]:
+        """The values of a column as they may be stored; JSON is text."""
+        protect = self._protect(table, name)
+        return values if protect is None else [None if value is None else protect(value) for value in values]
+
+    def unknown(self, table: str, extra: dict[str, Any] | None) -> dict[str, Any] | None:
+        """What no column takes as it may be stored: values that did not fit a protected column are dropped."""
+        rules = self.rules.get(table, {})
+        if not extra or not rules:
+            return extra
+        if "_extra" in rules:
+            return None
+        return {name: value for name, value in extra.items() if name not in rules}
+
+    def record(self, table: str, json: str) -> str | None:
+        """A whole record as it may be stored, its JSON as text; None where its parts cannot be told apart."""
+        rules = self.rules.get(table, {})
+        if not rules:
+            return json
+        fields = decode(json.encode())
+        if not isinstance(fields, dict):
+            return None
+        known = RECORD_TABLES[table].columns
+        allowed = known if "_extra" in rules else fields
+        return canonical({name: fields[name] for name in fields if name in allowed and name not in rules})
+
+    def _protect(self, table: str, name: str) -> Callable[[str], str | None] | None:
+        rule = self.rules.get(table, {}).get(name)
+        if rule is None:
+            return None
+        match rule.action:
+            case Action.DROP:
+                return lambda value: None
+            case Action.TRUNCATE:
+                return lambda value: value[: rule.length]
+            case Action.HASH if name in _CONTACTS:
+                return lambda value: self._hashed_contacts(name, value)
+            case Action.HASH:
+                return lambda value: self.hash(_folded(value))
+        return None
+
+    def _hashed_contacts(self, name: str, json: str) -> str | None:
+        """A list of addresses with each address hashed, what stands beside it kept; what is no such list is dropped."""
+        contacts = decode(json.encode())
+        if not isinstance(contacts, list):
+            return None
+        hashed = [self._hashed_contact(name, contact) for contact in contacts]
+        return canonical([contact for contact in hashed if contact is not None])
+
+    def _hashed_contact(self, name: str, contact: Any) -> Any:
+        address = _CONTACTS[name]
+        if isinstance(contact, str):
+            return self.hash(normal_address(name, contact))
+        if not isinstance(contact, dict) or not isinstance(contact.get(address), str):
+            return None
+        kept = {"type": contact["type"]} if isinstance(contact.get("type"), str) else {}
+        return kept | {address: self.hash(normal_address(name, contact[address]))}
+
+
+NOTHING = Protection()
+"""All is kept."""
+
+
+def normal_address(column: str, address: str) -> str:
+    """An address in the form in which it is hashed, so that two ways to write it are one."""
+    if column == "telephones":
+        return re.sub(r"(?!^\+)\D", "", address.strip())
+    return _folded(address)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def rules_from(stated: Mapping[str, Any], base: Rules | None = None) -> dict[str, dict[str, Rule]]:
+    """The rules that settings state, on top of others: `column` or `table.column` to an action. Raises `ValueError`,
+    which says what was expected."""
+    rules = {table: dict(columns) for table, columns in (base or {}).items()}
+    for name, action in stated.items():
+        rule = _rule(name, action)
+        for table, column in _columns(name):
+            if rule.action not in possible_actions(table, column):
+                possible = ", ".join(other.value for other in possible_actions(table, column))
+                raise ValueError(f"{name} to be one of {possible}, got {action!r}")
+            if rule.action is Action.KEEP:
+                rules.get(table, {}).pop(column, None)
+            else:
+                rules.setdefault(table, {})[column] = rule
+    return rules
+
+
+def _columns(name: str) -> list[tuple[str, str]]:
+    table, _, column = name.rpartition(".")
+    tables = [table] if table else [*RECORD_TABLES]
+    found = [(each, column) for each in tables if each in RECORD_TABLES and possible_actions(each, column)]
+    if not found:
+        raise ValueError(f"columns that can be protected ({', '.join(protectable())}), got {name}")
+    return found
+
+
+def protectable() -> Iterable[str]:
+    """The columns that can be protected, as settings name them."""
+    return [
+        f"{table}.{column}"
+        for table, schema in RECORD_TABLES.items()
+        for column in schema.columns
+        if possible_actions(table, column)
+    ]
+
+
+def _rule(name: str, action: Any) -> Rule:
+    words = str(action).split()
+    match words:
+        case ["truncate", length] if length.isdecimal() and int(length) > 0:
+            return Rule(Action.TRUNCATE, int(length))
+        case ["keep" | "hash" | "drop" as word]:
+            return Rule(Action(word))
+    raise ValueError(f"{name} to be hash, drop, keep, or truncate and a number of characters, got {action!r}")
