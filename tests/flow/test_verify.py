@@ -223,7 +223,7 @@ def test_a_row_that_was_altered_here_is_found_by_a_deep_look_though_its_hash_is_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_no_gap_is_reported_where_there_is_none_while_the_source_moves(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify, seed: int
 ) -> None:
@@ -241,14 +241,14 @@ def test_no_gap_is_reported_where_there_is_none_while_the_source_moves(
         moves_apart_seconds=1,
     )
     for options in ({}, {"sample": 20}, {"is_deep": True}):
-        report = run_verify({"page_size": 5}, **options)
+        report = run_verify({"page_size": 5}, largest_deletion=1.0, **options)
         assert report.gaps_left == 0, gaps_in(report)
         assert report.exit_code == 0, [finding.outcome.error for finding in report.unverified]
     assert sum(finding.verdict.not_yet_read for finding in report.findings) > 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_gap_is_found_and_repaired_while_the_source_moves(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify, seed: int
 ) -> None:
