@@ -228,10 +228,15 @@ class UnifiedClient:
 
     @staticmethod
     def _refuse_plain_http(base_url: str) -> None:
+        if "@" in base_url:
+            raise FixConfiguration(
+                "Expected sources.unified.base_url to be an address alone, got one with a user or a password before an "
+                "@ (not shown here). The key has a setting of its own: sources.unified.api_key."
+            )
         try:
             url = httpx.URL(base_url)
         except httpx.InvalidURL as error:
-            raise FixConfiguration(f"sources.unified.base_url is not a URL: {error}") from error
+            raise FixConfiguration(f"Expected sources.unified.base_url to be a URL, got none ({error}).") from error
         is_safe = url.scheme == "https" or (url.scheme == "http" and _is_loopback(base_url))
         if not is_safe or not url.host or " " in base_url:
             raise FixConfiguration(

@@ -1,0 +1,172 @@
+"""No key and no password is in anything that the project prints or keeps, whatever is run and whatever goes wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from pipelines.sandbox import Sandbox
+from pipelines.settings import WarehouseSettings
+from tests.flow.conftest import on_both
+from tests.flow.truth import connected
+
+COMMAND = Path(sys.executable).parent / "ticketing"
+
+API_KEY = "api-key-4f9c1d7e"
+PRIVACY_KEY = "privacy-key-8b2a6e"
+PASSWORD = "password-77e1c3"
+
+EVERY_COMMAND = (
+    ["check"],
+    ["check", "--json"],
+    ["sync"],
+    ["sync", "--json"],
+    ["run", "--select", "tickets"],
+    ["reconcile"],
+    ["verify", "--deep"],
+    ["verify", "--sample", "5", "--repair", "--json"],
+    ["forget", "nobody@example.com", "--yes"],
+    ["status"],
+    ["status", "--json"],
+    ["build"],
+)
+
+
+@dataclass
+class Keeper:
+    """Runs the command with every secret in its environment, and keeps what it has said."""
+
+    environment: dict[str, str]
+    said: str = ""
+
+    def run(self, *arguments: str, **changed: str) -> int:
+        done = subprocess.run(
+            [str(COMMAND), *arguments],
+            env=os.environ | self.environment | changed,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        self.said += f"$ {' '.join(arguments)}\n{done.stdout}{done.stderr}\n"
+        return done.returncode
+
+
+@pytest.fixture
+def keeper(command_environment: dict[str, str]) -> Keeper:
+    return Keeper(
+        command_environment
+        | {
+            "SOURCES__UNIFIED__API_KEY": API_KEY,
+            "SOURCES__UNIFIED__PRIVACY": '{"emails": "hash"}',
+            "SOURCES__UNIFIED__PRIVACY_KEY": PRIVACY_KEY,
+            "RUNTIME__LOG_LEVEL": "DEBUG",
+        }
+    )
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seed=7, tickets=12, helpdesks=("zendesk", "kustomer"), api_key=API_KEY) as running:
+        yield running
+
+
+def assert_kept(keeper: Keeper, warehouse: WarehouseSettings, *secrets: str) -> None:
+    """None of these is in what was said, in a file of the project's state or of dbt's, or in a table."""
+    folders = [warehouse.state_dir, Path("dbt_project/target"), Path("dbt_project/logs")]
+    texts = {"what was said": keeper.said}
+    for path in (path for folder in folders for path in folder.rglob("*") if path.is_file()):
+        texts[str(path)] = path.read_bytes().decode(errors="replace")
+    texts["the tables"] = "\n".join(rows_of(warehouse))
+    for place, text in texts.items():
+        for secret in secrets:
+            assert secret not in text, place
+
+
+def rows_of(warehouse: WarehouseSettings) -> Iterator[str]:
+    with connected(warehouse) as connection:
+        cursor = connection.cursor()
+        cursor.execute(
+            "select table_schema, table_name from information_schema.tables "
+            "where table_schema not in ('information_schema', 'pg_catalog')"
+        )
+        for schema, table in cursor.fetchall():
+            cursor.execute(f'select cast(each as varchar) from "{schema}"."{table}" as each')
+            yield from (row[0] for row in cursor.fetchall())
+
+
+@pytest.mark.slow
+@on_both
+def test_no_command_tells_a_secret(keeper: Keeper, warehouse: WarehouseSettings) -> None:
+    for arguments in EVERY_COMMAND:
+        code = keeper.run(*arguments)
+        assert code == (2 if arguments[0] == "forget" else 0), keeper.said[-2000:]
+    assert_kept(keeper, warehouse, API_KEY, PRIVACY_KEY)
+
+
+@contextmanager
+def an_api_that_repeats_the_key(status: int) -> Iterator[str]:
+    """Every answer says what it was asked with, as a careless gateway does."""
+
+    class Echo(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = f'{{"message": "not for {self.headers["authorization"]}"}}'.encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 501])
+def test_no_failure_of_the_api_tells_a_secret(keeper: Keeper, warehouse: WarehouseSettings, status: int) -> None:
+    keeper.run("sync", "--select", "categories")
+    with an_api_that_repeats_the_key(status) as base_url:
+        commands = [["check"], ["check", "--json"]]
+        commands += [["sync"], ["reconcile"], ["verify"], ["sync", "--json"]] if status != 200 else []
+        for arguments in commands:
+            assert keeper.run(*arguments, SOURCES__UNIFIED__BASE_URL=base_url) != 0
+    assert_kept(keeper, warehouse, API_KEY, PRIVACY_KEY)
+
+
+@pytest.mark.slow
+def test_no_configuration_error_tells_a_secret(keeper: Keeper, warehouse: WarehouseSettings) -> None:
+    keeper.run("sync", "--select", "categories")
+    wrong = [
+        {"SOURCES__UNIFIED__API_KEY": f"{API_KEY}\n{API_KEY}"},
+        {"SOURCES__UNIFIED__API_KEY": f"{API_KEY}é"},
+        {"SOURCES__UNIFIED__PRIVACY_KEY": PRIVACY_KEY[:8]},
+        {"SOURCES__UNIFIED__PRIVACY": '{"emails": "shred"}'},
+        {"SOURCES__UNIFIED__BASE_URL": f"http://{PASSWORD}@example.com"},
+        {"SOURCES__UNIFIED__BASE_URL": "https://127.0.0.1:9"},
+        {
+            "TICKETING_DESTINATION": "postgres",
+            "DESTINATION__POSTGRES__CREDENTIALS": f"postgresql://u:{PASSWORD}@127.0.0.1:9/db",
+        },
+        {
+            "TICKETING_DESTINATION": "postgres",
+            "DESTINATION__POSTGRES__CREDENTIALS": f"postgresql://u:{PASSWORD}/@x@h/db",
+        },
+    ]
+    for changed in wrong:
+        assert keeper.run("status" if "TICKETING_DESTINATION" in changed else "check", **changed) != 0, changed
+    assert_kept(keeper, warehouse, API_KEY, PRIVACY_KEY, PRIVACY_KEY[:8], PASSWORD)
