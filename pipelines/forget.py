@@ -32,7 +32,7 @@ RECEIPTS = "receipts"
 
 @dataclass
 class Preview:
-    """Whom a request means and what is stored of them. `known_since`: they were forgotten before."""
+    """Whom a request means and what is stored of them. `is_known`: they were forgotten before."""
 
     customers: list[Customer]
     traces: Counter[str]
