@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from itertools import groupby
 from typing import Any
@@ -14,12 +14,10 @@ import msgspec
 
 from pipelines.ticketing.cursor import as_text
 from pipelines.ticketing.ledger import Difference, Differs
+from pipelines.warehouse.merging import LONGEST_LAG
 
 LISTED = 1_000
 """So many gaps of an object are told one by one."""
-
-LAG = timedelta(hours=1)
-"""For so long a server may go on showing a state that has passed."""
 
 _IN_A_ROW = 3
 """So many missing records next to each other were lost together."""
@@ -101,7 +99,7 @@ class Verdict:
 def kind_of(difference: Difference, now: datetime) -> Kind | None:
     """Of which kind a gap is; None for an older state that a copy of the list may still show."""
     is_older = difference.held_at and difference.shown_at and difference.shown_at < difference.held_at
-    if is_older and difference.observed_at and difference.observed_at > now - LAG:
+    if is_older and difference.observed_at and difference.observed_at > now - LONGEST_LAG:
         return None
     return _KINDS[difference.differs]
 

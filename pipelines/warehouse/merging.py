@@ -3,6 +3,8 @@ seen about the same time or later, and what is history is written once."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import dlt
 from dlt.common.destination.capabilities import DestinationCapabilitiesContext
 from dlt.common.schema.typing import TDeleteInsertStrategyDict, TTableSchemaColumns
@@ -13,7 +15,7 @@ from transforms.schemas import REJECTED_RECORDS, TICKET_VERSIONS, TableSchema
 
 _WRITTEN_ONCE = frozenset({TICKET_VERSIONS.name, REJECTED_RECORDS.name})
 
-_LONGEST_LAG = "interval '1 hour'"
+LONGEST_LAG = timedelta(hours=1)
 """For so long a server may go on showing a state that has passed; what it shows later is so, whatever its time."""
 
 
@@ -94,7 +96,7 @@ def _replaced(schema: TableSchema, stored: str, staged: str) -> str:
         # What a list shows is there, however old: only among living rows does the newer one stay.
         stays += (
             " or (stored.updated_at > staged.updated_at and stored._deleted_at is null"
-            f" and stored._observed_at > staged._observed_at - {_LONGEST_LAG})"
+            f" and stored._observed_at > staged._observed_at - interval '{LONGEST_LAG.total_seconds():.0f} seconds')"
         )
         stays = f"({stays}) and coalesce(staged._observed_via, '') <> 'verify'"
     same_key = " and ".join(f"stored.{name} = staged.{name}" for name in schema.key)
