@@ -17,7 +17,7 @@ from pipelines.settings import DuckdbWarehouse, WarehouseSettings
 from pipelines.sync import SyncReport
 from pipelines.verify import verify
 from tests.flow.conftest import on_both, settings_for, slow
-from tests.flow.truth import change, connected, query, stored_rows, true_rows
+from tests.flow.truth import change, every_row, query, stored_rows, true_rows
 
 HELPDESKS = ("zendesk", "freshdesk", "kustomer")
 """By anchor, categories as a whole list, notes per ticket."""
@@ -107,15 +107,7 @@ def scatter(ann: Ann, warehouse: WarehouseSettings) -> None:
 def traces_of(ann: Ann, warehouse: WarehouseSettings) -> list[str]:
     """Every table and file in which something of her stands, whatever its schema or folder."""
     found = [str(path) for path in files_of(warehouse) if is_named(ann, path.read_bytes().decode(errors="replace"))]
-    with connected(warehouse) as connection:
-        cursor = connection.cursor()
-        cursor.execute(
-            "select table_schema, table_name from information_schema.tables "
-            "where table_schema not in ('information_schema', 'pg_catalog')"
-        )
-        for schema, table in cursor.fetchall():
-            cursor.execute(f'select cast(each as varchar) from "{schema}"."{table}" as each')
-            found += [f"{schema}.{table}: {row[0]}" for row in cursor.fetchall() if is_named(ann, row[0])]
+    found += [f"{table}: {row}" for table, row in every_row(warehouse) if is_named(ann, row)]
     return found
 
 

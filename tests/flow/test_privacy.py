@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -147,4 +146,3 @@ def test_a_record_that_no_table_can_hold_is_set_aside_without_what_is_protected(
     [row] = query(warehouse, "select record from raw_unified.rejected_records")
     assert "Zebulon" not in row["record"]
     assert "emails" not in json.loads(row["record"])
-    assert Path(warehouse.state_dir).exists()

@@ -17,7 +17,7 @@ import pytest
 from pipelines.sandbox import Sandbox
 from pipelines.settings import WarehouseSettings
 from tests.flow.conftest import on_both
-from tests.flow.truth import connected
+from tests.flow.truth import every_row
 
 COMMAND = Path(sys.executable).parent / "ticketing"
 
@@ -85,22 +85,10 @@ def assert_kept(keeper: Keeper, warehouse: WarehouseSettings, *secrets: str) -> 
     texts = {"what was said": keeper.said}
     for path in (path for folder in folders for path in folder.rglob("*") if path.is_file()):
         texts[str(path)] = path.read_bytes().decode(errors="replace")
-    texts["the tables"] = "\n".join(rows_of(warehouse))
+    texts["the tables"] = "\n".join(row for _, row in every_row(warehouse))
     for place, text in texts.items():
         for secret in secrets:
             assert secret not in text, place
-
-
-def rows_of(warehouse: WarehouseSettings) -> Iterator[str]:
-    with connected(warehouse) as connection:
-        cursor = connection.cursor()
-        cursor.execute(
-            "select table_schema, table_name from information_schema.tables "
-            "where table_schema not in ('information_schema', 'pg_catalog')"
-        )
-        for schema, table in cursor.fetchall():
-            cursor.execute(f'select cast(each as varchar) from "{schema}"."{table}" as each')
-            yield from (row[0] for row in cursor.fetchall())
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from typing import Any
@@ -50,6 +51,19 @@ def query(warehouse: WarehouseSettings, sql: str) -> list[dict[str, Any]]:
             {name: _plain(value, is_json) for (name, is_json), value in zip(columns, values, strict=True)}
             for values in cursor.fetchall()
         ]
+
+
+def every_row(warehouse: WarehouseSettings) -> Iterator[tuple[str, str]]:
+    """Each row of each table and view, whatever its schema: the table's name and the row as text."""
+    with connected(warehouse) as connection:
+        cursor = connection.cursor()
+        cursor.execute(
+            "select table_schema, table_name from information_schema.tables "
+            "where table_schema not in ('information_schema', 'pg_catalog')"
+        )
+        for schema, table in cursor.fetchall():
+            cursor.execute(f'select cast(each as varchar) from "{schema}"."{table}" as each')
+            yield from ((f"{schema}.{table}", row[0]) for row in cursor.fetchall())
 
 
 def change(warehouse: WarehouseSettings, *statements: str) -> None:
