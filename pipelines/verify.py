@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -20,7 +20,7 @@ from pipelines.warehouse.doubles import drop_doubled, find_doubled
 from pipelines.warehouse.load import finish_pending, open_pipeline
 from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.runs import refuse_older_schema
-from pipelines.warehouse.stored import Stored, asking
+from pipelines.warehouse.stored import asking, count_living
 
 _REPAIRS = 3
 """So many looks may repair what the one before has found, or has brought to light."""
@@ -137,8 +137,9 @@ def _key(finding: Finding) -> tuple[str, str]:
 
 def _forecast(pipeline: dlt.Pipeline, run: Run) -> int:
     """About how many calls a look takes, the ones for the connections included, without a repair."""
+    rows = count_living(asking(pipeline), {*run.tables, TICKETS.table})
     calls = sum(
-        _calls(Stored(asking(pipeline), target.id), run, target, endpoint)
+        _calls(rows, run, target, endpoint)
         for target in run.targets
         if target.is_readable
         for endpoint in ENDPOINTS.values()
@@ -147,13 +148,13 @@ def _forecast(pipeline: dlt.Pipeline, run: Run) -> int:
     return calls + run.workspace.calls.requests
 
 
-def _calls(stored: Stored, run: Run, target: Target, endpoint: Endpoint) -> int:
+def _calls(rows: Mapping[tuple[str, str], int], run: Run, target: Target, endpoint: Endpoint) -> int:
     plan, sample, page_size = run.plan(target, endpoint), run.look.sample, run.settings.page_size
     if plan.strategy is Strategy.NOT_OFFERED:
         return 0
     if endpoint is NOTES and plan.strategy is Strategy.PER_TICKET:
-        tickets = stored.count("tickets")
+        tickets = rows.get((target.id, TICKETS.table), 0)
         return tickets if sample is None else min(sample, tickets)
-    pages = ceil(stored.count(endpoint.table) / (page_size - 1)) + 1
+    pages = ceil(rows.get((target.id, endpoint.table), 0) / (page_size - 1)) + 1
     passes = 2 if plan.strategy is Strategy.WHOLE_LIST else 1
     return passes * pages if sample is None else min(passes * pages, ceil(sample / page_size))

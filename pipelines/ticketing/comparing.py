@@ -12,6 +12,7 @@ from pipelines.ticketing.object_api import ID_FIELDS, ObjectApi, all_fields
 from pipelines.ticketing.plans import Plan, Strategy
 from pipelines.ticketing.reading import Handed, Reader, Staged, observation
 from pipelines.ticketing.run import Run
+from pipelines.ticketing.threads import ticket_of
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
 from pipelines.unified_api.records import Page, Record
@@ -65,10 +66,11 @@ class Comparison(Reader):
         self._served_at = page.served_at
         known = self.run.forgotten.knows
         place = self.target.id, self.endpoint.table
-        self._ledger.show(sight for sight in self._sights(page) if not known(*place, sight.id))
-
-    def _sights(self, page: Page) -> Iterable[Sight]:
-        return [Sight(record.id, record.updated_at) for record in page.records if isinstance(record, Record)]
+        self._ledger.show(
+            Sight(record.id, record.updated_at, ticket_of(record))
+            for record in page.records
+            if isinstance(record, Record) and not known(*place, record.id)
+        )
 
     def _start(self) -> datetime | None:
         """From the beginning; with a start date, before which nothing is stored, from a while before the oldest row."""

@@ -17,9 +17,7 @@ import pyarrow as pa
 from pipelines.warehouse.stored import StoredState
 from transforms.values import EPOCH, microseconds
 
-_SHOWN = pa.schema(
-    [("id", pa.string()), ("updated_at", pa.int64()), ("says_other", pa.bool_()), ("ticket_id", pa.string())]
-)
+_SHOWN = pa.schema([("id", pa.string()), ("updated_at", pa.int64()), ("ticket_id", pa.string())])
 _HELD = pa.schema(
     [
         ("id", pa.string()),
@@ -30,6 +28,7 @@ _HELD = pa.schema(
         ("version_key", pa.string()),
     ]
 )
+_SAY_OTHER = pa.schema([("id", pa.string())])
 
 _ROWS_AT_ONCE = 10_000
 
@@ -37,13 +36,13 @@ _OPTIONS: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "20
 
 _NEWEST = """
 create or replace temp view newest_shown as
-select id, max(updated_at) as updated_at, last(says_other) as says_other, last(ticket_id) as ticket_id
+select id, max(updated_at) as updated_at, last(ticket_id) as ticket_id
 from shown
 group by id;
 
 create or replace temp view newest_held as
 select
-    id, arg_max(updated_at, version_key) as updated_at, arg_max(ticket_id, version_key) as ticket_id,
+    id, arg_max_null(updated_at, version_key) as updated_at, arg_max_null(ticket_id, version_key) as ticket_id,
     max(observed_at) as observed_at, bool_and(is_deleted) as is_deleted
 from held
 group by id;
@@ -66,7 +65,7 @@ left join newest_held as held on held.id = shown.id
 where held.id is null
     or held.is_deleted
     or shown.updated_at is distinct from held.updated_at
-    or shown.says_other
+    or shown.id in (select id from say_other)
 order by shown.place
 """
 
@@ -107,11 +106,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Sight:
-    """A record as a list shows it; `says_other`: the whole of it was read, and the warehouse holds something else."""
+    """A record as a list shows it."""
 
     id: str
     updated_at: datetime | None
-    says_other: bool = False
     ticket_id: str | None = None
 
 
@@ -123,7 +121,7 @@ class Ledger:
         self._waiting: list[Sight] = []
         self.shown_id: str | None = None
         """An id that the source has shown."""
-        for name, schema in (("shown", _SHOWN), ("held", _HELD)):
+        for name, schema in (("shown", _SHOWN), ("held", _HELD), ("say_other", _SAY_OTHER)):
             self._database.register("empty", schema.empty_table())
             self._database.execute(f"create or replace temp table {name} as select * from empty")
         self._database.execute(_NEWEST)
@@ -150,6 +148,11 @@ class Ledger:
                 schema=_HELD,
             ),
         )
+
+    def hold_other(self, ids: Iterable[str]) -> None:
+        """The ids of records that were read whole, of which the warehouse says something else."""
+        if listed := list(ids):
+            self._insert("say_other", pa.table({"id": listed}, _SAY_OTHER))
 
     def count(self) -> tuple[int, int]:
         """How many records the source shows, and how many the warehouse holds that are not gone."""
@@ -185,7 +188,6 @@ class Ledger:
             columns = {
                 "id": [sight.id for sight in sights],
                 "updated_at": [_micros(sight.updated_at) for sight in sights],
-                "says_other": [sight.says_other for sight in sights],
                 "ticket_id": [sight.ticket_id for sight in sights],
             }
             self._insert("shown", pa.table(columns, _SHOWN))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 import dlt
@@ -17,6 +18,10 @@ from transforms.schemas import FORGOTTEN, NOTE_SWEEPS, RAW_TABLES, RECORD_TABLES
 _IDS_A_QUERY = 1_000
 
 _STATES_A_QUERY = 50_000
+
+_SPANS_A_QUERY = 100
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
 
 _STATES = """
 select id, updated_at, {ticket_id}, _observed_at, _deleted_at is not null, _version_key
@@ -168,12 +173,14 @@ class Stored:
         """The rows of some records."""
         return [_state(row) for row in self._rows_by_ids(f"{_states(table)} and id in ({{marks}})", ids)]
 
-    def states_between(self, table: str, start: datetime | None, end: datetime | None) -> list[StoredState]:
-        """The rows that were updated from `start` on and before `end`; None: without a bound."""
-        bounds = [("updated_at >= %s", start), ("updated_at < %s", end)]
-        named = [(condition, moment) for condition, moment in bounds if moment is not None]
-        query = " and ".join([_states(table), *(condition for condition, _ in named)])
-        return [_state(row) for row in self._rows(query, self._connection_id, *(moment for _, moment in named))]
+    def states_between(self, table: str, spans: Sequence[tuple[datetime | None, datetime]]) -> list[StoredState]:
+        """The rows that were updated in one of the spans: from a time on (None: without a bound) and before another."""
+        rows = []
+        for start in range(0, len(spans), _SPANS_A_QUERY):
+            some = [(since or _FIRST, until) for since, until in spans[start : start + _SPANS_A_QUERY]]
+            within = " or ".join(["(updated_at >= %s and updated_at < %s)"] * len(some))
+            rows += self._rows(f"{_states(table)} and ({within})", self._connection_id, *chain(*some))
+        return [_state(row) for row in rows]
 
     def states_of_notes(self, ticket_ids: Sequence[str]) -> list[StoredState]:
         """The rows of the notes of some tickets."""
@@ -271,6 +278,12 @@ def _states(table: str) -> str:
 def _state(row: tuple[Any, ...]) -> StoredState:
     state = StoredState(*row)
     return state._replace(updated_at=_utc(state.updated_at), observed_at=_utc(state.observed_at))
+
+
+def count_living(ask: Ask, tables: Iterable[str]) -> dict[tuple[str, str], int]:
+    """How many living rows there are, by connection and table."""
+    query = "select connection_id, count(*) from {{{}}} where _deleted_at is null group by connection_id"
+    return {(connection_id, table): rows for table in tables for connection_id, rows in ask(query.format(table))}
 
 
 def recall(forgotten: Forgotten, ask: Ask) -> None:

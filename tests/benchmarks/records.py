@@ -88,6 +88,16 @@ class Shelf:
         self.records = [self.records[at] for at in kept] + touched
 
 
+def id_and_time(record: bytes) -> bytes:
+    """What is left of a record where only its `id` and `updated_at` are asked for."""
+    id, _, rest = record[len(_BEFORE_ID) :].partition(b'"')
+    time = rest.partition(_BEFORE_TIME)[2][:_TIME_LENGTH]
+    return b'{"id":"%s","updated_at":"%s"}' % (id, time)
+
+
+_BEFORE_ID, _BEFORE_TIME, _TIME_LENGTH = b'{"id":"', b'"updated_at":"', len("2023-01-01T00:00:00.000Z")
+
+
 def shelves(work: Work, seed: int) -> dict[str, Shelf]:
     """The records of one connection, by the API's name of their object; the same seed gives the same ones."""
     rng = random.Random(seed)

@@ -66,6 +66,12 @@ def test_the_stand_in_filters_by_updated_gte_inclusively(api: httpx.Client) -> N
     assert _notes(api, updated_gte=since)[0] == next(note for note in notes if note["updated_at"] == since)
 
 
+def test_the_stand_in_shows_ids_and_times_only_where_only_they_are_asked_for(api: httpx.Client) -> None:
+    asked = _notes(api, fields=["id", "updated_at"])
+    assert asked == [{"id": note["id"], "updated_at": note["updated_at"]} for note in _notes(api)]
+    assert _notes(api, fields=["id"]) == _notes(api)
+
+
 def test_the_stand_in_shows_a_record_and_its_workspace(api: httpx.Client) -> None:
     [note, *_] = _notes(api)
     assert api.get(f"/ticketing/connection-001/note/{note['id']}").json() == note

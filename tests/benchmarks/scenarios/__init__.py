@@ -9,6 +9,7 @@ from tests.benchmarks.report import Report
 from tests.benchmarks.scenarios.beside_peers import five_times, idle_network, latency
 from tests.benchmarks.scenarios.fairness import connections, rate_limit
 from tests.benchmarks.scenarios.flatness import memory, scattered, unchanged
+from tests.benchmarks.scenarios.proof import proof
 from tests.benchmarks.scenarios.whereabouts import postgres, profile
 
 Scenario = Callable[[Work, int], Report]
@@ -18,6 +19,6 @@ SCENARIOS: dict[str, Scenario] = {
     scenario.__name__: scenario
     for scenario in (
         *(idle_network, five_times, latency, rate_limit, memory),
-        *(unchanged, scattered, connections, postgres, profile),
+        *(unchanged, scattered, connections, proof, postgres, profile),
     )
 }
