@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 
 from pipelines.errors import RequestRefused, TicketingError
 from pipelines.settings import UnifiedSettings
@@ -20,6 +19,7 @@ from pipelines.unified_api.budget import Budget
 from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
 from pipelines.unified_api.endpoints import ENDPOINTS, NOTES, TICKETS, Endpoint
 from pipelines.unified_api.records import Page, Record
+from pipelines.warehouse.runs import NOTHING_STORED, StoredPrivacy
 
 Cursors = Mapping[tuple[str, str], Cursor]
 """How far the warehouse has read each (connection id, table)."""
@@ -27,9 +27,6 @@ Cursors = Mapping[tuple[str, str], Cursor]
 DueTickets = Callable[[datetime], Mapping[str, set[str]]]
 """By connection, the tickets whose notes a sync would read at a time of the server's, as far as the warehouse knows;
 no connection whose notes it has never read ticket by ticket."""
-
-StoredPrivacy = Mapping[tuple[str, str], Mapping[str | None, int]]
-"""By (connection id, table): how many rows are stored under which rules of privacy."""
 
 ATTEMPTS = 3
 """A check is asked by a person who waits: it gives up sooner than a sync."""
@@ -70,17 +67,19 @@ class ConnectionCheck:
     problem: str | None
     skipped: str | None
     objects: list[ObjectCheck] = field(default_factory=list)
-    privacy: list[PrivacyCheck] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class PrivacyCheck:
-    """What is done to a table's columns before they are stored, None: nothing; and how many rows are stored under other
-    rules, by those."""
+    """What is done to a table's columns before they are stored, None: nothing; how many rows are stored under other
+    rules, by those, and how many of its `rejected_records`; and which columns are kept that may say the same."""
 
+    connection_id: str
     table: str
     in_force: str | None
     stored_otherwise: Mapping[str, int]
+    rejected_otherwise: int
+    kept_beside: tuple[str, ...]
 
 
 @dataclass
@@ -90,6 +89,7 @@ class CheckReport:
     base_url: str
     connections: list[ConnectionCheck]
     max_concurrency: int
+    privacy: list[PrivacyCheck] = field(default_factory=list)
 
     @property
     def problems(self) -> list[str]:
@@ -112,33 +112,33 @@ def check(
     cursors: Cursors,
     told: Callable[[str], None] = lambda line: None,
     due_tickets: DueTickets = lambda now: {},
-    stored_privacy: StoredPrivacy = MappingProxyType({}),
+    stored_privacy: StoredPrivacy = NOTHING_STORED,
 ) -> CheckReport:
     """Look at everything a sync would read, without reading it. Raises a `TicketingError` if nobody can be asked."""
     budget = Budget(settings.max_concurrency, settings.requests_per_second)
     with UnifiedClient(settings.base_url, settings.api_key, budget=budget, attempts=ATTEMPTS) as client:
-        workspace = Workspace(client, settings.connection_ids or [], settings.page_size)
+        workspace = Workspace(client, settings)
         is_per_ticket = any(target.plan(NOTES).strategy is Strategy.PER_TICKET for target in workspace.targets)
         due = due_tickets(workspace.observed_at) if is_per_ticket else {}
         checks = []
         for target in workspace.targets:
             told(f"looking at {target.id}")
             checks.append(_check_connection(target, client, settings, cursors, due.get(target.id)))
-            checks[-1].privacy = _check_privacy(target.id, settings, stored_privacy)
-        return CheckReport(settings.base_url, checks, settings.max_concurrency)
+        ids = dict.fromkeys([*(target.id for target in workspace.targets), *sorted(stored_privacy.connections)])
+        privacy = [found for id in ids for found in _check_privacy(id, settings, stored_privacy)]
+        return CheckReport(settings.base_url, checks, settings.max_concurrency, privacy)
 
 
-def _check_privacy(connection_id: str, settings: UnifiedSettings, stored: StoredPrivacy) -> list[PrivacyCheck]:
+def _check_privacy(connection_id: str, settings: UnifiedSettings, stored: StoredPrivacy) -> Iterator[PrivacyCheck]:
     """The tables in which something is protected, or was when rows were stored."""
-    found = []
     protection = settings.protection(connection_id)
     for table in ENDPOINTS:
         label = protection.label(table)
-        rows = stored.get((connection_id, table), {})
-        otherwise = {name or "nothing": count for name, count in rows.items() if name != label}
-        if label or otherwise:
-            found.append(PrivacyCheck(table, label, otherwise))
-    return found
+        otherwise = stored.rows_otherwise(connection_id, table, label)
+        rejected = stored.rejected_otherwise(connection_id, table, label)
+        if label or otherwise or rejected:
+            beside = protection.kept_beside(table, with_raw=settings.include_raw)
+            yield PrivacyCheck(connection_id, table, label, otherwise, rejected, beside)
 
 
 def _check_connection(

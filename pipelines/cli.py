@@ -620,6 +620,9 @@ def _verify_closing(report: VerifyReport) -> str:
     gone = sum(finding.verdict.not_yet_reconciled for finding in report.findings)
     if gone:
         of += f" {console.count(gone, 'record')} gone at the source since the last reconcile."
+    otherwise = sum(finding.verdict.not_comparable for finding in report.findings)
+    if otherwise:
+        of += f" {console.count(otherwise, 'record')} stored under other rules of privacy: only ids and times compared."
     left, repaired = console.count(report.gaps_left, "gap"), console.count(report.repaired, "gap")
     if report.gaps_left and report.repaired:
         return f"{repaired} repaired, {left} left; {of} Mend what stands above and run this again."
@@ -706,25 +709,34 @@ def _show_check(report: CheckReport, as_json: bool) -> None:
 
 
 def _show_privacy(report: CheckReport) -> None:
-    rows = [
+    if not report.privacy:
+        console.say("\nPrivacy: every column is stored as it comes (sources.unified.privacy states no rule).")
+        return
+    console.show_table(
+        ["connection", "table", "before it is stored", "stored otherwise", "rejected records otherwise"],
         [
-            connection.id,
-            item.table,
-            item.in_force or "all is kept",
-            "; ".join(
-                f"{console.count(count, 'row')} under: {rules}" for rules, count in item.stored_otherwise.items()
-            ),
-        ]
-        for connection in report.connections
-        for item in connection.privacy
-    ]
-    if rows:
-        console.show_table(["connection", "table", "before it is stored", "stored otherwise"], rows, title="Privacy")
-    if any(item.stored_otherwise for connection in report.connections for item in connection.privacy):
+            [
+                item.connection_id,
+                item.table,
+                item.in_force or "all is kept",
+                "; ".join(
+                    f"{console.count(count, 'row')} under: {rules}" for rules, count in item.stored_otherwise.items()
+                ),
+                item.rejected_otherwise,
+            ]
+            for item in report.privacy
+        ],
+        title="Privacy",
+    )
+    beside = {(item.table, item.kept_beside) for item in report.privacy if item.kept_beside}
+    for table, columns in sorted(beside):
+        console.say(f"What is protected of {table} may stand in {', '.join(columns)} too, which are kept as they come.")
+    if any(item.stored_otherwise or item.rejected_otherwise for item in report.privacy):
         console.say(
-            "Rows stored under other rules stay as they are until they change. `ticketing sync --full-refresh` brings "
-            "those into line\nthat the source still shows, but not those marked as deleted, ticket_versions or "
-            "rejected_records."
+            "What is stored under other rules stays so until it changes. `ticketing sync --full-refresh` brings what "
+            "the source still shows into line\nand writes the warehouse anew, `ticketing build` the marts. It does not "
+            "reach rows marked as deleted, ticket_versions, rejected_records\nor connections that are not read any "
+            "more: remove those by hand, by their column _privacy."
         )
 
 

@@ -74,6 +74,8 @@ _PARTS_IN_OPTIONS = {
 }
 """Parts of a connection as libpq lets them stand among the options of its URL, and as they are called here."""
 
+_NEVER_SHOWN = {"api_key", "privacy_key", "privacy"}
+
 LARGEST_PAGE = 100
 LONGEST_LOOKBACK = 366 * 24 * 3600
 MOST_AT_ONCE = 64
@@ -137,12 +139,12 @@ class UnifiedSettings(BaseConfiguration):
                 self._refuse(name)
         self.earliest()
         self.protection("")
-        for connection_id in self._privacy_by_connection():
+        for connection_id in self.privacy_by_connection():
             self.protection(connection_id)
 
     def protection(self, connection_id: str) -> Protection:
         """What is done to the columns of a connection. Raises `FixConfiguration` where the settings cannot be meant."""
-        by_connection = self._privacy_by_connection()
+        by_connection = self.privacy_by_connection()
         stated = {name: action for name, action in (self.privacy or {}).items() if name != "connections"}
         try:
             rules = rules_from(by_connection.get(connection_id, {}), rules_from(stated))
@@ -160,7 +162,8 @@ class UnifiedSettings(BaseConfiguration):
             )
         return Protection(rules, self.privacy_key.strip().encode())
 
-    def _privacy_by_connection(self) -> dict[str, dict[str, Any]]:
+    def privacy_by_connection(self) -> dict[str, dict[str, Any]]:
+        """What is stated for single connections, by their ids."""
         by_connection = (self.privacy or {}).get("connections", {})
         if not isinstance(by_connection, dict) or not all(isinstance(rules, dict) for rules in by_connection.values()):
             raise FixConfiguration(
@@ -253,28 +256,56 @@ _NOT_IN_A_DATABASE = re.compile(r"[@%?]")
 def load_unified_settings() -> UnifiedSettings:
     """Resolve section `sources.unified`. Raises `FixConfiguration`, which names the setting and where it goes."""
     try:
-        _refuse_unknown(dlt.config.get("sources.unified"))
+        _refuse_unknown()
+        _refuse_scattered_privacy()
         return resolve_configuration(UnifiedSettings(), sections=("sources",))
     except ConfigFieldMissingException as error:
         raise FixConfiguration(_MISSING_KEY) from error
     except ConfigValueCannotBeCoercedException as error:
         expected, example = _FORMS.get(error.field_name, ("text", '"..."'))
-        shown = "something else" if error.field_name in {"api_key", "privacy_key"} else error.field_value
+        shown = "something else" if error.field_name in _NEVER_SHOWN else error.field_value
         raise FixConfiguration(_wrong(error.field_name, expected, shown, example)) from error
     except ConfigurationException as error:
         raise FixConfiguration(f"The configuration cannot be read: {error}") from error
 
 
-def _refuse_unknown(section: object) -> None:
+def _refuse_unknown() -> None:
     """A misspelt setting would be ignored in silence otherwise."""
     known = {*UnifiedSettings.get_resolvable_fields(), "state_dir"}
-    unknown = sorted(set(section) - known) if isinstance(section, dict) else []
+    sections = [section for _, section in _places("unified", "sources") if isinstance(section, dict)]
+    unknown = sorted({name for section in sections for name in section} - known)
     if unknown:
         raise FixConfiguration(
             "Expected known settings under [sources.unified] in .dlt/config.toml and .dlt/secrets.toml, got "
             f"{', '.join(unknown)}. "
             f"Known are: {', '.join(sorted(known))}."
         )
+
+
+def _refuse_scattered_privacy() -> None:
+    """Of rules in two places one would stand alone in silence, and what the other protects would be stored as it is."""
+    places = [name for name, _ in _places("privacy", "sources", "unified")]
+    if len(places) > 1:
+        raise FixConfiguration(
+            f"Expected the rules of sources.unified.privacy in one place, got some in each of {' and '.join(places)}. "
+            "Put them all into [sources.unified.privacy] of .dlt/config.toml, or all into SOURCES__UNIFIED__PRIVACY."
+        )
+    prefix = "SOURCES__UNIFIED__PRIVACY__"
+    if single := sorted(name for name in os.environ if name.upper().startswith(prefix)):
+        raise FixConfiguration(
+            f"Expected all rules of privacy in one variable, got {', '.join(single)}. Write them as JSON: "
+            'SOURCES__UNIFIED__PRIVACY=\'{"emails": "hash", "raw": "drop"}\''
+        )
+
+
+def _places(key: str, *sections: str) -> list[tuple[str, object]]:
+    """Everywhere that a setting is found, with its value: the environment, then the files."""
+    values = [
+        (provider.name, provider.get_value(key, Any, None, *sections)[0])
+        for provider in dlt.config.config_providers
+        if not provider.is_empty
+    ]
+    return [(name, value) for name, value in values if value is not None]
 
 
 def load_warehouse_settings(destination: str | None = None) -> WarehouseSettings:
@@ -288,9 +319,14 @@ def load_warehouse_settings(destination: str | None = None) -> WarehouseSettings
     if chosen == PostgresWarehouse.destination:
         return _postgres_warehouse()
     raise FixConfiguration(
-        f"Expected the destination to be duckdb or postgres, got {chosen!r}. Correct --destination or "
+        f"Expected the destination to be duckdb or postgres, got {_harmless(chosen)}. Correct --destination or "
         "TICKETING_DESTINATION, or leave both out for duckdb."
     )
+
+
+def _harmless(chosen: str) -> str:
+    """A word as it stands; a whole URL may hold a password."""
+    return repr(chosen) if re.fullmatch(r"[\w-]*", chosen) else "something else (not shown here)"
 
 
 def _duckdb_warehouse() -> DuckdbWarehouse:
@@ -377,8 +413,13 @@ def _refuse_path(what: str, path: Path, unusable: str, setting: str) -> None:
     if any(c in unusable or "\ud800" <= c <= "\udfff" for c in str(path)):
         raise FixConfiguration(
             f"Expected {what} to be UTF-8 without any of {' '.join(unusable)} (dlt, DuckDB or dbt would take them for "
-            f"something else), got {str(path)!r}. Set {setting} to another one."
+            f"something else), got {_without_query(path)!r}. Set {setting} to another one."
         )
+
+
+def _without_query(path: Path) -> str:
+    """Behind a question mark may stand a token."""
+    return re.sub(r"\?.*", "?...", str(path), flags=re.DOTALL)
 
 
 def _configured(key: str) -> str | None:

@@ -12,7 +12,14 @@ from pipelines.ticketing.cursor import Cursor
 from pipelines.ticketing.source import unified
 from pipelines.ticketing.ticket_notes import SWEEP_EVERY
 from pipelines.warehouse.load import has_pending, reading
-from pipelines.warehouse.runs import ObjectStatus, read_privacy, read_status, swept_connections
+from pipelines.warehouse.runs import (
+    NOTHING_STORED,
+    ObjectStatus,
+    StoredPrivacy,
+    read_privacy,
+    read_status,
+    swept_connections,
+)
 from pipelines.warehouse.stored import Stored, asking
 
 PATIENCE = 5.0
@@ -58,10 +65,10 @@ def cursors_of(pipeline: dlt.Pipeline) -> dict[tuple[str, str], Cursor]:
     }
 
 
-def privacy_in(warehouse: WarehouseSettings) -> dict[tuple[str, str], dict[str | None, int]]:
-    """By connection and table: how many rows were stored under which rules of privacy; nothing is made."""
+def privacy_in(warehouse: WarehouseSettings) -> StoredPrivacy:
+    """Under which rules of privacy the rows of a warehouse are stored; nothing is made."""
     with reading(warehouse, PATIENCE) as pipeline:
-        return read_privacy(pipeline) if pipeline else {}
+        return read_privacy(pipeline) if pipeline else NOTHING_STORED
 
 
 def due_tickets_in(warehouse: WarehouseSettings, settings: UnifiedSettings, now: datetime) -> dict[str, set[str]]:

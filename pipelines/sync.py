@@ -23,6 +23,7 @@ from pipelines.warehouse.forgetting import Person, Traces
 from pipelines.warehouse.load import PendingLoad, finish_pending, load, open_pipeline, set_aside
 from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.quarantine import prune
+from pipelines.warehouse.runs import read_privacy
 
 
 @dataclass
@@ -124,26 +125,40 @@ def _under_the_lock(warehouse: WarehouseSettings, wait_seconds: float, begin: Ca
         pipeline = open_pipeline(warehouse, wait_seconds)
         report = SyncReport(finish_pending(pipeline, warehouse))
         with begin() as run:
+            protected_otherwise = run.full_refresh and _holds_otherwise(pipeline, run)
             report.quarantined += load_run(pipeline, run, warehouse)
             while connections := run.notes_left():
                 report.quarantined += load_run(pipeline, run.part(["notes"], connections), warehouse)
-            _remove_recognised(pipeline, run, warehouse)
+            has_removed = _remove_recognised(pipeline, run)
+        if has_removed or protected_otherwise:
+            destination_of(warehouse).compact()
     report.outcomes = [*run.outcomes.values()]
     return report
 
 
-def _remove_recognised(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> None:
+def _holds_otherwise(pipeline: dlt.Pipeline, run: Run) -> bool:
+    """Whether rows are stored under other rules of privacy than a full refresh will store them: what it replaces must
+    not stay in the warehouse's files."""
+    stored = read_privacy(pipeline)
+    return any(
+        stored.rows_otherwise(target.id, table, run.protection(target).label(table))
+        for target in run.targets
+        for table in run.tables
+    )
+
+
+def _remove_recognised(pipeline: dlt.Pipeline, run: Run) -> bool:
     """What turned out to be a forgotten person's may have been stored before, such as notes that came before their
-    ticket."""
-    if run.forgotten.recognised:
-        theirs: dict[str, dict[str, list[str]]] = {"customers": {}, "tickets": {}}
-        for connection_id, table, id in run.forgotten.recognised:
-            if table in theirs:
-                theirs[table].setdefault(connection_id, []).append(id)
-        traces, person = Traces(pipeline), Person(theirs["customers"], theirs["tickets"])
-        if traces.count(person):
-            traces.remove(person)
-            destination_of(warehouse).compact()
+    ticket. Whether anything was."""
+    theirs: dict[str, dict[str, list[str]]] = {"customers": {}, "tickets": {}}
+    for connection_id, table, id in run.forgotten.recognised:
+        if table in theirs:
+            theirs[table].setdefault(connection_id, []).append(id)
+    traces, person = Traces(pipeline), Person(theirs["customers"], theirs["tickets"])
+    if not traces.count(person):
+        return False
+    traces.remove(person)
+    return True
 
 
 def load_run(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> list[Path]:

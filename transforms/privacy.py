@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hmac
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -20,6 +22,8 @@ _TEXTS = {
 }
 _CONTACTS = {"emails": "email", "telephones": "telephone"}
 """Columns that hold lists of ways to reach somebody, and the name under which each has its address."""
+
+_LONGEST_SHOWN = 14
 
 _DROPPED_ONLY = ("tags", "attachment_ids", "metadata", "raw", "_extra")
 
@@ -77,6 +81,16 @@ class Protection:
         is_keyed = any(rule.action is Action.HASH for rule in self.rules[table].values())
         return ", ".join(named) + (f" (key {self.hash('fingerprint')[:8]})" if is_keyed else "")
 
+    def kept_beside(self, table: str, *, with_raw: bool) -> tuple[str, ...]:
+        """The columns that are kept and may say what is protected in others: all that the helpdesk sent, what no
+        column takes."""
+        rules = self.rules.get(table, {})
+        columns = ("raw", "metadata", "_extra") if with_raw else ("metadata", "_extra")
+        is_any_other = any(name not in _DROPPED_ONLY for name in rules)
+        return tuple(
+            name for name in columns if is_any_other and name in RECORD_TABLES[table].columns and name not in rules
+        )
+
     def hash(self, text: str) -> str:
         """The keyed hash of a text: 64 hexadecimal digits, the same for the same text under the same key."""
         return hmac.digest(self.key, text.encode(), "sha256").hex()
@@ -115,12 +129,16 @@ class Protection:
             case Action.DROP:
                 return lambda value: None
             case Action.TRUNCATE:
-                return lambda value: value[: rule.length]
+                return lambda value: _beginning(value, rule.length)
             case Action.HASH if name in _CONTACTS:
                 return lambda value: self._hashed_contacts(name, value)
             case Action.HASH:
-                return lambda value: self.hash(_folded(value))
+                return lambda value: self._hashed(_folded(value))
         return None
+
+    def _hashed(self, text: str) -> str | None:
+        """A blank text is none: its hash would make one person of all who have no name."""
+        return self.hash(text) if text else None
 
     def _hashed_contacts(self, name: str, json: str) -> str | None:
         """A list of addresses with each address hashed, what stands beside it kept; what is no such list is dropped."""
@@ -131,13 +149,12 @@ class Protection:
         return canonical([contact for contact in hashed if contact is not None])
 
     def _hashed_contact(self, name: str, contact: Any) -> Any:
-        address = _CONTACTS[name]
-        if isinstance(contact, str):
-            return self.hash(normal_address(name, contact))
-        if not isinstance(contact, dict) or not isinstance(contact.get(address), str):
-            return None
+        address = contact.get(_CONTACTS[name]) if isinstance(contact, dict) else contact
+        hashed = self._hashed(normal_address(name, address)) if isinstance(address, str) else None
+        if hashed is None or not isinstance(contact, dict):
+            return hashed
         kept = {"type": contact["type"]} if isinstance(contact.get("type"), str) else {}
-        return kept | {address: self.hash(normal_address(name, contact[address]))}
+        return kept | {_CONTACTS[name]: hashed}
 
 
 NOTHING = Protection()
@@ -145,26 +162,36 @@ NOTHING = Protection()
 
 
 def normal_address(column: str, address: str) -> str:
-    """An address in the form in which it is hashed, so that two ways to write it are one."""
+    """An address in the form in which it is hashed, so that two ways to write it are one: a telephone's digits, and of
+    an e-mail what a header or a link may say around it left out."""
     if column == "telephones":
-        return re.sub(r"(?!^\+)\D", "", address.strip())
-    return _folded(address)
+        return re.sub(r"\D", "", address)
+    folded = _folded(address).removeprefix("mailto:")
+    return parseaddr(folded)[1] or folded if "<" in folded else folded
 
 
 def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return unicodedata.normalize("NFC", " ".join(text.lower().split()))
+
+
+def _beginning(text: str, length: int) -> str:
+    """So many characters, less where they would end within a tag."""
+    kept = text[:length]
+    is_within_tag = kept.rfind("<") > kept.rfind(">")
+    return kept[: kept.rfind("<")] if is_within_tag and len(text) > length else kept
 
 
 def rules_from(stated: Mapping[str, Any], base: Rules | None = None) -> dict[str, dict[str, Rule]]:
-    """The rules that settings state, on top of others: `column` or `table.column` to an action. Raises `ValueError`,
-    which says what was expected."""
+    """The rules that settings state, on top of others: `column` or `table.column` to an action; the latter counts where
+    both are stated. Raises `ValueError`, which says what was expected."""
     rules = {table: dict(columns) for table, columns in (base or {}).items()}
-    for name, action in stated.items():
+    for name, action in sorted(stated.items(), key=lambda item: "." in item[0]):
+        columns = _columns(name)
         rule = _rule(name, action)
-        for table, column in _columns(name):
+        for table, column in columns:
             if rule.action not in possible_actions(table, column):
                 possible = ", ".join(other.value for other in possible_actions(table, column))
-                raise ValueError(f"{name} to be one of {possible}, got {action!r}")
+                raise ValueError(f"{name} to be one of {possible}, got {_shown(action)}")
             if rule.action is Action.KEEP:
                 rules.get(table, {}).pop(column, None)
             else:
@@ -198,4 +225,10 @@ def _rule(name: str, action: Any) -> Rule:
             return Rule(Action.TRUNCATE, int(length))
         case ["keep" | "hash" | "drop" as word]:
             return Rule(Action(word))
-    raise ValueError(f"{name} to be hash, drop, keep, or truncate and a number of characters, got {action!r}")
+    raise ValueError(f"{name} to be hash, drop, keep, or truncate and a number of characters, got {_shown(action)}")
+
+
+def _shown(action: Any) -> str:
+    """What is short enough to be a slip and no secret."""
+    text = repr(action)
+    return text if len(text) <= _LONGEST_SHOWN else "something else (not shown here)"

@@ -141,11 +141,14 @@ def rejected_table(
     observed_via: str,
     protection: Protection = NOTHING,
 ) -> pa.Table:
-    """One row for each different JSON text of (JSON text, reason, when it was seen), the first of them."""
+    """One row for each different JSON text of (JSON text, reason, when it was seen), the first of them; different as it
+    may be stored, for a hash of all of it would tell what is protected."""
     rows: dict[str, Row] = {}
+    label = protection.label(object)
     for json, reason, observed_at in rejected:
-        record = mended_text(json)
-        record_hash = digest(record.encode())
+        mended = mended_text(json)
+        record = protection.record(object, mended)
+        record_hash = digest((mended if label is None else record or "").encode())
         rows.setdefault(
             record_hash,
             {
@@ -153,7 +156,8 @@ def rejected_table(
                 "object": object,
                 "record_hash": record_hash,
                 "reason": mended_text(reason),
-                "record": protection.record(object, record),
+                "record": record,
+                "_privacy": label,
                 "observed_at": microseconds(observed_at),
                 "observed_via": observed_via,
                 "_schema_version": SCHEMA_VERSION,
@@ -194,7 +198,8 @@ def other_columns(table: str, shaped: Row, stored: Row) -> list[str]:
     """The columns in which a shaped row and the stored row of its record do not say the same."""
     schema = RECORD_TABLES[table]
     own = [name for name in schema.columns if name not in BOOKKEEPING or name == "_extra"]
-    return [name for name in own if _comparable(schema, name, shaped) != _comparable(schema, name, stored)]
+    unlike = [name for name in own if shaped[name] != stored[name]]
+    return [name for name in unlike if _comparable(schema, name, shaped) != _comparable(schema, name, stored)]
 
 
 def _comparable(schema: TableSchema, name: str, row: Row) -> Any:

@@ -93,7 +93,7 @@ class Run:
         """A run with a fresh id, workspace and budget."""
         budget = Budget(settings.max_concurrency, settings.requests_per_second, settings.max_calls_per_run)
         client = UnifiedClient(settings.base_url, settings.api_key, budget=budget)
-        workspace = Workspace(client, settings.connection_ids or [], settings.page_size)
+        workspace = Workspace(client, settings)
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
         return cls(
             run_id,

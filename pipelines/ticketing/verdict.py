@@ -61,6 +61,8 @@ class Verdict:
     held: int = 0
     not_yet_read: int = 0
     not_yet_reconciled: int = 0
+    not_comparable: int = 0
+    """Records that are stored under other rules of privacy, so that what they say cannot be compared."""
     read_through: datetime | None = None
     repaired: int = 0
     counts: Counter[Kind] = field(default_factory=Counter)
@@ -88,6 +90,7 @@ class Verdict:
             "records_held": self.held,
             "not_yet_read": self.not_yet_read,
             "not_yet_reconciled": self.not_yet_reconciled,
+            "not_comparable": self.not_comparable,
             "read_through": self.read_through,
             "repaired": self.repaired,
             "gaps": msgspec.json.encode(gaps).decode(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
@@ -14,12 +14,12 @@ from pipelines.errors import CallsUsedUp, RequestRefused, TicketingError, TryAga
 from pipelines.ticketing.absences import brake, raise_refusals
 from pipelines.ticketing.comparing import Comparison
 from pipelines.ticketing.cursor import Cursor, as_text
-from pipelines.ticketing.ledger import Difference, Differs, Sight
+from pipelines.ticketing.ledger import Difference, Differs
 from pipelines.ticketing.object_api import ID_FIELDS, ObjectApi
 from pipelines.ticketing.plans import Strategy
 from pipelines.ticketing.reading import Handed, Staged, observation
 from pipelines.ticketing.run import Run
-from pipelines.ticketing.threads import Thread, Threads, ticket_of
+from pipelines.ticketing.threads import Thread, Threads
 from pipelines.ticketing.verdict import Gap, Kind, Verdict, explained, kind_of
 from pipelines.ticketing.walk import Place, reread, times_of
 from pipelines.ticketing.workspace import Target
@@ -55,6 +55,8 @@ class Verification(Comparison):
         self.look = run.look
         self.verdict = run.verdicts.setdefault((target.id, endpoint.table), Verdict())
         self._refusals: list[str] = []
+        self._whole: list[tuple[Record, datetime]] = []
+        """Records that were read whole, with the time at which each was served, not yet compared."""
         self._altered: set[str] = set()
         """The ids of rows that say something else than they did when they were loaded: no sync would replace them."""
 
@@ -69,6 +71,7 @@ class Verification(Comparison):
     def _tables(self) -> Iterator[Staged]:
         self._judge_doubled()
         may_tell_absent = self._look()
+        self._compare_whole()
         if self._is_left_to_threads:
             self.run.put_off(self.target, self.plan)
             return
@@ -98,11 +101,16 @@ class Verification(Comparison):
     def _explained(self, judged: Sequence[tuple[Difference, Kind]]) -> Iterator[Gap]:
         return explained(judged, self.verdict.read_through)
 
-    def _sights(self, page: Page) -> Iterable[Sight]:
-        records = [record for record in page.records if isinstance(record, Record)]
-        whole = [(record, page.served_at) for record in records] if self.look.is_deep else []
-        other = self._those_that_say_other(whole) if whole else {}
-        return [Sight(record.id, record.updated_at, record.id in other, ticket_of(record)) for record in records]
+    def _show(self, page: Page) -> None:
+        super()._show(page)
+        if self.look.is_deep:
+            self._whole += [(record, page.served_at) for record in page.records if isinstance(record, Record)]
+            if len(self._whole) >= _AT_ONCE:
+                self._compare_whole()
+
+    def _compare_whole(self) -> None:
+        whole, self._whole = self._whole, []
+        self._ledger.hold_other(self._those_that_say_other(whole, counts=True) if whole else ())
 
     def _judge_doubled(self) -> None:
         doubled = self.look.doubled.get((self.target.id, self.endpoint.table), {})
@@ -154,15 +162,23 @@ class Verification(Comparison):
             elif gap.kind is not Kind.CHANGED:
                 yield gap
 
-    def _those_that_say_other(self, records: Sequence[tuple[Record, datetime]]) -> dict[str, list[str]]:
-        """By the ids of records whose stored rows do not say the same: the columns in which they differ."""
+    def _those_that_say_other(
+        self, records: Sequence[tuple[Record, datetime]], *, counts: bool = False
+    ) -> dict[str, list[str]]:
+        """By the ids of records whose stored rows do not say the same: the columns in which they differ. What was
+        stored under other rules of privacy cannot be compared, and may be counted."""
         table = self.endpoint.table
         seen = [observation(record, served_at, 1) for record, served_at in records]
         shaped = self._shaped(seen, self.observed_via).records.to_pylist()
         stored = {row["id"]: row for row in self.stored.records(table, [record.id for record, _ in records])}
         other = {}
         for row in shaped:
-            if (held := stored.get(row["id"])) and (columns := other_columns(table, row, held)):
+            held = stored.get(row["id"])
+            if held is None:
+                continue
+            if held["_privacy"] != row["_privacy"]:
+                self.verdict.not_comparable += counts
+            elif columns := other_columns(table, row, held):
                 other[row["id"]] = columns
                 if held["_row_hash"] == row["_row_hash"] and held["_deleted_at"] is None:
                     self._altered.add(row["id"])
@@ -230,12 +246,15 @@ class ListVerification(Verification):
         table = self.endpoint.table
         places = self.look.places.setdefault((self.target.id, table), [])
         places += [] if places else self._random_places(ceil(sample / self.run.settings.page_size))
+        shown: list[str] = []
+        spans: list[tuple[datetime | None, datetime]] = []
         for place, page in self.run.crew(self.target).in_order(lambda place: self._page_at(self.api, place), places):
             self._show(page)
-            times = times_of(page.records)
-            if self.plan.strategy is Strategy.BY_ANCHOR and times:
-                self._ledger.hold(self.stored.states_between(table, place.anchor, times[-1]))
-            self._ledger.hold(self.stored.states_of(table, [record.id for record in page.records]))
+            shown += [record.id for record in page.records]
+            if self.plan.strategy is Strategy.BY_ANCHOR and (times := times_of(page.records)):
+                spans.append((place.anchor, times[-1]))
+        self._ledger.hold(self.stored.states_between(table, spans))
+        self._ledger.hold(self.stored.states_of(table, shown))
 
     def _random_places(self, pages: int) -> list[Place]:
         table = self.endpoint.table

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
 import msgspec
 
-from pipelines.errors import ApiKeyRejected, CallsUsedUp, TicketingError
+from pipelines.errors import ApiKeyRejected, CallsUsedUp, FixConfiguration, TicketingError
+from pipelines.settings import UnifiedSettings
 from pipelines.ticketing.plans import Plan, Strategy, choose_plan
 from pipelines.ticketing.walk import walk_whole_list
 from pipelines.unified_api.capabilities import (
@@ -70,15 +70,21 @@ class Listing:
 class Workspace:
     """The ticketing connections of a workspace; asked for once, when first needed."""
 
-    def __init__(self, client: UnifiedClient, connection_ids: Sequence[str], page_size: int) -> None:
+    def __init__(self, client: UnifiedClient, settings: UnifiedSettings) -> None:
         self.client = client
         self.calls = Calls()
-        self._wanted = list(dict.fromkeys(connection_ids))
-        self._page_size = page_size
+        self._wanted = list(dict.fromkeys(settings.connection_ids or []))
+        self._page_size = settings.page_size
+        self._with_rules = settings.privacy_by_connection().keys()
 
     @cached_property
     def targets(self) -> list[Target]:
-        """The connections to read, those that cannot be read among them, in the order they were asked for."""
+        """The connections to read, those that cannot be read among them, in the order they were asked for.
+
+        Raises `FixConfiguration` where rules of privacy name a connection that there is not: those that they are meant
+        for would be stored without.
+        """
+        self._refuse_rules_of_nobody()
         integrations: dict[str, Integration | TicketingError | None] = {}
         known: dict[str, Target] = {}
         for identity, record in self._listing.records.items():
@@ -95,6 +101,15 @@ class Workspace:
         if not self._wanted:
             return [_unless_unwell(target) for target in known.values()]
         return [known.get(identity) or _unknown(identity) for identity in self._wanted]
+
+    def _refuse_rules_of_nobody(self) -> None:
+        listed = self._listing.records.keys()
+        if unknown := sorted(self._with_rules - listed):
+            raise FixConfiguration(
+                "Expected [sources.unified.privacy.connections] to name ticketing connections of the workspace, got "
+                f"{', '.join(unknown)}. It has {', '.join(sorted(listed)) or 'none'}. Correct the id, or remove its "
+                "rules. Nothing was read."
+            )
 
     def connection_fields(self) -> list[Fields]:
         """The targets' connections as the API shows them, with the integration's support table; for shaping."""

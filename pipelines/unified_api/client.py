@@ -172,7 +172,7 @@ class UnifiedClient:
             ) from error
         except httpx.InvalidURL as error:
             raise RequestRefused(
-                f"Expected an id that a URL can hold, got one that it cannot ({error}). It begins: GET {path[:100]}. "
+                f"Expected an id that a URL can hold, got one that it cannot. It begins: GET {path[:100]}. "
                 "Nothing can be asked of it."
             ) from error
         except httpx.RequestError as error:
@@ -266,12 +266,21 @@ class _Lines:
         try:
             line = self._idle.pop()
         except IndexError:
-            line = httpx.Client(**self._options)
+            line = self._new()
             self._all.append(line)
         try:
             yield line
         finally:
             self._idle.append(line)
+
+    def _new(self) -> httpx.Client:
+        try:
+            return httpx.Client(**self._options)
+        except (httpx.InvalidURL, ImportError, ValueError) as error:
+            raise FixConfiguration(
+                "Expected HTTP_PROXY, HTTPS_PROXY and ALL_PROXY to be unset or the http:// address of a proxy, got "
+                "another (not shown here, for it may hold a password). Correct or unset them."
+            ) from error
 
     def close(self) -> None:
         for line in self._all:

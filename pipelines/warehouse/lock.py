@@ -75,7 +75,7 @@ def _lock(warehouse: WarehouseSettings) -> filelock.BaseFileLock:
 
 
 def _this_process() -> Holder:
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])  # what follows may name a person
     return Holder(os.getpid(), socket.gethostname(), command, datetime.now(UTC).isoformat(timespec="seconds"))
 
 

@@ -3,6 +3,7 @@ cursor, the last success."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ import dlt
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from pipelines.errors import FixConfiguration
-from transforms.schemas import DATASET, NOTE_SWEEPS, RECORD_TABLES, SCHEMA_VERSION, SYNC_RUNS
+from transforms.schemas import DATASET, NOTE_SWEEPS, RECORD_TABLES, REJECTED_RECORDS, SCHEMA_VERSION, SYNC_RUNS
 
 
 @dataclass(frozen=True)
@@ -131,16 +132,55 @@ def read_status(pipeline: dlt.Pipeline) -> list[ObjectStatus]:
     ]
 
 
-def read_privacy(pipeline: dlt.Pipeline) -> dict[tuple[str, str], dict[str | None, int]]:
-    """By connection and table: how many rows were stored under which rules of privacy, as their label says."""
+@dataclass(frozen=True)
+class StoredPrivacy:
+    """Under which rules of privacy rows are stored, as their labels say (None: under none), by (connection id, table,
+    label): rows of the raw tables, and of `rejected_records`."""
+
+    rows: Mapping[tuple[str, str, str | None], int]
+    rejected: Mapping[tuple[str, str, str | None], int]
+
+    @property
+    def connections(self) -> set[str]:
+        return {connection_id for connection_id, _, _ in (*self.rows, *self.rejected)}
+
+    def rows_otherwise(self, connection_id: str, table: str, label: str | None) -> dict[str, int]:
+        """How many rows of a table are stored under other rules than these, by those."""
+        return {
+            name or "nothing": count
+            for (its_connection, its_table, name), count in self.rows.items()
+            if (its_connection, its_table) == (connection_id, table) and name != label
+        }
+
+    def rejected_otherwise(self, connection_id: str, table: str, label: str | None) -> int:
+        """How many of its rejected records."""
+        return sum(
+            count
+            for (its_connection, its_table, name), count in self.rejected.items()
+            if (its_connection, its_table) == (connection_id, table) and name != label
+        )
+
+
+NOTHING_STORED = StoredPrivacy({}, {})
+
+
+def read_privacy(pipeline: dlt.Pipeline) -> StoredPrivacy:
+    """Under which rules of privacy the rows of a warehouse are stored."""
     stored = stored_schema_version(pipeline)
     label = "_privacy" if stored is not None and stored >= _PRIVACY_SINCE else "null"
-    found: dict[tuple[str, str], dict[str | None, int]] = {}
-    for table in RECORD_TABLES:
-        query = f"select connection_id, {label}, count(*) from {{table}} group by 1, 2"
-        for connection_id, name, rows in _rows(pipeline, query, table=table):
-            found.setdefault((connection_id, table), {})[name] = rows
-    return found
+    by_table = f"select connection_id, '{{name}}', {label}, count(*) from {{{{table}}}} group by 1, 3"
+    rejected = f"select connection_id, object, {label}, count(*) from {{table}} group by 1, 2, 3"
+    return StoredPrivacy(
+        {
+            (connection_id, name, under): count
+            for table in RECORD_TABLES
+            for connection_id, name, under, count in _rows(pipeline, by_table.format(name=table), table=table)
+        },
+        {
+            (connection_id, name, under): count
+            for connection_id, name, under, count in _rows(pipeline, rejected, table=REJECTED_RECORDS.name)
+        },
+    )
 
 
 def _row_counts(pipeline: dlt.Pipeline) -> dict[tuple[str, str], int]:

@@ -110,6 +110,7 @@ def test_a_wrong_setting_names_itself_and_what_was_expected(
         ("config.toml", "[sources.unified]\npagesize = 5\n", ".dlt/config.toml and .dlt/secrets.toml, got pagesize."),
         slow("secrets.toml", '[sources.unified]\napikey = ""\n', ".dlt/config.toml and .dlt/secrets.toml, got apikey."),
         slow("config.toml", "x = [", "cannot be read"),
+        ("config.toml", '[sources.unified.privacy]\nprivacy_key = "k"\n', "protected"),
     ],
 )
 def test_a_configuration_file_with_a_mistake_is_named(
@@ -123,6 +124,31 @@ def test_a_configuration_file_with_a_mistake_is_named(
             assert ended.returncode == 2, ended.stderr
             assert expected in ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+def test_settings_in_the_file_that_is_not_looked_at_first_are_known_too(
+    command_environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "secrets.toml").write_text('[sources.unified]\nprivacy_key = "a key of some length"\n')
+    (tmp_path / ".dlt" / "config.toml").write_text("[sources.unified]\npagesize = 5\n")
+    ended = ticketing("check", env=command_environment, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "got pagesize." in ended.stderr
+
+
+def test_rules_of_privacy_in_two_places_are_refused_for_one_would_count_for_nothing(
+    command_environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text('[sources.unified.privacy]\nemails = "drop"\n')
+    at_once = {"SOURCES__UNIFIED__PRIVACY": '{"raw": "drop"}'}
+    one_by_one = {"SOURCES__UNIFIED__PRIVACY__RAW": "drop"}
+    for changed, expected in ((at_once, "in one place"), (one_by_one, "in one variable")):
+        ended = ticketing("sync", env=command_environment | changed, cwd=tmp_path)
+        assert ended.returncode == 2, ended.stderr
+        assert expected in ended.stderr
+    assert ticketing("sync", "--select", "categories", env=command_environment, cwd=tmp_path).returncode == 0
 
 
 def test_part_of_it_failing_is_exit_code_3(sandbox: Sandbox, command_environment: dict[str, str]) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from pipelines.check import check
+from pipelines.check import CheckReport, check
 from pipelines.errors import FixConfiguration
 from pipelines.sandbox import Sandbox
-from pipelines.settings import WarehouseSettings
-from pipelines.status import privacy_in
+from pipelines.settings import DuckdbWarehouse, WarehouseSettings
+from pipelines.status import privacy_in, status
 from pipelines.sync import SyncReport
 from pipelines.verify import verify
 from tests.flow.conftest import on_both, settings_for
 from tests.flow.truth import OBJECTS, connected, query, true_rows
+from transforms.values import digest
 
 KEY = "a key of some length"
 RULES = {
@@ -86,18 +88,80 @@ def test_check_tells_what_is_in_force_and_what_is_stored_otherwise(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
     run_sync()
-    before = check(settings_for(sandbox, **RULES), {}, stored_privacy=privacy_in(warehouse))
-    first = before.connections[0]
-    customers = next(item for item in first.privacy if item.table == "customers")
+    before = checked(sandbox, warehouse, RULES)
+    first = before.connections[0].id
+    customers = next(item for item in before.privacy if (item.connection_id, item.table) == (first, "customers"))
     assert customers.in_force is not None
     assert customers.in_force.startswith("emails hash, name hash, raw drop, telephones drop (key ")
-    assert customers.stored_otherwise == {"nothing": len([*_of(sandbox, "customers", first.id)])}
+    assert customers.stored_otherwise == {"nothing": len([*_of(sandbox, "customers", first)])}
     run_sync(RULES, full_refresh=True)
-    after = check(settings_for(sandbox, **RULES), {}, stored_privacy=privacy_in(warehouse))
-    assert not any(item.stored_otherwise for connection in after.connections for item in connection.privacy)
-    other_key = RULES | {"privacy_key": "another key of some length"}
-    changed = check(settings_for(sandbox, **other_key), {}, stored_privacy=privacy_in(warehouse))
-    assert any(item.stored_otherwise for connection in changed.connections for item in connection.privacy)
+    after = checked(sandbox, warehouse, RULES)
+    assert not any(item.stored_otherwise for item in after.privacy)
+    changed = checked(sandbox, warehouse, RULES | {"privacy_key": "another key of some length"})
+    assert any(item.stored_otherwise for item in changed.privacy)
+
+
+def test_check_tells_of_rejected_records_and_connections_that_are_not_read(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    first, second = (connection["id"] for connection in sandbox.world.connections()[:2])
+    customer = sandbox.world.records(second, "customer")[0]
+    sandbox.world.mangle(second, "customer", customer["id"], b'{"id":null,"name":"Zebulon Quill"}')
+    run_sync()
+    found = {
+        (item.connection_id, item.table): item
+        for item in checked(sandbox, warehouse, RULES | {"connection_ids": [first]}).privacy
+    }
+    assert found[second, "customers"].rejected_otherwise == 1
+    assert found[first, "customers"].rejected_otherwise == 0
+    assert sum(found[second, "customers"].stored_otherwise.values()) == len([*_of(sandbox, "customers", second)]) - 1
+
+
+def test_check_tells_which_columns_are_kept_that_may_say_what_is_protected(
+    sandbox: Sandbox, warehouse: WarehouseSettings
+) -> None:
+    def beside(**privacy: str) -> dict[str, tuple[str, ...]]:
+        rules = {"privacy": privacy, "privacy_key": KEY}
+        return {item.table: item.kept_beside for item in checked(sandbox, warehouse, rules).privacy}
+
+    assert beside(emails="hash") == {"customers": ("raw", "metadata", "_extra")}
+    assert beside(emails="hash", raw="drop", metadata="drop", _extra="drop")["customers"] == ()
+    assert beside(raw="drop")["tickets"] == ()
+
+
+def checked(sandbox: Sandbox, warehouse: WarehouseSettings, rules: dict[str, Any]) -> CheckReport:
+    return check(settings_for(sandbox, **rules), {}, stored_privacy=privacy_in(warehouse))
+
+
+def test_rules_for_a_connection_that_there_is_not_are_refused_before_anything_is_stored(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    rules = {"privacy": {"connections": {"66d1fo": {"emails": "drop"}}}}
+    with pytest.raises(FixConfiguration, match="got 66d1fo"):
+        run_sync(rules)
+    with pytest.raises(FixConfiguration, match="got 66d1fo"):
+        checked(sandbox, warehouse, rules)
+    assert status(warehouse).objects == []
+
+
+@on_both
+def test_what_a_full_refresh_protects_is_not_left_in_the_files(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    run_sync()
+    run_sync(RULES, full_refresh=True)
+    addresses = [
+        contact["email"] for row in true_rows(sandbox.world, "customers").values() for contact in row.get("emails", [])
+    ]
+    if isinstance(warehouse, DuckdbWarehouse):
+        data = warehouse.path.read_bytes()
+        assert not [address for address in addresses if address.encode() in data]
+    else:
+        [dead] = query(
+            warehouse,
+            "select pg_relation_size('raw_unified.customers') as bytes, count(*) as rows from raw_unified.customers",
+        )
+        assert dead["bytes"] <= 8192 * (dead["rows"] // 8 + 1)
 
 
 def _of(sandbox: Sandbox, table: str, connection_id: str) -> list[str]:
@@ -109,6 +173,16 @@ def test_a_deep_look_finds_no_gap_in_what_is_protected(
 ) -> None:
     run_sync(RULES)
     assert verify(settings_for(sandbox, **RULES), warehouse, is_deep=True).gaps_left == 0
+
+
+def test_a_deep_look_does_not_take_other_rules_for_another_content(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    run_sync()
+    report = verify(settings_for(sandbox, **RULES), warehouse, is_deep=True)
+    assert report.gaps_left == 0
+    shown = sum(finding.verdict.shown for finding in report.findings if finding.outcome.object != "categories")
+    assert sum(finding.verdict.not_comparable for finding in report.findings) >= shown > 0
 
 
 @pytest.mark.parametrize(
@@ -143,6 +217,8 @@ def test_a_record_that_no_table_can_hold_is_set_aside_without_what_is_protected(
     body = json.dumps({**customer, "id": None, "name": "Zebulon Quill"}).encode()
     sandbox.world.mangle(connection_id, "customer", customer["id"], body)
     run_sync(RULES)
-    [row] = query(warehouse, "select record from raw_unified.rejected_records")
+    [row] = query(warehouse, "select record, record_hash, _privacy from raw_unified.rejected_records")
     assert "Zebulon" not in row["record"]
     assert "emails" not in json.loads(row["record"])
+    assert row["_privacy"].startswith("emails hash")
+    assert row["record_hash"] == digest(row["record"].encode())

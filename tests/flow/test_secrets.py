@@ -12,12 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import httpx
 import pytest
 
 from pipelines.sandbox import Sandbox
-from pipelines.settings import WarehouseSettings
+from pipelines.settings import PostgresWarehouse, WarehouseSettings
 from tests.flow.conftest import on_both
-from tests.flow.truth import every_row
+from tests.flow.truth import every_row, query
 
 COMMAND = Path(sys.executable).parent / "ticketing"
 
@@ -80,7 +81,10 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def assert_kept(keeper: Keeper, warehouse: WarehouseSettings, *secrets: str) -> None:
-    """None of these is in what was said, in a file of the project's state or of dbt's, or in a table."""
+    """None of these, nor the warehouse's password, is in what was said, in a file of the project's state or of dbt's,
+    or in a table."""
+    if isinstance(warehouse, PostgresWarehouse):
+        secrets += (warehouse.password,)
     folders = [warehouse.state_dir, Path("dbt_project/target"), Path("dbt_project/logs")]
     texts = {"what was said": keeper.said}
     for path in (path for folder in folders for path in folder.rglob("*") if path.is_file()):
@@ -93,20 +97,30 @@ def assert_kept(keeper: Keeper, warehouse: WarehouseSettings, *secrets: str) -> 
 
 @pytest.mark.slow
 @on_both
-def test_no_command_tells_a_secret(keeper: Keeper, warehouse: WarehouseSettings) -> None:
+def test_no_command_tells_a_secret(sandbox: Sandbox, keeper: Keeper, warehouse: WarehouseSettings) -> None:
     for arguments in EVERY_COMMAND:
         code = keeper.run(*arguments)
         assert code == (2 if arguments[0] == "forget" else 0), keeper.said[-2000:]
+    connection = sandbox.world.connections()[0]["id"]
+    customer = sandbox.world.records(connection, "customer")[0]["id"]
+    assert keeper.run("forget", customer, "--connection", connection, "--yes") == 0
     assert_kept(keeper, warehouse, API_KEY, PRIVACY_KEY)
 
 
 @contextmanager
-def an_api_that_repeats_the_key(status: int) -> Iterator[str]:
-    """Every answer says what it was asked with, as a careless gateway does."""
+def an_api_that_repeats_the_key(status: int, workspace: Sandbox | None = None) -> Iterator[str]:
+    """Every answer says what it was asked with, as a careless gateway does; or every one but those on the workspace's
+    connections, which another server gives."""
 
     class Echo(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = f'{{"message": "not for {self.headers["authorization"]}"}}'.encode()
+            if workspace is not None and self.path.startswith("/unified/"):
+                headers = {"authorization": self.headers["authorization"]}
+                self._answer(200, httpx.get(workspace.base_url + self.path, headers=headers, trust_env=False).content)
+            else:
+                self._answer(status, f'{{"message": "not for {self.headers["authorization"]}"}}'.encode())
+
+        def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
@@ -137,6 +151,20 @@ def test_no_failure_of_the_api_tells_a_secret(keeper: Keeper, warehouse: Warehou
 
 
 @pytest.mark.slow
+@on_both
+@pytest.mark.parametrize("status", [400, 403, 501])
+def test_no_failure_of_an_object_tells_a_secret(
+    sandbox: Sandbox, keeper: Keeper, warehouse: WarehouseSettings, status: int
+) -> None:
+    keeper.run("sync", "--select", "categories")
+    with an_api_that_repeats_the_key(status, sandbox) as base_url:
+        for arguments in (["sync"], ["reconcile"], ["verify"], ["check"]):
+            assert keeper.run(*arguments, SOURCES__UNIFIED__BASE_URL=base_url) != 0
+    assert len(query(warehouse, "select error from raw_unified.sync_runs where error is not null")) > 8
+    assert_kept(keeper, warehouse, API_KEY, PRIVACY_KEY)
+
+
+@pytest.mark.slow
 def test_no_configuration_error_tells_a_secret(keeper: Keeper, warehouse: WarehouseSettings) -> None:
     keeper.run("sync", "--select", "categories")
     wrong = [
@@ -144,6 +172,12 @@ def test_no_configuration_error_tells_a_secret(keeper: Keeper, warehouse: Wareho
         {"SOURCES__UNIFIED__API_KEY": f"{API_KEY}é"},
         {"SOURCES__UNIFIED__PRIVACY_KEY": PRIVACY_KEY[:8]},
         {"SOURCES__UNIFIED__PRIVACY": '{"emails": "shred"}'},
+        {"SOURCES__UNIFIED__PRIVACY": f'{{"privacy_key": "{PRIVACY_KEY}"}}'},
+        {"SOURCES__UNIFIED__PRIVACY": f'{{"emails": "{PRIVACY_KEY}"}}'},
+        {"SOURCES__UNIFIED__PRIVACY": f"emails={PRIVACY_KEY}"},
+        {"TICKETING_DESTINATION": f"postgresql://u:{PASSWORD}@h/db"},
+        {"DESTINATION__DUCKDB__CREDENTIALS": f"md:db?motherduck_token={PASSWORD}"},
+        {"SOURCES__UNIFIED__BASE_URL": "https://192.0.2.1", "HTTPS_PROXY": f"http://u:{PASSWORD}/@h"},
         {"SOURCES__UNIFIED__BASE_URL": f"http://{PASSWORD}@example.com"},
         {"SOURCES__UNIFIED__BASE_URL": "https://127.0.0.1:9"},
         {

@@ -29,6 +29,7 @@ select
     coalesce(records_held, 0) as held_record_count,
     coalesce(not_yet_read, 0) as not_yet_read_count,
     coalesce(not_yet_reconciled, 0) as not_yet_reconciled_count,
+    coalesce(not_comparable, 0) as not_comparable_count,
     coalesce(missing, 0) as missing_count,
     coalesce(wrongly_deleted, 0) as wrongly_deleted_count,
     coalesce(stale, 0) as stale_count,
