@@ -79,6 +79,12 @@ def require_project() -> None:
         )
 
 
+def clear_logs() -> None:
+    """Remove dbt's own logs: rows of the database may stand in them."""
+    for log in LOG_DIR.glob("dbt.log*"):
+        log.unlink(missing_ok=True)
+
+
 def build_models(warehouse: WarehouseSettings, as_of: datetime, heard: Heard) -> BuildReport:
     """Run `dbt build` for whoever holds the lock. Raises `ModelsFailed` with what dbt said."""
     started = time.monotonic()

@@ -19,7 +19,7 @@ from pipelines import console
 from pipelines.build import BuildReport, build, require_project
 from pipelines.check import CheckReport, check, total_forecast
 from pipelines.errors import FixConfiguration, ModelsFailed, TicketingError
-from pipelines.forget import Preview, Receipt, forget
+from pipelines.forget import Preview, Receipt, forget, preview
 from pipelines.settings import (
     UnifiedSettings,
     WarehouseSettings,
@@ -304,28 +304,30 @@ def forget_command(
 
     All their tickets go, with every note in them. What others wrote stays, without the person's addresses.
     """
-    if not (is_certain or is_rehearsal or sys.stdin.isatty()):
+    settings, warehouse = load_unified_settings(), load_warehouse_settings(destination)
+    if not (is_certain or is_rehearsal) and (as_json or not sys.stdin.isatty()):
         raise FixConfiguration("Expected --yes, or --dry-run, where nobody can be asked. Nothing was changed.")
-
-    def confirm(preview: Preview) -> bool:
-        if not as_json:
-            _show_preview(preview)
-        return not is_rehearsal and (is_certain or click.confirm("Remove all of it, for good?", err=True))
-
+    if is_rehearsal or not is_certain:
+        found = preview(customer, settings, warehouse, connections=connections, wait_seconds=wait_seconds)
+        if as_json:
+            console.show_json({"exit_code": 0, "preview": asdict(found)})
+            return 0
+        _show_preview(found)
+        if is_rehearsal or not click.confirm("Remove all of it, for good?", err=True):
+            console.say("Nothing was changed." + (" Next: the same without --dry-run" if is_rehearsal else ""))
+            return 0
     with console.Progress() as progress:
         receipt = forget(
             customer,
-            _settings(connections),
-            load_warehouse_settings(destination),
-            confirm=confirm,
+            settings,
+            warehouse,
+            connections=connections,
             wait_seconds=wait_seconds,
             told=progress.tell,
             heard=lambda done, total: progress.tick(f"dbt: {done} of {total} models and tests"),
         )
     if as_json:
-        console.show_json({"exit_code": 0, "receipt": receipt and asdict(receipt)})
-    elif receipt is None:
-        console.say("Nothing was changed." + (" Next: the same without --dry-run" if is_rehearsal else ""))
+        console.show_json({"exit_code": 0, "receipt": asdict(receipt)})
     else:
         _show_receipt(receipt)
     return 0
@@ -640,6 +642,9 @@ def _sync_closing(report: SyncReport, next_step: str) -> str:
     rejected = sum(outcome.rows_rejected for outcome in report.outcomes)
     if rejected:
         skipped += f" {console.count(rejected, 'record')} could not be stored: see raw_unified.rejected_records."
+    withheld = sum(outcome.rows_withheld for outcome in report.outcomes)
+    if withheld:
+        skipped += f" {console.count(withheld, 'record')} of forgotten persons withheld."
     if not report.outcomes:
         return "The workspace has no ticketing connection. Connect a helpdesk in the Unified.to console first."
     if report.exit_code == 0 and report.put_off:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import dlt
 import msgspec
 
-from pipelines.build import BuildReport, Heard, build_models, require_project
+from pipelines.build import BuildReport, Heard, build_models, clear_logs, require_project
 from pipelines.errors import FixConfiguration
 from pipelines.settings import UnifiedSettings, WarehouseSettings
-from pipelines.ticketing.source import tombstones_of
+from pipelines.tombstones import of_findings, of_records, put_up, recalled
 from pipelines.warehouse import quarantine
 from pipelines.warehouse.destinations import destination_of
-from pipelines.warehouse.forgetting import Customer, Person, Traces
-from pipelines.warehouse.load import finish_pending, load, open_pipeline
+from pipelines.warehouse.forgetting import Customer, Findings, Traces
+from pipelines.warehouse.load import finish_pending, open_pipeline
 from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.runs import has_marts, refuse_older_schema
-from pipelines.warehouse.stored import asking, recall
+from transforms.addresses import is_address
 from transforms.forgotten import EVERYWHERE, SALT, Forgotten, Tombstone
 from transforms.privacy import normal_address
 
@@ -32,7 +34,7 @@ RECEIPTS = "receipts"
 
 @dataclass
 class Preview:
-    """Whom a request means and what is stored of them. `is_known`: they were forgotten before."""
+    """Whom a request means and how many rows are stored of them, by where. `is_known`: they were forgotten before."""
 
     customers: list[Customer]
     traces: Counter[str]
@@ -41,27 +43,42 @@ class Preview:
 
 @dataclass
 class Receipt:
-    """What was done, in words and numbers that name nobody. Times are UTC."""
+    """What was done, in words and numbers that name nobody. Times are UTC; `completed_at` is None while it is under
+    way, and stays so where it was cut short."""
 
     request_id: str
     forgotten_at: datetime
     customers: int
     removed: dict[str, int]
     tombstones: int
+    not_reached: list[str]
     marts: str = "none were built"
+    completed_at: datetime | None = None
     lies_in: str = ""
-    not_reached: list[str] = field(
-        default_factory=lambda: [
-            "the helpdesk itself",
-            "backups of the warehouse, and a server's own logs",
-            "what was copied out of the warehouse",
-            "what others wrote about the person without naming an address",
-        ]
-    )
 
 
-Confirm = Callable[[Preview], bool]
-"""Whether to go on, once it is known what there is."""
+@dataclass(frozen=True)
+class _Meant:
+    """Whom a request means, with the tombstones that they are to have and what is stored of them."""
+
+    customers: list[Customer]
+    tombstones: list[Tombstone]
+    findings: Findings
+    preview: Preview
+    forgotten: Forgotten = field(repr=False)
+
+
+def preview(
+    who: str,
+    settings: UnifiedSettings,
+    warehouse: WarehouseSettings,
+    *,
+    connections: Sequence[str] = (),
+    wait_seconds: float = 0.0,
+) -> Preview:
+    """Whom `forget` would remove, and what; nothing is changed. Raises like `forget`."""
+    with _opened(warehouse, wait_seconds) as pipeline:
+        return _meant(who, pipeline, settings, warehouse, connections).preview
 
 
 def forget(
@@ -69,110 +86,148 @@ def forget(
     settings: UnifiedSettings,
     warehouse: WarehouseSettings,
     *,
-    confirm: Confirm,
+    connections: Sequence[str] = (),
     wait_seconds: float = 0.0,
     told: Callable[[str], None] = lambda line: None,
     heard: Heard = lambda done, total: None,
-) -> Receipt | None:
-    """Remove the customer with an id or an e-mail address `who`; None where `confirm` says no.
+) -> Receipt:
+    """Remove the customer with an id or an e-mail address `who`.
 
     An address means every customer that has it, on every connection; an id that of the one connection that has it, or
-    that `settings.connection_ids` names. Their tickets go with all notes. Raises a `TicketingError`, before anything is
-    changed where that can be: run it again in any case, it goes on where it was.
+    that `connections` names. Whoever shares an address with them is taken for the same person, and so on. Their tickets
+    go with all notes. Raises a `TicketingError`, before anything is changed where that can be: run it again in any
+    case, it goes on where it was.
     """
-    with one_writer(warehouse, wait_seconds):
-        pipeline = open_pipeline(warehouse, wait_seconds)
-        finish_pending(pipeline, warehouse)
-        refuse_older_schema(pipeline, warehouse.name)
+    with _opened(warehouse, wait_seconds) as pipeline:
         builds = has_marts(pipeline)
         if builds:
             require_project()
-        forgotten = Forgotten()
-        recall(forgotten, asking(pipeline))
-        forgotten.salt = forgotten.salt or secrets.token_bytes(16)
-        traces = Traces(pipeline)
-        customers = _meant(who, traces, settings)
-        addresses = [] if settings.connection_ids else _addresses(who, customers)
-        by_connection: dict[str, list[str]] = {}
-        for customer in customers:
-            by_connection.setdefault(customer.connection_id, []).append(customer.id)
-        person = Person(by_connection, addresses=addresses)
-        found = traces.count(person)
-        put_aside = quarantine.count(warehouse.state_dir)
-        if put_aside:
-            found["load packages that were put aside, whole"] = put_aside
-        preview = Preview(customers, found, forgotten.of_address(who) in forgotten.tombstones)
-        if not customers and not found and not preview.is_known:
-            raise FixConfiguration(
-                f"Expected the id or the e-mail address of a customer in {warehouse.name}, but nothing of {who!r} is "
-                "stored there. Nothing was changed."
-            )
-        if not confirm(preview):
-            return None
-        tombstones = _tombstones(forgotten, by_connection, traces.tickets(by_connection), addresses)
+        meant = _meant(who, pipeline, settings, warehouse, connections)
+        traces = Traces(pipeline, meant.forgotten)
         receipt = Receipt(
-            uuid4().hex, datetime.now(UTC), len(customers), dict(found), len(tombstones), "none were built"
+            uuid4().hex,
+            datetime.now(UTC),
+            len(meant.customers),
+            dict(meant.preview.traces),
+            len(meant.tombstones),
+            _not_reached(traces.under_other_rules()),
         )
         told("putting up tombstones")
-        rows = [
-            tombstone._asdict() | {"forgotten_at": receipt.forgotten_at, "request_id": receipt.request_id}
-            for tombstone in [Tombstone(EVERYWHERE, SALT, forgotten.salt.hex()), *tombstones]
-        ]
-        load(pipeline, tombstones_of(rows), warehouse)
+        salt = Tombstone(EVERYWHERE, SALT, meant.forgotten.salt.hex())
+        put_up(pipeline, warehouse, [salt, *meant.tombstones], receipt.request_id, receipt.forgotten_at)
+        _keep(receipt, warehouse.state_dir)
         told("removing rows")
-        traces.remove(person)
+        traces.remove(meant.findings)
         traces.empty_staging()
         quarantine.clear(warehouse.state_dir)
         pipeline.drop()
         if builds:
             receipt.marts = _built(build_models(warehouse, receipt.forgotten_at, heard))
+        clear_logs()
         told("writing the warehouse anew")
         destination_of(warehouse).compact()
+        receipt.completed_at = datetime.now(UTC)
         _keep(receipt, warehouse.state_dir)
     return receipt
 
 
-def _meant(who: str, traces: Traces, settings: UnifiedSettings) -> list[Customer]:
-    """The customers that are meant: those with this id or address, and those that share an address with them. Raises
-    `FixConfiguration` where an id is that of several."""
+@contextmanager
+def _opened(warehouse: WarehouseSettings, wait_seconds: float) -> Iterator[dlt.Pipeline]:
+    with one_writer(warehouse, wait_seconds):
+        pipeline = open_pipeline(warehouse, wait_seconds)
+        finish_pending(pipeline, warehouse)
+        refuse_older_schema(pipeline, warehouse.name)
+        yield pipeline
 
-    def having(text: str) -> list[Customer]:
-        wanted = settings.connection_ids or []
-        found = traces.customers(text, _hashed(text, settings))
-        return [customer for customer in found if not wanted or customer.connection_id in wanted]
 
-    named = having(who)
-    connections = [customer.connection_id for customer in named if customer.id == who]
-    if len(connections) > 1:
+def _meant(
+    who: str,
+    pipeline: dlt.Pipeline,
+    settings: UnifiedSettings,
+    warehouse: WarehouseSettings,
+    connections: Sequence[str],
+) -> _Meant:
+    """Raises `FixConfiguration` where nobody is meant, or it cannot be told who."""
+    if "@" in who and not is_address(who):
+        raise FixConfiguration(f"Expected a customer's id or a whole e-mail address, got {who!r}. Nothing was changed.")
+    forgotten = recalled(pipeline, settings)
+    forgotten.salt = forgotten.salt or secrets.token_bytes(16)
+    traces = Traces(pipeline, forgotten)
+    is_known = _is_known(who, forgotten, connections)
+    customers, addresses = _together(who, traces, connections)
+    by_connection: dict[str, set[str]] = {}
+    for customer in customers:
+        by_connection.setdefault(customer.connection_id, set()).add(customer.id)
+    tombstones = [forgotten.of_address(address) for address in addresses]
+    tombstones += of_records(forgotten, "customers", by_connection)
+    forgotten.tombstones |= {*tombstones}
+    findings = traces.find(by_connection, traces.known()[1] if is_known else {}, addresses)
+    found = findings.count()
+    if not customers and not found and not is_known:
         raise FixConfiguration(
-            f"Expected an id of one customer, but {len(connections)} connections have one with it: "
-            f"{', '.join(connections)}. Say which: --connection ID"
+            f"Expected the id or the e-mail address of a customer in {warehouse.name}, but nothing of {who!r} is "
+            f"stored there.{_in_other_words(traces.under_other_rules())} Nothing was changed."
         )
-    alike = [customer for address in _addresses(who, named) for customer in having(address)]
-    return list({(customer.connection_id, customer.id): customer for customer in [*named, *alike]}.values())
+    if put_aside := quarantine.count(warehouse.state_dir):
+        found["load packages that were put aside, whole"] = put_aside
+    tombstones = [*dict.fromkeys([*tombstones, *of_findings(forgotten, findings)])]
+    return _Meant(customers, tombstones, findings, Preview(customers, found, is_known), forgotten)
 
 
-def _hashed(who: str, settings: UnifiedSettings) -> str:
-    """An address as it is stored where addresses are hashed."""
-    return settings.protection("").hash(normal_address("emails", who)) if settings.privacy_key else who
+def _is_known(who: str, forgotten: Forgotten, connections: Sequence[str]) -> bool:
+    """Whether they were forgotten before, by this address or id."""
+    places = connections or {tombstone.connection_id for tombstone in forgotten.tombstones}
+    return forgotten.knows_address(who) or any(forgotten.knows(place, "customers", who) for place in places)
 
 
-def _addresses(who: str, customers: Sequence[Customer]) -> list[str]:
-    """The addresses that are known in full."""
-    named = [who, *(address for customer in customers for address in customer.addresses)]
-    return list(dict.fromkeys(normal_address("emails", address) for address in named if "@" in address))
+def _together(who: str, traces: Traces, connections: Sequence[str]) -> tuple[list[Customer], list[str]]:
+    """The customers that are meant, with those that share an address with one of them, and all their addresses, of some
+    only hashes. Raises `FixConfiguration` where an id is that of several, or connections are named beside an address.
+    """
+    if connections and is_address(who):
+        raise FixConfiguration(
+            "Expected --connection only beside an id: an address is the same person's on every connection. Nothing was "
+            "changed."
+        )
+    named = [each for each in traces.customers(who) if not connections or each.connection_id in connections]
+    places = [each.connection_id for each in named if each.id == who]
+    if len(places) > 1:
+        raise FixConfiguration(
+            f"Expected an id of one customer, but {len(places)} connections have one with it: {', '.join(places)}. Say "
+            "which: --connection ID"
+        )
+    found = {(each.connection_id, each.id): each for each in named}
+    addresses = dict.fromkeys([normal_address("emails", who)] if is_address(who) else [])
+    waiting = [*named]
+    while waiting:
+        theirs = [normal_address("emails", each) for each in waiting.pop().addresses]
+        for address in theirs:
+            if address not in addresses:
+                addresses[address] = None
+                others = {(each.connection_id, each.id): each for each in traces.customers(address)}
+                waiting += [each for key, each in others.items() if key not in found]
+                found |= others
+    return [*found.values()], [*addresses]
 
 
-def _tombstones(
-    forgotten: Forgotten,
-    customers: dict[str, list[str]],
-    tickets: dict[str, list[str]],
-    addresses: Sequence[str],
-) -> list[Tombstone]:
-    found = [forgotten.of_address(address) for address in addresses]
-    for table, by_connection in (("customers", customers), ("tickets", tickets)):
-        found += [forgotten.tombstone(each, table, id) for each, ids in by_connection.items() for id in ids]
-    return found
+def _not_reached(under_other_rules: int) -> list[str]:
+    return [
+        "the helpdesk itself",
+        "other warehouses: run it with --destination for each",
+        "backups of the warehouse, and a server's own logs",
+        "what was copied out of the warehouse, or put aside on another machine",
+        "what others wrote about the person without naming an address",
+        *([f"addresses that cannot be compared.{_in_other_words(under_other_rules)}"] if under_other_rules else []),
+    ]
+
+
+def _in_other_words(under_other_rules: int) -> str:
+    if not under_other_rules:
+        return ""
+    return (
+        f" {under_other_rules:,} customers are stored with their addresses dropped, or hashed with another key: only "
+        "their ids can name them."
+    )
 
 
 def _built(report: BuildReport) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -161,6 +161,10 @@ class UnifiedSettings(BaseConfiguration):
                 'python3 -c "import secrets; print(secrets.token_urlsafe())". Keep it: another key makes other hashes.'
             )
         return Protection(rules, self.privacy_key.strip().encode())
+
+    def address_hash(self) -> Callable[[str], str] | None:
+        """What makes of an address the hash that is stored of it; None where there is no key."""
+        return self.protection("").hash if self.privacy_key.strip() else None
 
     def privacy_by_connection(self) -> dict[str, dict[str, Any]]:
         """What is stated for single connections, by their ids."""

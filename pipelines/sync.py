@@ -17,9 +17,9 @@ from pipelines.ticketing.plans import Strategy
 from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.source import account_of, source_of
+from pipelines.tombstones import remove_recognised
 from pipelines.unified_api.endpoints import ENDPOINTS
 from pipelines.warehouse.destinations import destination_of
-from pipelines.warehouse.forgetting import Person, Traces
 from pipelines.warehouse.load import PendingLoad, finish_pending, load, open_pipeline, set_aside
 from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.quarantine import prune
@@ -125,12 +125,13 @@ def _under_the_lock(warehouse: WarehouseSettings, wait_seconds: float, begin: Ca
         pipeline = open_pipeline(warehouse, wait_seconds)
         report = SyncReport(finish_pending(pipeline, warehouse))
         with begin() as run:
+            remove_recognised(pipeline, warehouse, run.settings)
             protected_otherwise = run.full_refresh and _holds_otherwise(pipeline, run)
             report.quarantined += load_run(pipeline, run, warehouse)
             while connections := run.notes_left():
                 report.quarantined += load_run(pipeline, run.part(["notes"], connections), warehouse)
-            has_removed = _remove_recognised(pipeline, run)
-        if has_removed or protected_otherwise:
+            remove_recognised(pipeline, warehouse, run.settings)
+        if protected_otherwise:
             destination_of(warehouse).compact()
     report.outcomes = [*run.outcomes.values()]
     return report
@@ -145,20 +146,6 @@ def _holds_otherwise(pipeline: dlt.Pipeline, run: Run) -> bool:
         for target in run.targets
         for table in run.tables
     )
-
-
-def _remove_recognised(pipeline: dlt.Pipeline, run: Run) -> bool:
-    """What turned out to be a forgotten person's may have been stored before, such as notes that came before their
-    ticket. Whether anything was."""
-    theirs: dict[str, dict[str, list[str]]] = {"customers": {}, "tickets": {}}
-    for connection_id, table, id in run.forgotten.recognised:
-        if table in theirs:
-            theirs[table].setdefault(connection_id, []).append(id)
-    traces, person = Traces(pipeline), Person(theirs["customers"], theirs["tickets"])
-    if not traces.count(person):
-        return False
-    traces.remove(person)
-    return True
 
 
 def load_run(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> list[Path]:

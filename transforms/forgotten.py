@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from transforms.addresses import addresses_in, names_any, without
 from transforms.privacy import normal_address
-from transforms.values import Misfit, decode, identity
+from transforms.values import Misfit, canonical, decode, identity
 
 EVERYWHERE = ""
 """In place of a connection's id: an address is the same person's on every connection."""
@@ -19,9 +19,17 @@ EVERYWHERE = ""
 SALT = "salt"
 """The `object` of the row that holds the salt."""
 
-_ADDRESS = re.compile(rb"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+RECOGNISED = "recognised by a run"
+"""In place of a request's id: a run has seen that a record is a forgotten person's, and others of theirs may be stored
+from before."""
 
-_REDACTED = b"(forgotten)"
+WITHHELD = "withheld by a run"
+"""The same, of a record to which no other belongs."""
+
+REDACTED = "(forgotten)"
+"""In place of an address in what others wrote."""
+
+_MAY_NAME = (b"@", b"%40", b"\\u0040")
 
 
 class Tombstone(NamedTuple):
@@ -32,22 +40,16 @@ class Tombstone(NamedTuple):
     digest: str
 
 
-class Belonging(NamedTuple):
-    """A record that turned out to be a forgotten person's."""
-
-    connection_id: str
-    table: str
-    id: str
-
-
 @dataclass
 class Forgotten:
-    """The tombstones of a warehouse and the salt of their digests. May be asked and added to from many threads."""
+    """The tombstones of a warehouse and the salt of their digests. May be asked and added to from many threads.
+
+    `hashed` makes of an address the hash under which it is stored, where it may be: then only that is known of some.
+    """
 
     salt: bytes = b""
     tombstones: set[Tombstone] = field(default_factory=set)
-    recognised: list[Belonging] = field(default_factory=list)
-    """What had no tombstone of its own before."""
+    hashed: Callable[[str], str] | None = None
 
     def tombstone(self, connection_id: str, object: str, text: str) -> Tombstone:
         """The tombstone of a record by its id, or of an address."""
@@ -55,18 +57,27 @@ class Forgotten:
         return Tombstone(connection_id, object, hashlib.blake2b(name, key=self.salt, digest_size=16).hexdigest())
 
     def of_address(self, address: str) -> Tombstone:
-        """The tombstone of an e-mail address, however it is written."""
+        """The tombstone of an e-mail address, however it is written, or of the hash of one."""
         return self.tombstone(EVERYWHERE, "emails", normal_address("emails", address))
 
     def knows(self, connection_id: str, table: str, id: str) -> bool:
         """Whether a record was forgotten, or withheld before."""
         return bool(self.tombstones) and self.tombstone(connection_id, table, id) in self.tombstones
 
+    def knows_address(self, address: str) -> bool:
+        """Whether an address is a forgotten person's."""
+        if self.of_address(address) in self.tombstones:
+            return True
+        return self.hashed is not None and (
+            self.of_address(self.hashed(normal_address("emails", address))) in self.tombstones
+        )
+
     def is_theirs(self, connection_id: str, table: str, fields: Mapping[str, msgspec.Raw]) -> bool:
         """Whether a record that is not known itself is a forgotten person's: of their records, or by its address."""
         match table:
             case "customers":
-                return any(self.of_address(address) in self.tombstones for address in addresses(fields.get("emails")))
+                emails = fields.get("emails")
+                return emails is not None and any(map(self.knows_address, addresses_in(decode(emails))))
             case "tickets":
                 return self._knows(connection_id, "customers", fields.get("customer_id"))
             case "notes":
@@ -79,21 +90,21 @@ class Forgotten:
         """Know a record by its own id from now on, so that what belongs to it is recognised, too."""
         tombstone = self.tombstone(connection_id, table, id)
         self.tombstones.add(tombstone)
-        self.recognised.append(Belonging(connection_id, table, id))
         return tombstone
 
     def is_named_in(self, connection_id: str, table: str, json: str) -> bool:
         """Whether what no table can hold, as JSON text, is a forgotten person's, or only names an address of theirs."""
-        if any(self.of_address(found[0].decode()) in self.tombstones for found in _ADDRESS.finditer(json.encode())):
-            return True
         record = decode(json.encode())
-        fields = record.items() if isinstance(record, dict) else ()
-        return self.is_theirs(
-            connection_id, table, {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in fields}
-        )
+        if names_any(record, self.knows_address):
+            return True
+        items = record.items() if isinstance(record, dict) else ()
+        fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in items}
+        return self._knows(connection_id, table, fields.get("id")) or self.is_theirs(connection_id, table, fields)
 
     def redacted(self, fields: Mapping[str, msgspec.Raw]) -> Mapping[str, msgspec.Raw]:
         """The fields of somebody else's record without the addresses of forgotten persons."""
+        if not self.tombstones:
+            return fields
         return {name: self._redacted(json) for name, json in fields.items()}
 
     def _knows(self, connection_id: str, table: str, json: msgspec.Raw | None) -> bool:
@@ -104,23 +115,8 @@ class Forgotten:
 
     def _redacted(self, json: msgspec.Raw) -> msgspec.Raw:
         text = bytes(json)
-        if b"@" not in text:
+        if not any(mark in text for mark in _MAY_NAME):
             return json
-        return msgspec.Raw(_ADDRESS.sub(self._replacement, text))
-
-    def _replacement(self, found: re.Match[bytes]) -> bytes:
-        return _REDACTED if self.of_address(found[0].decode()) in self.tombstones else found[0]
-
-
-def addresses(emails: msgspec.Raw | None) -> Iterator[str]:
-    """The addresses in a customer's list of them."""
-    contacts = decode(emails) if emails is not None else None
-    yield from addresses_in(contacts)
-
-
-def addresses_in(contacts: Any) -> Iterator[str]:
-    """The same in a list that is decoded."""
-    for contact in contacts if isinstance(contacts, list) else ():
-        address = contact.get("email") if isinstance(contact, dict) else contact
-        if isinstance(address, str):
-            yield address
+        value = decode(json)
+        cleaned = without(value, self.knows_address, REDACTED)
+        return json if cleaned == value else msgspec.Raw(canonical(cleaned).encode())

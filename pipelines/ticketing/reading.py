@@ -30,6 +30,7 @@ from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
 from pipelines.unified_api.records import Listed, Page, Record, Rejected, State
 from pipelines.warehouse.stored import Stored
+from transforms.forgotten import RECOGNISED, WITHHELD
 from transforms.schemas import FORGOTTEN, RECORD_TABLES, REJECTED_RECORDS, TICKET_VERSIONS, TableSchema
 from transforms.shaping import Observation, Row, Shaped, forgotten_table, rejected_table, shape, tombstones
 
@@ -209,7 +210,8 @@ class Reader(ABC):
                 is_new = forgotten.is_named_in(*place, record.json)
             elif is_new := not is_known and forgotten.is_theirs(*place, record.fields):
                 tombstone = forgotten.recognise(*place, record.id)
-                since = {"forgotten_at": sight.observed_at, "request_id": "recognised by a run"}
+                request_id = WITHHELD if self.endpoint.table == "notes" else RECOGNISED
+                since = {"forgotten_at": sight.observed_at, "request_id": request_id}
                 recognised.append(tombstone._asdict() | since)
             if is_known or is_new:
                 self.outcome.rows_withheld += 1

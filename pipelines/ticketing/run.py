@@ -107,6 +107,7 @@ class Run:
             largest_deletion=largest_deletion,
             look=look or Look(),
             watcher=watcher or Watcher(),
+            forgotten=Forgotten(hashed=settings.address_hash()),
         )
 
     def __enter__(self) -> Self:

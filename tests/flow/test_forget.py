@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipelines.build import build
-from pipelines.errors import FixConfiguration
-from pipelines.forget import Preview, Receipt, forget
+from pipelines.errors import FixConfiguration, WarehouseBusy
+from pipelines.forget import Receipt, forget, preview
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import DuckdbWarehouse, WarehouseSettings
 from pipelines.sync import SyncReport
 from pipelines.verify import verify
+from pipelines.warehouse.destinations.duckdb_file import DuckdbFile
 from tests.flow.conftest import on_both, settings_for, slow
-from tests.flow.truth import change, every_row, query, stored_rows, true_rows
+from tests.flow.truth import change, connected, every_row, query, stored_rows, true_rows
 
 HELPDESKS = ("zendesk", "freshdesk", "kustomer")
 """By anchor, categories as a whole list, notes per ticket."""
@@ -32,15 +35,14 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def forget_now(sandbox: Sandbox, warehouse: WarehouseSettings) -> Callable[..., Receipt | None]:
-    def run_now(who: str, settings: dict[str, Any] | None = None, **options: Any) -> Receipt | None:
-        options.setdefault("confirm", lambda preview: True)
+def forget_now(sandbox: Sandbox, warehouse: WarehouseSettings) -> Callable[..., Receipt]:
+    def run_now(who: str, settings: dict[str, Any] | None = None, **options: Any) -> Receipt:
         return forget(who, settings_for(sandbox, **(settings or {})), warehouse, **options)
 
     return run_now
 
 
-ForgetNow = Callable[..., Receipt | None]
+ForgetNow = Callable[..., Receipt]
 
 
 class Ann:
@@ -132,7 +134,6 @@ def test_who_is_forgotten_is_in_no_table_and_no_file(
     assert len(traces_of(ann, warehouse)) > 15
     others = {table: stored_rows(warehouse, table).keys() for table in ("tickets", "customers", "notes")}
     receipt = forget_now(ann.address)
-    assert receipt is not None
     assert receipt.customers == len(ann.ids)
     assert traces_of(ann, warehouse) == []
     for table, gone in (("tickets", 4), ("customers", 2), ("notes", 4)):
@@ -175,29 +176,21 @@ def test_the_models_are_built_again_without_whoever_is_forgotten(
     build(warehouse)
     assert any(trace.startswith("marts.") for trace in traces_of(ann, warehouse))
     receipt = forget_now(ann.address)
-    assert receipt is not None
     assert "built again" in receipt.marts
     assert traces_of(ann, warehouse) == []
     assert query(warehouse, "select count(*) as rows from marts.tickets")[0]["rows"] == 30
 
 
 def test_a_preview_shows_who_is_meant_and_changes_nothing(
-    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
     ann = Ann(sandbox.world)
     run_sync()
     scatter(ann, warehouse)
     before = traces_of(ann, warehouse)
-    seen: list[Preview] = []
-
-    def refuse(preview: Preview) -> bool:
-        seen.append(preview)
-        return False
-
-    assert forget_now(ann.address, confirm=refuse) is None
-    [preview] = seen
-    assert {customer.connection_id: customer.id for customer in preview.customers} == ann.ids
-    assert preview.traces == {
+    found = preview(ann.address, settings_for(sandbox), warehouse)
+    assert {customer.connection_id: customer.id for customer in found.customers} == ann.ids
+    assert found.traces == {
         "customers": 2,
         "tickets": 4,
         "ticket_versions": 4,
@@ -212,29 +205,30 @@ def test_a_preview_shows_who_is_meant_and_changes_nothing(
 
 
 @pytest.mark.slow
-def test_an_id_means_the_person_on_every_connection_or_only_on_the_one_that_is_named(
+def test_an_id_means_the_person_who_has_its_addresses_on_every_connection(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
     ann = Ann(sandbox.world)
     run_sync()
-    (first, customer_id), (second, _) = ann.ids.items()
-    forget_now(customer_id, {"connection_ids": [first]})
-    assert {key[0] for key in stored_rows(warehouse, "customers") if key[1] in ann.ids.values()} == {second}
+    first, customer_id = next(iter(ann.ids.items()))
+    assert forget_now(customer_id, connections=[first]).customers == 2
     run_sync(full_refresh=True)
-    assert {key[0] for key in stored_rows(warehouse, "customers") if key[1] in ann.ids.values()} == {second}
-    forget_now(ann.ids[second])
     assert traces_of(ann, warehouse) == []
 
 
 @pytest.mark.slow
 def test_an_id_of_two_connections_has_to_be_told_apart(
-    sandbox: Sandbox, run_sync: RunSync, forget_now: ForgetNow
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
     for connection in sandbox.world.connections()[:2]:
         sandbox.world.load(connection["id"], "customer", [{"id": "42", "name": "Two of them"}])
     run_sync(full_refresh=True)
     with pytest.raises(FixConfiguration, match="--connection"):
         forget_now("42")
+    first, second = (connection["id"] for connection in sandbox.world.connections()[:2])
+    forget_now("42", connections=[first])
+    run_sync(full_refresh=True)
+    assert [key[0] for key in stored_rows(warehouse, "customers") if key[1] == "42"] == [second]
 
 
 def test_nobody_is_forgotten_where_nobody_is_known(run_sync: RunSync, forget_now: ForgetNow) -> None:
@@ -251,7 +245,7 @@ def test_forgetting_again_removes_what_has_come_since(
     run_sync()
     forget_now(ann.address)
     scatter(ann, warehouse)
-    assert forget_now(ann.address) is not None
+    assert forget_now(ann.address).completed_at is not None
     assert traces_of(ann, warehouse) == []
 
 
@@ -263,7 +257,243 @@ def test_who_is_stored_under_a_hash_is_found_by_the_address(
     ann = Ann(sandbox.world)
     run_sync(privacy)
     receipt = forget_now(ann.address, privacy)
-    assert receipt is not None
     assert receipt.customers == 2
     run_sync(privacy, full_refresh=True)
+    assert traces_of(ann, warehouse) == []
+
+
+@pytest.mark.slow
+def test_who_is_stored_under_a_hash_is_found_by_the_id_on_every_connection(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    privacy = {"privacy": {"emails": "hash", "raw": "drop"}, "privacy_key": "a key of some length"}
+    ann = Ann(sandbox.world)
+    run_sync(privacy)
+    assert forget_now(next(iter(ann.ids.values())), privacy).customers == 2
+    third = sandbox.world.connections()[1]["id"]
+    ann.ids[third] = ann._begin(third)
+    run_sync(privacy, full_refresh=True)
+    assert traces_of(ann, warehouse) == []
+    with pytest.raises(FixConfiguration, match="nothing of"):
+        forget_now("bob@example.com", privacy)
+    run_sync(privacy | {"privacy_key": "another key of some length"}, full_refresh=True)
+    with pytest.raises(FixConfiguration, match="hashed with another key"):
+        forget_now("bob@example.com", privacy)
+
+
+@on_both
+def test_nobody_elses_address_is_touched_and_what_is_cleaned_stays_clean(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    ann, world = Ann(sandbox.world), sandbox.world
+    address = ann.address.lower()
+    connection_id, note_id = ann.mention
+    like = world.create(
+        connection_id,
+        "customer",
+        {
+            "name": "Jo",
+            "emails": [{"email": f"jo{address}", "type": "WORK"}, {"email": f"{address}.au", "type": "HOME"}],
+        },
+    )["id"]
+    text = f"copy:\n{address}\n<{address.title()}> jo{address} https://x.example/?to={address.replace('@', '%40')}"
+    world.patch(connection_id, "note", note_id, {"description": text})
+    tagged = world.records(connection_id, "ticket")[1]["id"]
+    world.patch(connection_id, "ticket", tagged, {"tags": ["vip", address]})
+    run_sync()
+    before = stored_rows(warehouse, "customers")[connection_id, like]["emails"]
+    forget_now(ann.address)
+    for _ in range(2):
+        notes, customers = stored_rows(warehouse, "notes"), stored_rows(warehouse, "customers")
+        assert customers[connection_id, like]["emails"] == before
+        cleaned = f"copy:\n(forgotten)\n<(forgotten)> jo{address} https://x.example/?to=(forgotten)"
+        assert notes[connection_id, note_id]["description"] == cleaned
+        assert stored_rows(warehouse, "tickets")[connection_id, tagged]["tags"] == ["vip", "(forgotten)"]
+        versions = query(warehouse, f"select tags from raw_unified.ticket_versions where id = '{tagged}'")
+        assert all(address not in str(version["tags"]) for version in versions)
+        world.patch(connection_id, "note", note_id, {"ticket_id": world.records(connection_id, "note")[0]["ticket_id"]})
+        run_sync(full_refresh=True)
+
+
+@pytest.mark.parametrize("who", ["@", "ann@", "@example.com", "ann@ example.com"])
+def test_a_piece_of_an_address_means_nobody(run_sync: RunSync, forget_now: ForgetNow, who: str) -> None:
+    run_sync()
+    with pytest.raises(FixConfiguration, match="whole e-mail address"):
+        forget_now(who)
+
+
+def test_connections_cannot_be_named_beside_an_address(
+    sandbox: Sandbox, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    run_sync()
+    with pytest.raises(FixConfiguration, match="only beside an id"):
+        forget_now("ann@example.com", connections=[sandbox.world.connections()[0]["id"]])
+
+
+@pytest.mark.slow
+def test_connections_that_are_set_to_be_read_do_not_bound_who_is_forgotten(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    ann = Ann(sandbox.world)
+    run_sync()
+    forget_now(ann.address, {"connection_ids": [next(iter(ann.ids))]})
+    run_sync(full_refresh=True)
+    assert traces_of(ann, warehouse) == []
+
+
+def test_whoever_shares_an_address_is_the_same_person_and_so_on(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    connection_id = sandbox.world.connections()[0]["id"]
+    ids = [
+        sandbox.world.create(
+            connection_id,
+            "customer",
+            {"name": str(number), "emails": [{"email": f"{each}@x.example"} for each in pair]},
+        )["id"]
+        for number, pair in enumerate([("a", "b"), ("b", "c"), ("c", "d"), ("e",)])
+    ]
+    run_sync()
+    assert forget_now("a@x.example").customers == 3
+    left = {id for _, id in stored_rows(warehouse, "customers")}
+    assert left & {*ids} == {ids[3]}
+
+
+@on_both
+def test_a_rejected_record_goes_where_it_is_theirs_and_stays_where_it_is_not(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    ann, world = Ann(sandbox.world), sandbox.world
+    connection_id, customer_id = next(iter(ann.ids.items()))
+    ticket = next(each for each in world.records(connection_id, "ticket") if each.get("customer_id") == customer_id)
+    strangers = [each["id"] for each in world.records(connection_id, "note") if each["ticket_id"] != ticket["id"]][:3]
+    bodies = (
+        {"id": None, "ticket_id": ticket["id"], "description": "theirs by the ticket"},
+        {"id": None, "customer_id": int(customer_id), "description": "theirs by a number"},
+        {"id": None, "priority": customer_id, "description": "not theirs"},
+    )
+    for note_id, body in zip(strangers, bodies, strict=True):
+        world.mangle(connection_id, "note", note_id, json.dumps(body).encode())
+    run_sync()
+    forget_now(ann.address)
+    rejected = [row["record"] for row in query(warehouse, "select record from raw_unified.rejected_records")]
+    assert [json.loads(record)["description"] for record in rejected] == ["not theirs"]
+
+
+def test_a_look_right_after_it_finds_no_gap(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    ann = Ann(sandbox.world)
+    run_sync()
+    forget_now(ann.address)
+    assert verify(settings_for(sandbox), warehouse, is_deep=True).gaps_left == 0
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by_id", [False, True])
+@pytest.mark.parametrize("step", ["Traces.remove", "Traces.empty_staging", "build_models", "clear_logs", "compact"])
+def test_who_is_forgotten_by_a_request_that_was_cut_short_is_forgotten_by_the_next(
+    sandbox: Sandbox,
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    forget_now: ForgetNow,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    *,
+    by_id: bool,
+) -> None:
+    ann = Ann(sandbox.world)
+    run_sync()
+    build(warehouse)
+    who = next(iter(ann.ids.values())) if by_id else ann.address
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        if step == "compact":
+            patched.setattr(DuckdbFile, "compact", die)
+        else:
+            patched.setattr(f"pipelines.forget.{step}", die)
+        with pytest.raises(Killed):
+            forget_now(who)
+    [begun] = (warehouse.state_dir / "receipts").glob("*.json")
+    assert json.loads(begun.read_text())["completed_at"] is None
+    assert forget_now(who).completed_at is not None
+    assert traces_of(ann, warehouse) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("next_command", ["sync", "verify"])
+def test_what_a_run_has_recognised_and_not_come_to_remove_is_removed_by_the_next(
+    sandbox: Sandbox,
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    forget_now: ForgetNow,
+    monkeypatch: pytest.MonkeyPatch,
+    next_command: str,
+) -> None:
+    """She is stored under another address; once that becomes the forgotten one, what is stored is hers."""
+    ann = Ann(sandbox.world)
+    third = sandbox.world.connections()[1]["id"]
+    other = sandbox.world.create(third, "customer", {"name": ann.name, "emails": [{"email": "other@x.example"}]})["id"]
+    ann.write(third, other)
+    run_sync()
+    forget_now(ann.address)
+    sandbox.world.patch(third, "customer", other, {"emails": [{"email": ann.address}]})
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pipelines.tombstones.Traces.remove", die)
+        with pytest.raises(Killed):
+            run_sync()
+    assert traces_of(ann, warehouse)
+    run_sync() if next_command == "sync" else verify(settings_for(sandbox), warehouse)
+    assert traces_of(ann, warehouse) == []
+
+
+@pytest.mark.parametrize("name", ["fresh.duckdb", "memory.duckdb", "two.dots.duckdb", "compacting.duckdb"])
+def test_a_file_of_any_name_is_written_anew_with_its_mode_and_through_a_link(tmp_path: Path, name: str) -> None:
+    real = tmp_path / "real" / name
+    real.parent.mkdir()
+    with closing(duckdb.connect(str(real))) as database:
+        database.execute("create schema s")
+        database.execute("create table s.t as select 'forgetmenot' as word from range(50000)")
+        database.execute("create view s.v as select * from s.t")
+        database.execute("checkpoint")
+        database.execute("delete from s.t")
+    real.chmod(0o600)
+    link = tmp_path / name
+    link.symlink_to(real)
+    DuckdbFile(DuckdbWarehouse(link, tmp_path / "state")).compact()
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert b"forgetmenot" not in real.read_bytes()
+    assert [path.name for path in real.parent.iterdir()] == [name]
+    with closing(duckdb.connect(str(link))) as database:
+        assert database.execute("select count(*) from s.v").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
+def test_a_table_that_is_being_read_is_not_waited_for_without_end(
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    forget_now: ForgetNow,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ann = Ann(sandbox.world)
+    run_sync()
+    monkeypatch.setattr("pipelines.warehouse.destinations.postgres_server._LOCK_SECONDS", 1)
+    with connected(warehouse) as reader:
+        reader.cursor().execute("begin; select * from raw_unified.categories")
+        with pytest.raises(WarehouseBusy, match="anew"):
+            forget_now(ann.address)
+    assert forget_now(ann.address).completed_at is not None
     assert traces_of(ann, warehouse) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
@@ -84,16 +85,26 @@ class DuckdbFile(Destination):
         return {"TICKETING_DUCKDB_PATH": str(self._path.absolute())}
 
     def compact(self) -> None:
-        fresh = self._path.with_name(f"{self._path.name}.compacting")
+        path = self._path.resolve()
+        fresh = path.with_name(f"compacting-{path.name}")
         fresh.unlink(missing_ok=True)
-        with closing(duckdb.connect()) as database:
-            # The views name the database, which is called as its file is.
-            name = _quoted(self._path.stem)
-            database.execute(f"attach '{self._path}' as {name}")
-            database.execute(f"attach '{fresh}' as fresh")
-            database.execute(f"copy from database {name} to fresh")
-        fresh.replace(self._path)
-        self._path.with_name(f"{self._path.name}.wal").unlink(missing_ok=True)
+        try:
+            with closing(duckdb.connect(str(fresh))) as database:
+                # The views name the database, which is called as its file is.
+                name = _quoted(self._path.stem)
+                place = str(path).replace("'", "''")
+                [(itself,)] = database.execute("select current_database()").fetchall()
+                database.execute(f"attach '{place}' as {name} (read_only)")
+                database.execute(f"copy from database {name} to {_quoted(itself)}")
+        except duckdb.Error as error:
+            fresh.unlink(missing_ok=True)
+            raise WarehouseBusy(
+                f"Could not write {path} anew, so that removed rows may still stand in it: {error}. If another program "
+                "has it open, close it there. Run this again in any case."
+            ) from error
+        shutil.copymode(path, fresh)
+        fresh.replace(path)
+        path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
 
     def tidy(self, pipeline: dlt.Pipeline) -> None:
         """A DuckDB file needs no indexes."""

@@ -17,6 +17,7 @@ from dlt.common.configuration.specs import configspec
 from dlt.common.destination import Destination as DltDestination
 from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
+from psycopg2.errors import LockNotAvailable  # type: ignore[import-untyped]
 from psycopg2.extensions import make_dsn  # type: ignore[import-untyped]
 
 from pipelines.errors import FixConfiguration, LoadFailed, TicketingError, TryAgainLater, WarehouseBusy
@@ -26,6 +27,9 @@ from pipelines.warehouse.destinations.postgres_copy import PostgresByCopy
 from transforms.schemas import DATASET, NOTES, RAW_TABLES
 
 POLL_SECONDS = 0.2
+
+_LOCK_SECONDS = 60
+"""So long a table that is to be written anew is waited for."""
 
 WRITE_LOCK = 0x756E_6966_6965_6400
 """The key of the advisory lock: `unified` in ASCII. Such a lock is of one database."""
@@ -220,8 +224,16 @@ class PostgresServer(Destination):
             connection.cursor() as cursor,
         ):
             cursor.execute(_TABLES, {"schemas": [DATASET, f"{DATASET}_staging"]})
-            for (table,) in cursor.fetchall():
-                cursor.execute(f"vacuum (full, analyze) {table}")
+            tables = [table for (table,) in cursor.fetchall()]
+            cursor.execute(f"set lock_timeout = '{_LOCK_SECONDS}s'")
+            for table in tables:
+                try:
+                    cursor.execute(f"vacuum (full, analyze) {table}")
+                except LockNotAvailable as error:
+                    raise WarehouseBusy(
+                        f"Could not write {table} anew, so that removed rows may still stand in its files: somebody "
+                        f"has been reading it for {_LOCK_SECONDS} seconds. Run this again when they have ended."
+                    ) from error
 
     def tidy(self, pipeline: dlt.Pipeline) -> None:
         """Index what a merge looks up, in the raw tables that are there."""
