@@ -571,6 +571,7 @@ def _verify_result(report: VerifyReport) -> dict[str, Any]:
         "calls_forecast": report.calls,
         "repaired": report.repaired,
         "gaps_left": report.gaps_left,
+        "not_in_workspace": report.not_in_workspace,
         "looks": [[_finding(finding) for finding in look] for look in report.looks],
     }
 
@@ -609,13 +610,17 @@ def _show_verify(report: VerifyReport) -> None:
     for finding in report.unverified:
         why = finding.outcome.error or "the calls of the run were used up (max_calls_per_run)"
         console.complain(f"{finding.outcome.connection_id} {finding.outcome.object} could not be compared: {why}")
+    for connection_id in report.not_in_workspace:
+        console.complain(f"{connection_id} has rows here that were not compared: the workspace has it no more.")
 
 
 def _verify_closing(report: VerifyReport) -> str:
-    compared = sum(finding.verdict.shown for finding in report.findings)
-    of = f"{console.count(compared, 'record')} of {console.count(len(report.findings), 'object')} compared."
+    compared = sum(finding.verdict.shown for finding in report.verified)
+    of = f"{console.count(compared, 'record')} of {console.count(len(report.verified), 'object')} compared."
     if report.unverified:
         of += f" {console.count(len(report.unverified), 'object')} could not be compared."
+    if report.skipped:
+        of += f" {console.count(len(report.skipped), 'object')} skipped."
     newer = sum(finding.verdict.not_yet_read for finding in report.findings)
     if newer:
         of += f" {console.count(newer, 'record')} newer than the last sync."
@@ -630,6 +635,8 @@ def _verify_closing(report: VerifyReport) -> str:
         return f"{repaired} repaired, {left} left; {of} Mend what stands above and run this again."
     if report.gaps_left:
         return f"{left} found; {of} Next: ticketing verify --repair"
+    if not report.verified and report.exit_code:
+        return f"Not verified: nothing was compared; {of} `ticketing check` shows what there is."
     found = f"{repaired} found and repaired, none left" if report.repaired else "no gap"
     if report.unverified:
         return f"Partly verified: {found}; {of} Mend what stands above and run this again."

@@ -37,9 +37,11 @@ class Finding:
 @dataclass
 class VerifyReport:
     """What was found, look by look, object by object: a look that repairs is followed by another at what it found
-    amiss. `calls` is what the first was expected to cost."""
+    amiss. `calls` is what the first was expected to cost. A rehearsal has no look."""
 
     calls: int
+    not_in_workspace: list[str] = field(default_factory=list)
+    """The connections that have rows here and were not compared, for the workspace has them no more."""
     looks: list[list[Finding]] = field(default_factory=list)
 
     @property
@@ -48,9 +50,20 @@ class VerifyReport:
         return [*{_key(finding): finding for look in self.looks for finding in look}.values()]
 
     @property
+    def verified(self) -> list[Finding]:
+        """Those that were compared to their end."""
+        return [finding for finding in self.findings if finding.outcome.is_complete]
+
+    @property
     def unverified(self) -> list[Finding]:
-        """Those that could not be compared to their end, though they can be read."""
-        return [finding for finding in self.findings if finding.outcome.has_failed or finding.outcome.is_put_off]
+        """Those that could not be compared to their end: they failed, or the calls were used up before."""
+        return [*filter(_is_unverified, self.findings)]
+
+    @property
+    def skipped(self) -> list[Finding]:
+        """Those that were left out on purpose, for their connection is paused or unhealthy."""
+        incomplete = [finding for finding in self.findings if not finding.outcome.is_complete]
+        return [finding for finding in incomplete if not (_is_unverified(finding) or _is_not_offered(finding))]
 
     @property
     def repaired(self) -> int:
@@ -64,12 +77,13 @@ class VerifyReport:
 
     @property
     def exit_code(self) -> int:
-        """0 no gap (any more), 1 a gap or nothing compared, 3 no gap, but not all could be compared."""
+        """0 no gap (any more), or nothing that could be compared; 1 a gap, or nothing compared though there may be
+        something; 3 no gap, but not all could be compared."""
         if self.gaps_left:
             return 1
-        if self.unverified:
-            return 3 if any(finding.outcome.is_complete for finding in self.findings) else 1
-        return 0
+        if self.looks and not self.verified:
+            return 0 if self.findings and all(map(_is_not_offered, self.findings)) else 1
+        return 3 if self.unverified else 0
 
 
 def verify(
@@ -103,7 +117,8 @@ def verify(
         finish_pending(pipeline, warehouse)
         refuse_older_schema(pipeline, warehouse.name)
         with begin() as run:
-            report = VerifyReport(_forecast(pipeline, run))
+            rows = count_living(asking(pipeline), {*run.tables, TICKETS.table})
+            report = VerifyReport(_forecast(rows, run), _not_in_workspace(rows, run))
             told(report.calls)
             if not is_rehearsal:
                 report.looks.append(_look(pipeline, run, warehouse))
@@ -135,9 +150,26 @@ def _key(finding: Finding) -> tuple[str, str]:
     return finding.outcome.connection_id, finding.outcome.object
 
 
-def _forecast(pipeline: dlt.Pipeline, run: Run) -> int:
-    """About how many calls a look takes, the ones for the connections included, without a repair."""
-    rows = count_living(asking(pipeline), {*run.tables, TICKETS.table})
+def _is_unverified(finding: Finding) -> bool:
+    return finding.outcome.has_failed or finding.outcome.is_put_off
+
+
+def _is_not_offered(finding: Finding) -> bool:
+    """Whether there is nothing to compare: the integration does not list the object, and none was ever read."""
+    outcome = finding.outcome
+    return not outcome.has_failed and outcome.plan.startswith(Strategy.NOT_OFFERED.value)
+
+
+def _not_in_workspace(rows: Mapping[tuple[str, str], int], run: Run) -> list[str]:
+    if run.settings.connection_ids:
+        return []
+    stored = {connection_id for connection_id, table in rows if table in run.tables}
+    return sorted(stored - {target.id for target in run.targets})
+
+
+def _forecast(rows: Mapping[tuple[str, str], int], run: Run) -> int:
+    """About how many calls a look takes, the ones for the connections included, without a repair and without asking
+    for what is not shown any more."""
     calls = sum(
         _calls(rows, run, target, endpoint)
         for target in run.targets

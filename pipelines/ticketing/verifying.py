@@ -68,6 +68,10 @@ class Verification(Comparison):
         row |= {"is_sample": self.look.sample is not None, "is_deep": self.look.is_deep}
         yield SYNC_COVERAGE, sync_coverage_table([{name: row.get(name) for name in SYNC_COVERAGE.columns}])
 
+    @property
+    def _was_ever_read(self) -> bool:
+        return self.stored.count(self.endpoint.table) > 0
+
     def _tables(self) -> Iterator[Staged]:
         self._judge_doubled()
         may_tell_absent = self._look()
@@ -223,6 +227,10 @@ class ListVerification(Verification):
         super().__init__(run, target, endpoint, stored)
         self._cursor = Cursor.from_state(kept.get("cursors"))
         self.verdict.read_through = self._cursor.through if self._cursor else None
+
+    @property
+    def _was_ever_read(self) -> bool:
+        return self._cursor is not None or super()._was_ever_read
 
     @property
     def _is_left_to_threads(self) -> bool:

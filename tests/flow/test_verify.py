@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.errors import FixConfiguration
 from pipelines.sandbox import Faults, Sandbox, World
+from pipelines.sandbox.support import support_table
 from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport, reconcile
 from pipelines.ticketing.verdict import Gap, Kind
@@ -25,9 +26,15 @@ RunVerify = Callable[..., VerifyReport]
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(seed=7, tickets=72, helpdesks=HELPDESKS) as running:
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """Every kind of helpdesk, or those that a test names."""
+    helpdesks = getattr(request, "param", HELPDESKS)
+    with Sandbox(seed=7, tickets=12 * len(helpdesks), helpdesks=helpdesks) as running:
         yield running
+
+
+def of(*helpdesks: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("sandbox", [helpdesks], indirect=True, ids=["_".join(helpdesks)])
 
 
 @pytest.fixture
@@ -45,6 +52,12 @@ def gaps_in(report: VerifyReport) -> dict[tuple[str, str, str], Gap]:
         for finding in report.looks[0]
         for gap in finding.verdict.gaps
     }
+
+
+def the_connection(world: World, helpdesk: str | None = None) -> str:
+    """The id of the first connection, or of the first to a helpdesk."""
+    ids = [str(connection["id"]) for connection in world.connections()]
+    return next(id for id in ids if helpdesk in {None, world.helpdesk_of(id).type})
 
 
 def oldest(world: World, connection_id: str, table: str, count: int = 1) -> list[str]:
@@ -364,3 +377,42 @@ def test_far_more_missing_at_the_source_than_can_be_believed_removes_nothing(
     report = run_verify(repairs=True, select=["customers"])
     assert report.exit_code == 3
     assert not query(warehouse, "select 1 from raw_unified.customers where _deleted_at is not null")
+
+
+@of("zendesk")
+def test_nothing_is_called_verified_where_nothing_was_compared(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
+) -> None:
+    run_sync()
+    world, connection_id = sandbox.world, the_connection(sandbox.world)
+    world.change_connection(connection_id, is_paused=True)
+    paused = run_verify()
+    assert (paused.exit_code, len(paused.skipped)) == (1, len(OBJECTS))
+    world.remove_connection(connection_id)
+    removed = run_verify()
+    assert (removed.exit_code, removed.not_in_workspace) == (1, [connection_id])
+
+
+@of("zendesk", "front")
+def test_what_is_paused_is_counted_and_does_not_spoil_what_was_compared(
+    sandbox: Sandbox, run_sync: RunSync, run_verify: RunVerify
+) -> None:
+    run_sync()
+    sandbox.world.change_connection(the_connection(sandbox.world, "front"), is_paused=True)
+    report = run_verify()
+    assert (report.exit_code, len(report.skipped), report.not_in_workspace) == (0, len(OBJECTS), [])
+
+
+@of("zendesk")
+def test_an_object_that_was_read_and_is_offered_no_more_is_told(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
+) -> None:
+    sandbox.world.register_integration("zendesk", support_table(objects=("ticket", "customer", "note")))
+    run_sync()
+    assert run_verify().exit_code == 0
+    assert run_verify(select=["categories"]).exit_code == 0
+    sandbox.world.register_integration("zendesk", support_table(objects=("ticket", "note")))
+    report = run_verify()
+    assert report.exit_code == 3
+    assert ["It was read before" in (each.outcome.error or "") for each in report.unverified] == [True]
+    assert run_verify(select=["customers"]).exit_code == 1
