@@ -269,7 +269,9 @@ def verify_command(
             load_warehouse_settings(destination),
             select=_names(select),
             wait_seconds=wait_seconds,
-            told=lambda calls: progress.tell(f"This takes about {console.count(calls, 'call')}."),
+            told=lambda calls: progress.tell(
+                f"This takes about {console.count(calls, 'call')}, and one for each record that is not shown any more."
+            ),
             watcher=progress,
             **looking,
         )
@@ -637,9 +639,10 @@ def _verify_closing(report: VerifyReport) -> str:
         return f"{left} found; {of} Next: ticketing verify --repair"
     if not report.verified and report.exit_code:
         return f"Not verified: nothing was compared; {of} `ticketing check` shows what there is."
-    found = f"{repaired} found and repaired, none left" if report.repaired else "no gap"
+    found = f"{repaired} found and repaired" if report.repaired else "no gap"
     if report.unverified:
         return f"Partly verified: {found}; {of} Mend what stands above and run this again."
+    found += ", none left" if report.repaired else ""
     return f"Verified: {found}; {of} Next: ticketing {'sync' if newer else 'reconcile' if gone else 'build'}"
 
 

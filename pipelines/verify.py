@@ -13,7 +13,7 @@ from pipelines.sync import chosen_tables, load_run
 from pipelines.ticketing.plans import Strategy
 from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.ticketing.run import Look, Run
-from pipelines.ticketing.verdict import Verdict
+from pipelines.ticketing.verdict import Kind, Verdict
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import ENDPOINTS, NOTES, TICKETS, Endpoint
 from pipelines.warehouse.doubles import drop_doubled, find_doubled
@@ -67,8 +67,9 @@ class VerifyReport:
 
     @property
     def repaired(self) -> int:
-        """How many gaps were brought into order."""
-        return sum(finding.verdict.repaired for look in self.looks for finding in look)
+        """How many gaps were brought into order; of objects that failed, none is known to be."""
+        looked_at = [finding for look in self.looks for finding in look]
+        return sum(finding.verdict.repaired for finding in looked_at if not finding.outcome.has_failed)
 
     @property
     def gaps_left(self) -> int:
@@ -108,23 +109,21 @@ def verify(
     """
     tables = chosen_tables(select)
     look = Look(sample, is_deep, repairs)
-
-    def begin() -> Run:
-        return Run.begin("verify", settings, tables, largest_deletion=largest_deletion, look=look, watcher=watcher)
-
     with one_writer(warehouse, wait_seconds):
         pipeline = open_pipeline(warehouse, wait_seconds)
-        finish_pending(pipeline, warehouse)
+        if not is_rehearsal:
+            finish_pending(pipeline, warehouse)
         refuse_older_schema(pipeline, warehouse.name)
-        with begin() as run:
+        with Run.begin(
+            "verify", settings, tables, largest_deletion=largest_deletion, look=look, watcher=watcher
+        ) as run:
             rows = count_living(asking(pipeline), {*run.tables, TICKETS.table})
             report = VerifyReport(_forecast(rows, run), _not_in_workspace(rows, run))
             told(report.calls)
             if not is_rehearsal:
                 report.looks.append(_look(pipeline, run, warehouse))
-        while repairs and 0 < len(report.looks) <= _REPAIRS and (amiss := _amiss(report.looks[-1])):
-            with begin() as run:
-                report.looks.append(_look(pipeline, run.part(*amiss), warehouse))
+            while repairs and 0 < len(report.looks) <= _REPAIRS and (amiss := _amiss(report.looks[-1])):
+                report.looks.append(_look(pipeline, run.again(*amiss), warehouse))
     return report
 
 
@@ -132,15 +131,17 @@ def _look(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> lis
     doubled = find_doubled(pipeline, run.tables, {target.id for target in run.targets})
     run.look.doubled.clear()
     run.look.doubled.update(doubled)
-    if run.look.repairs:
-        drop_doubled(pipeline, doubled)
     load_run(pipeline, run, warehouse)
+    if run.look.repairs:
+        told = {key for key, verdict in run.verdicts.items() if verdict.counts[Kind.DOUBLED]}
+        drop_doubled(pipeline, {key: rows for key, rows in doubled.items() if key in told})
     return [Finding(outcome, run.verdicts.get(key, Verdict())) for key, outcome in run.outcomes.items()]
 
 
 def _amiss(findings: Sequence[Finding]) -> tuple[set[str], set[str]] | None:
-    """The tables and connections with gaps. The notes of a ticket that was missing may be missing, too."""
-    with_gaps = [finding.outcome for finding in findings if finding.verdict.gap_count]
+    """The tables and connections with gaps, but for objects that another look would not compare either. The notes of a
+    ticket that was missing may be missing, too."""
+    with_gaps = [each.outcome for each in findings if each.verdict.gap_count and not _is_unverified(each)]
     tables = {outcome.object for outcome in with_gaps}
     tables |= {NOTES.table} if TICKETS.table in tables else set()
     return (tables, {outcome.connection_id for outcome in with_gaps}) if with_gaps else None

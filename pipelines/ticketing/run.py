@@ -94,9 +94,8 @@ class Run:
         budget = Budget(settings.max_concurrency, settings.requests_per_second, settings.max_calls_per_run)
         client = UnifiedClient(settings.base_url, settings.api_key, budget=budget)
         workspace = Workspace(client, settings)
-        run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
         return cls(
-            run_id,
+            _fresh_id(),
             command,
             settings,
             workspace,
@@ -122,6 +121,18 @@ class Run:
         """The same run, for these tables and connections only."""
         return replace(
             self, tables=frozenset(tables), connections=None if connections is None else frozenset(connections)
+        )
+
+    def again(self, tables: Collection[str], connections: Collection[str]) -> Self:
+        """Another run within the budget of this one, for these tables and connections: nothing has come of it yet."""
+        return replace(
+            self.part(tables, connections),
+            id=_fresh_id(),
+            verdicts={},
+            outcomes={},
+            per_ticket={},
+            swept={},
+            began_at=datetime.now(UTC),
         )
 
     def protection(self, target: Target) -> Protection:
@@ -241,3 +252,7 @@ class Run:
         """Whether notes that are read ticket by ticket wait for the tickets that are read beside them, unless they have
         done so in vain."""
         return "tickets" in self.tables
+
+
+def _fresh_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
