@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from pipelines.errors import ContradictsSupportTable, ParameterRefused
@@ -13,6 +13,7 @@ from pipelines.ticketing.plans import Plan, Strategy
 from pipelines.ticketing.reading import Handed, Reader, Staged, observation
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.threads import ticket_of
+from pipelines.ticketing.walk import lowered
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
 from pipelines.unified_api.records import Page, Record
@@ -73,11 +74,11 @@ class Comparison(Reader):
         )
 
     def _start(self) -> datetime | None:
-        """From the beginning; with a start date, before which nothing is stored, from a while before the oldest row."""
-        if self.run.settings.earliest() is None:
-            return None
-        oldest = self.stored.oldest_update(self.endpoint.table)
-        return oldest - _MARGIN if oldest is not None and oldest.year > 1 else None
+        """From the beginning; with a start date from there, or from a while before the oldest row, as there may be some
+        that were stored under an earlier one."""
+        earliest = self.run.settings.earliest()
+        oldest = self.stored.oldest_update(self.endpoint.table) if earliest is not None else None
+        return min(earliest, lowered(oldest, _MARGIN)) if earliest is not None and oldest is not None else None
 
     def _not_listed(self, absent: set[str]) -> set[str]:
         """Which of the records that the list has not shown are not in it. One that filters by `updated_at` may leave
@@ -99,9 +100,13 @@ class Comparison(Reader):
     def _ask_for(self, ids: list[str]) -> Absences:
         return ask_for_each(self._records, ids, self._ledger.shown_id, self._witness, self._tick)
 
-    def _found(self, found: Iterable[tuple[Record, datetime]]) -> Iterator[Staged]:
-        """The tables of records that were asked for one by one."""
-        seen = [(record, observation(record, at, ordinal)) for ordinal, (record, at) in enumerate(found, start=1)]
+    def _found(self, found: Iterable[tuple[Record, datetime]], unknown: Collection[str] = ()) -> Iterator[Staged]:
+        """The tables of records that were asked for one by one. `unknown`: the ids of those of which nothing was known
+        before, so that their states tell of no change."""
+        seen = [
+            (record, observation(record, at, ordinal, is_baseline=record.id in unknown))
+            for ordinal, (record, at) in enumerate(found, start=1)
+        ]
         return self._staged(seen, self.observed_via)
 
     def _tick(self) -> None:

@@ -59,7 +59,7 @@ may be missing beside it."""
 _PRIVACY_SINCE = 3
 """The version of the raw tables with which the column `_privacy` came."""
 
-_LOADS = "_dlt_loads"
+LOADS = "_dlt_loads"
 """dlt's table of the loads that came to their end, with status 0."""
 
 
@@ -95,7 +95,7 @@ def refuse_older_schema(pipeline: dlt.Pipeline, warehouse: str) -> None:
 
 def newest_load(pipeline: dlt.Pipeline) -> str:
     """The id of the last load that the warehouse has; empty before the first."""
-    rows = _rows(pipeline, "select max(load_id) from {loads} where status = 0", loads=_LOADS)
+    rows = _rows(pipeline, "select max(load_id) from {loads} where status = 0", loads=LOADS)
     return (rows[0][0] if rows else None) or ""
 
 
@@ -127,7 +127,7 @@ def read_status(pipeline: dlt.Pipeline) -> list[ObjectStatus]:
             last_error=error,
         )
         for connection_id, integration_type, table, cursor, last_success_at, started_at, plan, error in _rows(
-            pipeline, query, sync_runs=SYNC_RUNS.name, loads=_LOADS
+            pipeline, query, sync_runs=SYNC_RUNS.name, loads=LOADS
         )
     ]
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import dlt
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
+from pipelines.warehouse.runs import LOADS
 from transforms.forgotten import SALT, Forgotten, Tombstone
 from transforms.schemas import FORGOTTEN, NOTE_SWEEPS, RAW_TABLES, RECORD_TABLES, SYNC_COVERAGE, SYNC_RUNS, Kind
 
@@ -67,6 +68,8 @@ order by sweeps.swept_at, tickets.id
 limit %s
 """
 
+_IS_LOADED = f"_dlt_load_id in (select load_id from {{{LOADS}}} where status = 0)"
+"""What a row tells of other tables is believed once the load that brought it has come to its end."""
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 
@@ -201,6 +204,10 @@ class Stored:
         query = f"select count(*) from {{{table}}} where connection_id = %s and _deleted_at is null"
         return sum(row[0] for row in self._rows(query, self._connection_id))
 
+    def reads_threads(self) -> bool:
+        """Whether notes have ever been read ticket by ticket."""
+        return bool(self._rows("select 1 from {note_sweeps} where connection_id = %s limit 1", self._connection_id))
+
     def threads(self, lookback: timedelta, *, with_raw: bool) -> list[StoredThread]:
         """All living tickets, as far as the reading of their notes is concerned; see `changed_tickets`."""
         query = _THREADS.replace("{lookback}", str(int(lookback.total_seconds())))
@@ -211,15 +218,16 @@ class Stored:
         """When the last reconcile of an object began that has come to its end; None: there was none."""
         query = (
             "select max(started_at) from {sync_runs} where connection_id = %s and object = %s and is_complete "
-            "and command = 'reconcile'"
+            f"and command = 'reconcile' and {_IS_LOADED}"
         )
         return next((_utc(row[0]) for row in self._rows(query, self._connection_id, table)), None)
 
     def seen_gone(self, table: str, before: datetime) -> set[str]:
-        """The ids that the last verify before a time has seen to be gone."""
+        """The ids that the last verify before a time has seen to be gone, of those that looked at all there is."""
         query = (
             "select cast(gone as varchar) from {sync_coverage} where connection_id = %s and object = %s "
-            "and is_complete and ended_at < %s order by started_at desc limit 1"
+            f"and is_complete and is_sample is not true and ended_at < %s and {_IS_LOADED} "
+            "order by started_at desc limit 1"
         )
         rows = self._rows(query, self._connection_id, table, before)
         return {str(id) for row in rows for id in json.loads(row[0] or "[]")}
@@ -260,7 +268,14 @@ def asking(pipeline: dlt.Pipeline) -> Ask:
         with pipeline.sql_client() as client:
             names = {
                 name: client.make_qualified_table_name(name)
-                for name in (*RECORD_TABLES, NOTE_SWEEPS.name, SYNC_RUNS.name, SYNC_COVERAGE.name, FORGOTTEN.name)
+                for name in (
+                    *RECORD_TABLES,
+                    NOTE_SWEEPS.name,
+                    SYNC_RUNS.name,
+                    SYNC_COVERAGE.name,
+                    FORGOTTEN.name,
+                    LOADS,
+                )
             }
             try:
                 return [tuple(row) for row in client.execute_sql(query.format(**names), *parameters) or []]
