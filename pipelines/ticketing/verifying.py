@@ -431,7 +431,7 @@ class ListVerification(Verification):
                     pass  # it is gone by now
                 case TicketingError():
                     self._refusals.append(str(answer))
-                    if len(self._refusals) == FEW:
+                    if len(self._refusals) >= FEW:
                         break
                 case _ if answer[0].id == id:
                     found[id] = answer
@@ -510,29 +510,36 @@ class ThreadVerification(Verification):
         return read, saw_every_end
 
     def _differences(self) -> Sequence[Difference]:
-        """Of closed tickets that have moved since their notes were read, the next sync reads all notes."""
+        """The next sync reads all notes of a closed ticket that has moved since they were read; where that cannot be
+        told, it is taken for an open one."""
         differences = self._ledger.differences()
         threads = [self._tickets[id] for id in {each.ticket_id for each in differences} if id in self._tickets]
         closed = sorted(thread.id for thread in threads if thread.is_closed and not thread.is_due)
-        stored = {state.id: state for state in self.stored.states_of(TICKETS.table, closed)}
-        asked = self.run.crew(self.target).in_order(self._ask_for_ticket, closed if self._witness.offers_get else [])
         self._tickets |= {id: self._tickets[id]._replace(is_closed=False) for id in closed}
-        for id, answer in asked:
+        for id, has_moved in self._moved(closed if self._witness.offers_get else []):
+            self._tickets[id] = self._tickets[id]._replace(is_closed=True, is_due=has_moved)
+        return differences
+
+    def _moved(self, ticket_ids: Sequence[str]) -> Iterator[tuple[str, bool]]:
+        """Of those tickets that can be asked for by their ids, whether they have moved since their notes were read. One
+        that has not and is stored with another time was missed."""
+        stored = {state.id: state.updated_at for state in self.stored.states_of(TICKETS.table, ticket_ids)}
+        for id, answer in self.run.crew(self.target).in_order(self._ask_for_ticket, ticket_ids):
             self._tick()
             match answer:
                 case CallsUsedUp():
                     raise answer
                 case CallNotOffered():
-                    break
+                    return
                 case UnknownId():
-                    has_moved = True
+                    yield id, True
                 case TicketingError():
                     self._refusals.append(str(answer))
-                    continue
-                case _:
-                    has_moved = answer[0].state != (id, stored[id].updated_at)
-            self._tickets[id] = self._tickets[id]._replace(is_closed=True, is_due=has_moved)
-        return differences
+                    if len(self._refusals) >= FEW:
+                        return
+                case _ if (moment := answer[0].updated_at) is not None:
+                    swept_at = self._tickets[id].swept_at or moment
+                    yield id, moment != stored[id] and moment >= lowered(swept_at, self.run.settings.lookback)
 
     def _ask_for_ticket(self, id: str) -> Any:
         return _asked(self._witness, id)
