@@ -637,7 +637,7 @@ def _verify_closing(report: VerifyReport) -> str:
         return f"{repaired} repaired, {left} left; {of} Mend what stands above and run this again."
     if report.gaps_left:
         return f"{left} found; {of} Next: ticketing verify --repair"
-    if not report.verified and report.exit_code:
+    if report.exit_code == 1:
         return f"Not verified: nothing was compared; {of} `ticketing check` shows what there is."
     found = f"{repaired} found and repaired" if report.repaired else "no gap"
     if report.unverified:

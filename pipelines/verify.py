@@ -47,7 +47,7 @@ class VerifyReport:
     @property
     def findings(self) -> list[Finding]:
         """Of each object what the last look at it has shown."""
-        return [*{_key(finding): finding for look in self.looks for finding in look}.values()]
+        return [*{_key(finding): finding for finding in self._all}.values()]
 
     @property
     def verified(self) -> list[Finding]:
@@ -68,13 +68,20 @@ class VerifyReport:
     @property
     def repaired(self) -> int:
         """How many gaps were brought into order; of objects that failed, none is known to be."""
-        looked_at = [finding for look in self.looks for finding in look]
-        return sum(finding.verdict.repaired for finding in looked_at if not finding.outcome.has_failed)
+        return sum(finding.verdict.repaired for finding in self._all if not finding.outcome.has_failed)
 
     @property
     def gaps_left(self) -> int:
-        """How many gaps the last look at each object has shown."""
-        return sum(finding.verdict.gap_count for finding in self.findings)
+        """How many gaps the last look at each object has shown; where that came to no end, at least those that the one
+        before it has not repaired."""
+        shown: dict[tuple[str, str], int] = {}
+        unrepaired: dict[tuple[str, str], int] = {}
+        for finding in self._all:
+            key, verdict = _key(finding), finding.verdict
+            known = 0 if finding.outcome.is_complete else unrepaired.get(key, 0)
+            shown[key] = max(verdict.gap_count, known)
+            unrepaired[key] = shown[key] - verdict.repaired
+        return sum(shown.values())
 
     @property
     def exit_code(self) -> int:
@@ -82,9 +89,13 @@ class VerifyReport:
         something; 3 no gap, but not all could be compared."""
         if self.gaps_left:
             return 1
-        if self.looks and not self.verified:
-            return 0 if self.findings and all(map(_is_not_offered, self.findings)) else 1
+        if self.looks and not any(finding.outcome.is_complete for finding in self._all):
+            return 0 if self._all and all(map(_is_not_offered, self._all)) else 1
         return 3 if self.unverified else 0
+
+    @property
+    def _all(self) -> list[Finding]:
+        return [finding for look in self.looks for finding in look]
 
 
 def verify(

@@ -64,6 +64,16 @@ def test_what_failed_is_not_counted_as_repaired() -> None:
     assert report.repaired == 2
 
 
+@pytest.mark.parametrize(("repaired", "left", "exit_code"), [(5, 0, 3), (3, 2, 1)])
+def test_gaps_that_were_not_repaired_are_left_where_the_next_look_came_to_no_end(
+    repaired: int, left: int, exit_code: int
+) -> None:
+    first = finding(gaps=5, repaired=repaired, is_complete=True)
+    report = VerifyReport(1, looks=[[first], [PUT_OFF]])
+    assert (report.gaps_left, report.exit_code) == (left, exit_code)
+    assert VerifyReport(1, looks=[[first], [finding(is_complete=True)]]).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("report", "said"),
     [
