@@ -312,8 +312,8 @@ SYNC_COVERAGE = TableSchema(
 """One row per `verify`, connection and object: what the source showed and the warehouse held. `read_through`: up to
 then the last sync had read. `not_yet_read`: records that have changed since, which the next sync brings;
 `not_yet_reconciled`: records that are gone and that the next reconcile marks; each count after them is of one kind of
-gap. `gaps`: the first of them, with the likely cause. `gone`: the ids of what is held and gone. `repaired`: how many
-gaps this run has brought into order. An object that could not be compared to its end is not `is_complete`."""
+gap. `gaps`: the first of them, with the likely cause. `gone`: the first ids of what is held and gone. `repaired`: how
+many gaps this run has brought into order. An object that could not be compared to its end is not `is_complete`."""
 
 FORGOTTEN = TableSchema(
     "forgotten",

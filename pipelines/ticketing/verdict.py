@@ -69,7 +69,7 @@ class Verdict:
     gaps: list[Gap] = field(default_factory=list)
     """The first of them."""
     gone: list[str] = field(default_factory=list)
-    """The ids of records that are held and gone at the source."""
+    """The ids of the first records that are held and gone at the source."""
 
     def add(self, gaps: Sequence[Gap]) -> None:
         self.counts.update(gap.kind for gap in gaps)
