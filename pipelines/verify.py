@@ -15,6 +15,7 @@ from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.ticketing.run import Look, Run
 from pipelines.ticketing.verdict import Kind, Verdict
 from pipelines.ticketing.workspace import Target
+from pipelines.tombstones import remove_recognised
 from pipelines.unified_api.endpoints import ENDPOINTS, NOTES, TICKETS, Endpoint
 from pipelines.warehouse.doubles import drop_doubled, find_doubled
 from pipelines.warehouse.load import finish_pending, open_pipeline
@@ -131,10 +132,13 @@ def verify(
             rows = count_living(asking(pipeline), {*run.tables, TICKETS.table})
             report = VerifyReport(_forecast(rows, run), _not_in_workspace(rows, run))
             told(report.calls)
-            if not is_rehearsal:
-                report.looks.append(_look(pipeline, run, warehouse))
-            while repairs and 0 < len(report.looks) <= _REPAIRS and (amiss := _amiss(report.looks[-1])):
+            if is_rehearsal:
+                return report
+            remove_recognised(pipeline, warehouse, settings)
+            report.looks.append(_look(pipeline, run, warehouse))
+            while repairs and len(report.looks) <= _REPAIRS and (amiss := _amiss(report.looks[-1])):
                 report.looks.append(_look(pipeline, run.again(*amiss), warehouse))
+            remove_recognised(pipeline, warehouse, settings)
     return report
 
 

@@ -44,7 +44,7 @@ from transforms.values import Misfit, decode, parse_time
 _AT_ONCE = 1_000
 """So many records are fetched, compared and loaded together."""
 
-_RECONCILED_WITHIN = timedelta(days=7)
+_RECONCILED_WITHIN = timedelta(days=14)
 """Whoever marks deletions at all does so within this time: what is gone for longer was left here."""
 
 _NOTHING_TO_COMPARE = "No sync has read it to its end yet, so there is nothing to compare: `ticketing sync`."
@@ -300,7 +300,7 @@ class Verification(Comparison):
         if reconciled_at is None:
             overdue, why = {*gone}, "no reconcile has ever been run here"
         elif reconciled_at < lowered(self._served_at, _RECONCILED_WITHIN):
-            overdue, why = {*gone}, f"the last reconcile began at {as_text(reconciled_at)}, more than a week ago"
+            overdue, why = {*gone}, f"the last reconcile began long ago, at {as_text(reconciled_at)}"
         else:
             overdue = {*gone} & self.stored.seen_gone(self.endpoint.table, reconciled_at)
             why = f"the reconcile that began at {as_text(reconciled_at)} has not done so, though it was gone by then"

@@ -479,7 +479,7 @@ def test_what_is_gone_since_long_before_the_last_reconcile_is_a_gap(
     change(warehouse, "update raw_unified.sync_runs set started_at = '2020-01-01' where command = 'reconcile'")
     found = gaps_in(run_verify())
     assert found.keys() == gone
-    assert all("more than a week ago" in gap.cause for gap in found.values())
+    assert all("long ago" in gap.cause for gap in found.values())
 
 
 @of("gorgias")
@@ -689,7 +689,7 @@ def test_what_others_wrote_of_a_forgotten_person_is_no_gap(
     ticket = world.records(connection_id, "ticket")[0]
     world.create(connection_id, "note", {"ticket_id": ticket["id"], "description": "seen ann@example.com on copy"})
     run_sync()
-    forget("ann@example.com", settings_for(sandbox), warehouse, confirm=lambda preview: True)
+    forget("ann@example.com", settings_for(sandbox), warehouse)
     report = run_verify(is_deep=True)
     assert (report.exit_code, gaps_in(report)) == (0, {})
 
