@@ -454,6 +454,7 @@ def test_an_object_that_was_read_and_is_offered_no_more_is_told(
     assert run_verify(select=["customers"]).exit_code == 1
 
 
+@pytest.mark.slow
 @of("zendesk")
 def test_a_sample_of_one_page_is_not_always_the_oldest(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -482,6 +483,7 @@ def test_what_is_gone_since_long_before_the_last_reconcile_is_a_gap(
     assert all("long ago" in gap.cause for gap in found.values())
 
 
+@pytest.mark.slow
 @of("gorgias")
 def test_what_a_reconcile_has_left_is_told_by_whole_looks_that_were_loaded(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -608,6 +610,7 @@ def test_what_could_not_be_fetched_is_told_and_not_claimed(
     assert "500 on get" in (failed.outcome.error or "")
 
 
+@pytest.mark.slow
 @of("gorgias")
 def test_what_cannot_be_got_by_its_id_after_all_is_fetched_from_the_list(
     sandbox: Sandbox,
@@ -624,7 +627,7 @@ def test_what_cannot_be_got_by_its_id_after_all_is_fetched_from_the_list(
     assert_same(sandbox.world, warehouse)
 
 
-@pytest.mark.parametrize("offers_get", [True, False])
+@pytest.mark.parametrize("offers_get", [True, slow(False)])
 @of("kustomer")
 def test_a_note_of_a_closed_ticket_that_has_moved_comes_with_the_next_sync(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify, offers_get: bool
@@ -672,6 +675,7 @@ def test_records_without_any_time_come_with_the_next_sync_where_it_reads_all(
     }
 
 
+@pytest.mark.slow
 @of("zendesk")
 def test_a_row_without_its_raw_says_the_same(sandbox: Sandbox, run_sync: RunSync, run_verify: RunVerify) -> None:
     run_sync()
@@ -758,6 +762,7 @@ def test_where_a_sample_cannot_be_taken_the_whole_list_is_read(
     assert {row["is_sample"] for row in query(warehouse, "select is_sample from raw_unified.sync_coverage")} == {False}
 
 
+@pytest.mark.slow
 @of("zendesk", "front")
 def test_all_looks_together_cost_no_more_than_a_run_may(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
