@@ -19,14 +19,7 @@ from transforms.values import EPOCH, microseconds
 
 _SHOWN = pa.schema([("id", pa.string()), ("updated_at", pa.int64()), ("ticket_id", pa.string())])
 _HELD = pa.schema(
-    [
-        ("id", pa.string()),
-        ("updated_at", pa.int64()),
-        ("ticket_id", pa.string()),
-        ("observed_at", pa.int64()),
-        ("is_deleted", pa.bool_()),
-        ("version_key", pa.string()),
-    ]
+    [("id", pa.string()), ("updated_at", pa.int64()), ("observed_at", pa.int64()), ("is_deleted", pa.bool_())]
 )
 _SAY_OTHER = pa.schema([("id", pa.string())])
 
@@ -34,47 +27,44 @@ _ROWS_AT_ONCE = 10_000
 
 _OPTIONS: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "200MB", "threads": 1}
 
-_NEWEST = """
-create or replace temp view newest_shown as
-select id, max(updated_at) as updated_at, last(ticket_id) as ticket_id
-from shown
-group by id;
-
-create or replace temp view newest_held as
-select
-    id, arg_max_null(updated_at, version_key) as updated_at, arg_max_null(ticket_id, version_key) as ticket_id,
-    max(observed_at) as observed_at, bool_and(is_deleted) as is_deleted
-from held
-group by id;
+_LIST = """
+create or replace temp table listed as
+select id, max(updated_at) as updated_at from shown group by id order by updated_at nulls first, id
 """
+"""What is shown, each once and by its time, so that the number of its row is its place. Sums and texts are not worked
+out for all of it: what they take cannot be spilled."""
 
 _DIFFERENCES = """
-with ranked as (
-    select *, row_number() over (order by updated_at nulls first, id) as place from newest_shown
+with differing as (
+    select listed.id, listed.rowid as place, listed.updated_at as shown_at, held.updated_at as held_at, observed_at,
+        case
+            when held.id is null then 'missing'
+            when held.is_deleted then 'deleted'
+            when listed.updated_at is distinct from held.updated_at then 'other_state'
+            else 'other_content'
+        end as differs
+    from listed
+    left join held on held.id = listed.id
+    where held.id is null
+        or held.is_deleted
+        or listed.updated_at is distinct from held.updated_at
+        or listed.id in (select id from say_other)
+),
+tickets as (
+    select id, last(ticket_id) as ticket_id from shown where id in (select id from differing) group by id
 )
-select
-    case
-        when held.id is null then 'missing'
-        when held.is_deleted then 'deleted'
-        when shown.updated_at is distinct from held.updated_at then 'other_state'
-        else 'other_content'
-    end,
-    shown.id, shown.updated_at, held.updated_at, held.observed_at, shown.ticket_id, shown.place
-from ranked as shown
-left join newest_held as held on held.id = shown.id
-where held.id is null
-    or held.is_deleted
-    or shown.updated_at is distinct from held.updated_at
-    or shown.id in (select id from say_other)
-order by shown.place
+select differs, differing.id, shown_at, held_at, observed_at, ticket_id, place
+from differing
+left join tickets on tickets.id = differing.id
+order by place
 """
 
 _UNSEEN = """
-select id from newest_held where not is_deleted and id not in (select id from shown) order by id
+select id from held anti join listed using (id) where not is_deleted order by id
 """
 
 _RETURNED = """
-select id from newest_held where is_deleted and id in (select id from shown) order by id
+select id from held semi join listed using (id) where is_deleted order by id
 """
 
 
@@ -124,7 +114,7 @@ class Ledger:
         for name, schema in (("shown", _SHOWN), ("held", _HELD), ("say_other", _SAY_OTHER)):
             self._database.register("empty", schema.empty_table())
             self._database.execute(f"create or replace temp table {name} as select * from empty")
-        self._database.execute(_NEWEST)
+        self._is_listed = False
 
     def show(self, sights: Iterable[Sight]) -> None:
         """What the source shows; of one that it shows twice, the newest counts."""
@@ -135,19 +125,14 @@ class Ledger:
             self._flush()
 
     def hold(self, states: Sequence[StoredState]) -> None:
-        """What the warehouse holds; of one that it holds twice, the newest counts."""
-        columns = list(zip(*states, strict=True)) or [()] * len(_HELD)
-        times = {_HELD.get_field_index("updated_at"), _HELD.get_field_index("observed_at")}
-        self._insert(
-            "held",
-            pa.Table.from_arrays(
-                [
-                    pa.array(map(_micros, column) if index in times else column, kind)
-                    for index, (column, kind) in enumerate(zip(columns, _HELD.types, strict=True))
-                ],
-                schema=_HELD,
-            ),
-        )
+        """What the warehouse holds, each record once."""
+        columns = {
+            "id": [state.id for state in states],
+            "updated_at": [_micros(state.updated_at) for state in states],
+            "observed_at": [_micros(state.observed_at) for state in states],
+            "is_deleted": [state.is_deleted for state in states],
+        }
+        self._insert("held", pa.table(columns, _HELD))
 
     def hold_other(self, ids: Iterable[str]) -> None:
         """The ids of records that were read whole, of which the warehouse says something else."""
@@ -156,8 +141,8 @@ class Ledger:
 
     def count(self) -> tuple[int, int]:
         """How many records the source shows, and how many the warehouse holds that are not gone."""
-        shown = self._rows("select count(*) from newest_shown")[0][0]
-        held = self._rows("select count(*) from newest_held where not is_deleted")[0][0]
+        shown = self._rows("select count(*) from listed")[0][0]
+        held = self._rows("select count(*) from held where not is_deleted")[0][0]
         return int(shown), int(held)
 
     def unseen(self) -> list[str]:
@@ -180,10 +165,14 @@ class Ledger:
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         self._flush()
+        if not self._is_listed:
+            self._database.execute(_LIST)
+            self._is_listed = True
         return self._database.execute(query).fetchall()
 
     def _flush(self) -> None:
         if self._waiting:
+            self._is_listed = False
             sights, self._waiting = self._waiting, []
             columns = {
                 "id": [sight.id for sight in sights],

@@ -356,15 +356,14 @@ class ListVerification(Verification):
         table = self.endpoint.table
         places = self.look.places.setdefault((self.target.id, table), [])
         places += [] if places else self._random_places(ceil(sample / self.run.settings.page_size))
-        shown: list[str] = []
+        shown: set[str] = set()
         spans: list[tuple[datetime | None, datetime]] = []
         for place, page in self.run.crew(self.target).in_order(lambda place: self._page_at(self.api, place), places):
             self._show(page)
-            shown += [record.id for record in page.records]
+            shown |= {record.id for record in page.records}
             if self.plan.strategy is Strategy.BY_ANCHOR and (times := times_of(page.records)):
                 spans.append((place.anchor, times[-1]))
-        self._ledger.hold(self.stored.states_between(table, spans))
-        self._ledger.hold(self.stored.states_of(table, shown))
+        self._ledger.hold(self.stored.states_of(table, shown | self.stored.ids_between(table, spans)))
 
     def _random_places(self, pages: int) -> list[Place]:
         """Each place as likely as any other; the beginning, which no row may tell of, as likely as a page of them."""

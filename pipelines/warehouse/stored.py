@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import chain
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import dlt
@@ -21,6 +22,8 @@ _IDS_A_QUERY = 1_000
 _STATES_A_QUERY = 50_000
 
 _SPANS_A_QUERY = 100
+
+_ID_AND_VERSION = itemgetter(0, -1)
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
@@ -86,7 +89,7 @@ class StoredTicket:
 
 
 class StoredState(NamedTuple):
-    """One row of a record, without what it says. Times are UTC; `ticket_id` is None but for notes."""
+    """What is stored of a record, without what it says. Times are UTC; `ticket_id` is None but for notes."""
 
     id: str
     updated_at: datetime | None
@@ -165,31 +168,37 @@ class Stored:
         return next((row[0] for row in self._rows(query, self._connection_id, len(ids) + 1) if row[0] not in ids), None)
 
     def states(self, table: str) -> Iterator[list[StoredState]]:
-        """Every row, some at a time."""
-        query = f"{_states(table)} and id > %s order by id limit {_STATES_A_QUERY}"
-        last = ""
-        while rows := self._rows(query, self._connection_id, last):
-            yield [_state(row) for row in rows]
-            last = rows[-1][0]
+        """Every record, some at a time."""
+        states = _newest(self._sorted_rows(table))
+        while some := list(islice(states, _STATES_A_QUERY)):
+            yield some
 
-    def states_of(self, table: str, ids: Sequence[str]) -> list[StoredState]:
-        """The rows of some records."""
-        return [_state(row) for row in self._rows_by_ids(f"{_states(table)} and id in ({{marks}})", ids)]
+    def _sorted_rows(self, table: str) -> Iterator[tuple[Any, ...]]:
+        query = f"{_states(table)} and (id, _version_key) > (%s, %s) order by id, _version_key limit {_STATES_A_QUERY}"
+        rows = self._rows(query, self._connection_id, "", "")
+        while rows:
+            yield from rows
+            rows = self._rows(query, self._connection_id, rows[-1][0], rows[-1][-1])
 
-    def states_between(self, table: str, spans: Sequence[tuple[datetime | None, datetime]]) -> list[StoredState]:
-        """The rows that were updated in one of the spans: from a time on (None: without a bound) and before another."""
-        rows = []
+    def states_of(self, table: str, ids: Iterable[str]) -> list[StoredState]:
+        """Some records."""
+        query = f"{_states(table)} and id in ({{marks}})"
+        return [*_newest(sorted(self._rows_by_ids(query, sorted({*ids})), key=_ID_AND_VERSION))]
+
+    def ids_between(self, table: str, spans: Sequence[tuple[datetime | None, datetime]]) -> set[str]:
+        """The ids of what was updated in one of the spans: from a time on (None: from ever) and before another."""
+        found: set[str] = set()
         for start in range(0, len(spans), _SPANS_A_QUERY):
             some = [(since or _FIRST, until) for since, until in spans[start : start + _SPANS_A_QUERY]]
             within = " or ".join(["(updated_at >= %s and updated_at < %s)"] * len(some))
-            rows += self._rows(f"{_states(table)} and ({within})", self._connection_id, *chain(*some))
-        return [_state(row) for row in rows]
+            query = f"select id from {{{table}}} where connection_id = %s and ({within})"
+            found |= {row[0] for row in self._rows(query, self._connection_id, *chain(*some))}
+        return found
 
     def states_of_notes(self, ticket_ids: Sequence[str]) -> list[StoredState]:
-        """The rows of the notes of some tickets."""
-        return [
-            _state(row) for row in self._rows_by_ids(f"{_states('notes')} and ticket_id in ({{marks}})", ticket_ids)
-        ]
+        """The notes of some tickets."""
+        rows = self._rows_by_ids(f"{_states('notes')} and ticket_id in ({{marks}})", ticket_ids)
+        return [*_newest(sorted(rows, key=_ID_AND_VERSION))]
 
     def moments(self, table: str, limit: int) -> list[datetime]:
         """The times at which some living records were updated, taken at random; fewer where there are fewer."""
@@ -290,9 +299,16 @@ def _states(table: str) -> str:
     return _STATES.replace("{ticket_id}", ticket_id).replace("{table}", f"{{{table}}}")
 
 
-def _state(row: tuple[Any, ...]) -> StoredState:
-    state = StoredState(*row)
-    return state._replace(updated_at=_utc(state.updated_at), observed_at=_utc(state.observed_at))
+def _newest(rows: Iterable[tuple[Any, ...]]) -> Iterator[StoredState]:
+    """Of each record the state in its newest row, from rows by id and version; it is gone if every row says so."""
+    for _, of_one in groupby(rows, key=itemgetter(0)):
+        states = [StoredState(*row) for row in of_one]
+        newest = states[-1]
+        yield newest._replace(
+            updated_at=_utc(newest.updated_at),
+            observed_at=_utc(newest.observed_at),
+            is_deleted=all(state.is_deleted for state in states),
+        )
 
 
 def count_living(ask: Ask, tables: Iterable[str]) -> dict[tuple[str, str], int]:
