@@ -42,7 +42,10 @@ from transforms.shaping import Row, other_columns, sync_coverage_table
 from transforms.values import Misfit, decode, parse_time
 
 _AT_ONCE = 1_000
-"""So many records are fetched, compared and loaded together."""
+"""So many records are fetched and loaded together."""
+
+_COMPARED_AT_ONCE = 10_000
+"""So many are compared with their rows: a look-up of many costs little more than one of few."""
 
 _RECONCILED_WITHIN = timedelta(days=14)
 """Whoever marks deletions at all does so within this time: what is gone for longer was left here."""
@@ -133,7 +136,7 @@ class Verification(Comparison):
         super()._show(page)
         if self.look.is_deep:
             self._whole += [(record, page.served_at) for record in page.records if isinstance(record, Record)]
-            if len(self._whole) >= _AT_ONCE:
+            if len(self._whole) >= _COMPARED_AT_ONCE:
                 self._compare_whole()
 
     def _compare_whole(self) -> None:

@@ -17,9 +17,9 @@ from pipelines.warehouse.runs import LOADS
 from transforms.forgotten import SALT, Forgotten, Tombstone
 from transforms.schemas import FORGOTTEN, NOTE_SWEEPS, RAW_TABLES, RECORD_TABLES, SYNC_COVERAGE, SYNC_RUNS, Kind
 
-_IDS_A_QUERY = 1_000
+_IDS_A_QUERY = 10_000
 
-_STATES_A_QUERY = 50_000
+_STATES_A_QUERY = 20_000
 
 _SPANS_A_QUERY = 100
 
@@ -155,7 +155,7 @@ class Stored:
     def notes_of(self, ticket_ids: Sequence[str]) -> dict[str, str]:
         """The living notes of some tickets: their ids, and the ticket of each."""
         query = "select id, ticket_id from {notes} where connection_id = %s and _deleted_at is null"
-        return dict(self._rows_by_ids(f"{query} and ticket_id in ({{marks}})", ticket_ids))
+        return dict(self._rows_by_ids(f"{query} and ticket_id in ({{some}})", ticket_ids))
 
     def living_notes(self) -> dict[str, str | None]:
         """The ids of all living notes, and the ticket of each."""
@@ -182,7 +182,7 @@ class Stored:
 
     def states_of(self, table: str, ids: Iterable[str]) -> list[StoredState]:
         """Some records."""
-        query = f"{_states(table)} and id in ({{marks}})"
+        query = f"{_states(table)} and id in ({{some}})"
         return [*_newest(sorted(self._rows_by_ids(query, sorted({*ids})), key=_ID_AND_VERSION))]
 
     def ids_between(self, table: str, spans: Sequence[tuple[datetime | None, datetime]]) -> set[str]:
@@ -197,7 +197,7 @@ class Stored:
 
     def states_of_notes(self, ticket_ids: Sequence[str]) -> list[StoredState]:
         """The notes of some tickets."""
-        rows = self._rows_by_ids(f"{_states('notes')} and ticket_id in ({{marks}})", ticket_ids)
+        rows = self._rows_by_ids(f"{_states('notes')} and ticket_id in ({{some}})", ticket_ids)
         return [*_newest(sorted(rows, key=_ID_AND_VERSION))]
 
     def moments(self, table: str, limit: int) -> list[datetime]:
@@ -247,7 +247,7 @@ class Stored:
         selected = ", ".join(
             f"cast({name} as varchar) as {name}" if kind is Kind.JSON else name for name, kind in columns.items()
         )
-        query = f"select {selected} from {{{table}}} where connection_id = %s and id in ({{marks}})"
+        query = f"select {selected} from {{{table}}} where connection_id = %s and id in ({{some}})"
         return [
             {
                 name: _utc(value) if isinstance(value, datetime) else value
@@ -263,7 +263,7 @@ class Stored:
         rows = []
         for start in range(0, len(ids), _IDS_A_QUERY):
             some = ids[start : start + _IDS_A_QUERY]
-            rows += self._rows(query.replace("{marks}", ", ".join(["%s"] * len(some))), self._connection_id, *some)
+            rows += self._rows(query.replace("{some}", "select unnest(%s)"), self._connection_id, [*some])
         return rows
 
     def _rows(self, query: str, *parameters: object) -> Rows:
