@@ -19,6 +19,7 @@ import msgspec
 from pipelines import ends_with_parent
 from pipelines.errors import FixConfiguration, ModelsFailed
 from pipelines.settings import WarehouseSettings
+from pipelines.warehouse import anew
 from pipelines.warehouse.destinations import Destination, destination_of
 from pipelines.warehouse.load import Pending, finish_pending, open_pipeline
 from pipelines.warehouse.lock import one_writer
@@ -64,6 +65,7 @@ def build(
         pending = finish_pending(pipeline, warehouse)
         refuse_older_schema(pipeline, warehouse.name)
         report = build_models(warehouse, as_of or datetime.now(UTC), heard)
+        anew.write_if_due(warehouse)
     if pending.outcome is Pending.QUARANTINED:
         report.warnings.append(
             f"A pending load failed again and lies in {pending.lies_in}; the next `ticketing sync` reads it again."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from pipelines.build import BuildReport, Heard, build_models, clear_logs, requir
 from pipelines.errors import FixConfiguration
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import of_findings, of_records, put_up, recalled
-from pipelines.warehouse import quarantine
+from pipelines.warehouse import anew, quarantine
 from pipelines.warehouse.destinations import destination_of
 from pipelines.warehouse.forgetting import Customer, Findings, Traces
 from pipelines.warehouse.load import finish_pending, open_pipeline
@@ -37,7 +36,7 @@ class Preview:
     """Whom a request means and how many rows are stored of them, by where. `is_known`: they were forgotten before."""
 
     customers: list[Customer]
-    traces: Counter[str]
+    traces: dict[str, int]
     is_known: bool
 
 
@@ -108,15 +107,17 @@ def forget(
             uuid4().hex,
             datetime.now(UTC),
             len(meant.customers),
-            dict(meant.preview.traces),
+            meant.preview.traces,
             len(meant.tombstones),
             _not_reached(traces.under_other_rules()),
         )
         told("putting up tombstones")
-        salt = Tombstone(EVERYWHERE, SALT, meant.forgotten.salt.hex())
-        put_up(pipeline, warehouse, [salt, *meant.tombstones], receipt.request_id, receipt.forgotten_at)
         _keep(receipt, warehouse.state_dir)
+        salt = Tombstone(EVERYWHERE, SALT, meant.forgotten.salt.hex())
+        put_up(pipeline, warehouse, [salt], SALT, receipt.forgotten_at)
+        put_up(pipeline, warehouse, meant.tombstones, receipt.request_id, receipt.forgotten_at)
         told("removing rows")
+        anew.is_due(warehouse)
         traces.remove(meant.findings)
         traces.empty_staging()
         quarantine.clear(warehouse.state_dir)
@@ -125,7 +126,7 @@ def forget(
             receipt.marts = _built(build_models(warehouse, receipt.forgotten_at, heard))
         clear_logs()
         told("writing the warehouse anew")
-        destination_of(warehouse).compact()
+        anew.write(warehouse)
         receipt.completed_at = datetime.now(UTC)
         _keep(receipt, warehouse.state_dir)
     return receipt
@@ -133,7 +134,7 @@ def forget(
 
 @contextmanager
 def _opened(warehouse: WarehouseSettings, wait_seconds: float) -> Iterator[dlt.Pipeline]:
-    with one_writer(warehouse, wait_seconds):
+    with one_writer(warehouse, wait_seconds), destination_of(warehouse).naming_faults():
         pipeline = open_pipeline(warehouse, wait_seconds)
         finish_pending(pipeline, warehouse)
         refuse_older_schema(pipeline, warehouse.name)
@@ -171,7 +172,7 @@ def _meant(
     if put_aside := quarantine.count(warehouse.state_dir):
         found["load packages that were put aside, whole"] = put_aside
     tombstones = [*dict.fromkeys([*tombstones, *of_findings(forgotten, findings)])]
-    return _Meant(customers, tombstones, findings, Preview(customers, found, is_known), forgotten)
+    return _Meant(customers, tombstones, findings, Preview(customers, dict(found), is_known), forgotten)
 
 
 def _is_known(who: str, forgotten: Forgotten, connections: Sequence[str]) -> bool:
@@ -191,7 +192,7 @@ def _together(who: str, traces: Traces, connections: Sequence[str]) -> tuple[lis
         )
     named = [each for each in traces.customers(who) if not connections or each.connection_id in connections]
     places = [each.connection_id for each in named if each.id == who]
-    if len(places) > 1:
+    if len(places) > 1 and not is_address(who):
         raise FixConfiguration(
             f"Expected an id of one customer, but {len(places)} connections have one with it: {', '.join(places)}. Say "
             "which: --connection ID"

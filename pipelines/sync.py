@@ -19,11 +19,11 @@ from pipelines.ticketing.run import Run
 from pipelines.ticketing.source import account_of, source_of
 from pipelines.tombstones import remove_recognised
 from pipelines.unified_api.endpoints import ENDPOINTS
-from pipelines.warehouse.destinations import destination_of
+from pipelines.warehouse import anew
 from pipelines.warehouse.load import PendingLoad, finish_pending, load, open_pipeline, set_aside
 from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.quarantine import prune
-from pipelines.warehouse.runs import read_privacy
+from pipelines.warehouse.runs import has_marts, read_privacy
 
 
 @dataclass
@@ -126,13 +126,14 @@ def _under_the_lock(warehouse: WarehouseSettings, wait_seconds: float, begin: Ca
         report = SyncReport(finish_pending(pipeline, warehouse))
         with begin() as run:
             remove_recognised(pipeline, warehouse, run.settings)
-            protected_otherwise = run.full_refresh and _holds_otherwise(pipeline, run)
+            if run.full_refresh and _holds_otherwise(pipeline, run):
+                anew.is_due(warehouse)
             report.quarantined += load_run(pipeline, run, warehouse)
             while connections := run.notes_left():
                 report.quarantined += load_run(pipeline, run.part(["notes"], connections), warehouse)
-            remove_recognised(pipeline, warehouse, run.settings)
-        if protected_otherwise:
-            destination_of(warehouse).compact()
+            remove_recognised(pipeline, warehouse, run.settings, run.forgotten.tombstones)
+        if not has_marts(pipeline):
+            anew.write_if_due(warehouse)  # otherwise once the models are built without what was removed
     report.outcomes = [*run.outcomes.values()]
     return report
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 
 import dlt
 
-from pipelines.errors import WarehouseBusy
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.ticketing.source import tombstones_of
-from pipelines.warehouse.destinations import destination_of
+from pipelines.warehouse import anew
 from pipelines.warehouse.forgetting import Findings, Traces
 from pipelines.warehouse.load import load
 from pipelines.warehouse.stored import asking, recall
 from transforms.forgotten import RECOGNISED, Forgotten, Tombstone
 
-_BEING_REMOVED = "recognised by a run, being removed"
 _SETTLED = "recognised by a run, and removed"
 """The request of tombstones that a run has put up, after `RECOGNISED`."""
-
-_log = logging.getLogger(__name__)
 
 
 def recalled(pipeline: dlt.Pipeline, settings: UnifiedSettings) -> Forgotten:
@@ -41,7 +36,8 @@ def put_up(
     """Put up tombstones, under a request; those that are up already come under it."""
     since = {"forgotten_at": forgotten_at, "request_id": request_id}
     rows = [tombstone._asdict() | since for tombstone in tombstones]
-    load(pipeline, tombstones_of(rows), warehouse, tidies=False)
+    if rows:
+        load(pipeline, tombstones_of(rows), warehouse, tidies=False)
 
 
 def of_findings(forgotten: Forgotten, findings: Findings) -> Iterator[Tombstone]:
@@ -55,25 +51,28 @@ def of_records(forgotten: Forgotten, table: str, ids: dict[str, set[str]]) -> It
     return (forgotten.tombstone(each, table, id) for each, some in ids.items() for id in sorted(some))
 
 
-def remove_recognised(pipeline: dlt.Pipeline, warehouse: WarehouseSettings, settings: UnifiedSettings) -> None:
+def remove_recognised(
+    pipeline: dlt.Pipeline,
+    warehouse: WarehouseSettings,
+    settings: UnifiedSettings,
+    recognised: Collection[Tombstone] = (),
+) -> None:
     """Remove what was stored before a run has recognised that it is a forgotten person's, such as notes that came
-    before their ticket; for whoever holds the lock. What a run that was cut short has left is removed by the next."""
+    before their ticket; for whoever holds the lock. What a run that was cut short has left is removed by the next.
+
+    `recognised` are the tombstones that a run knows, of which a load that was refused may have lost some.
+    """
     forgotten = recalled(pipeline, settings)
+    if lost := {*recognised} - forgotten.tombstones:
+        put_up(pipeline, warehouse, lost, RECOGNISED, datetime.now(UTC))
+        forgotten.tombstones |= lost
     if not forgotten.tombstones:
         return
     traces = Traces(pipeline, forgotten)
-    is_under_way = traces.has_requests(_BEING_REMOVED)
-    if not (is_under_way or traces.has_requests(RECOGNISED)):
-        return
-    findings = traces.find(*traces.known(), addresses=())
-    if tombstones := [*of_findings(forgotten, findings)]:
-        put_up(pipeline, warehouse, tombstones, _BEING_REMOVED, datetime.now(UTC))
-    traces.remove(findings)
-    if is_under_way or tombstones:
-        try:
-            destination_of(warehouse).compact()
-        except WarehouseBusy as busy:
-            _log.warning("Rows of forgotten persons are removed, but not from the files yet: %s", busy)
-            return
-    for request_id in (RECOGNISED, _BEING_REMOVED):
-        traces.rename_request(request_id, _SETTLED)
+    if traces.has_requests(RECOGNISED):
+        findings = traces.find(*traces.known(), addresses=())
+        if findings.count():
+            anew.is_due(warehouse)
+            put_up(pipeline, warehouse, of_findings(forgotten, findings), RECOGNISED, datetime.now(UTC))
+            traces.remove(findings)
+        traces.rename_request(RECOGNISED, _SETTLED)

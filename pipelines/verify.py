@@ -17,10 +17,11 @@ from pipelines.ticketing.verdict import Kind, Verdict
 from pipelines.ticketing.workspace import Target
 from pipelines.tombstones import remove_recognised
 from pipelines.unified_api.endpoints import ENDPOINTS, NOTES, TICKETS, Endpoint
+from pipelines.warehouse import anew
 from pipelines.warehouse.doubles import drop_doubled, find_doubled
 from pipelines.warehouse.load import finish_pending, open_pipeline
 from pipelines.warehouse.lock import one_writer
-from pipelines.warehouse.runs import refuse_older_schema
+from pipelines.warehouse.runs import has_marts, refuse_older_schema
 from pipelines.warehouse.stored import asking, count_living
 
 _REPAIRS = 3
@@ -138,7 +139,9 @@ def verify(
             report.looks.append(_look(pipeline, run, warehouse))
             while repairs and len(report.looks) <= _REPAIRS and (amiss := _amiss(report.looks[-1])):
                 report.looks.append(_look(pipeline, run.again(*amiss), warehouse))
-            remove_recognised(pipeline, warehouse, settings)
+            remove_recognised(pipeline, warehouse, settings, run.forgotten.tombstones)
+        if not has_marts(pipeline):
+            anew.write_if_due(warehouse)
     return report
 
 

@@ -18,6 +18,8 @@ _LINK_MARKS = frozenset("/=?&|")
 """What stands before one of these in a link is no part of an address."""
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _HASH = re.compile(r"[0-9a-f]{64}")
+_IN_BRACKETS = re.compile(r"<\s*(?:mailto:)?([^<>]*)>\s*$", re.IGNORECASE)
+_AROUND = re.compile(r"^\s*mailto:|\s*\([^()]*\)\s*$", re.IGNORECASE)
 
 
 def is_address(text: str) -> bool:
@@ -25,10 +27,17 @@ def is_address(text: str) -> bool:
     return _ADDRESS.fullmatch(text.strip()) is not None
 
 
+def bare(text: str) -> str:
+    """The address in what a header or a link writes around it; what holds none stays as it is."""
+    inside = _IN_BRACKETS.search(text)
+    address = inside[1] if inside else _AROUND.sub("", text)
+    return address.strip() if is_address(address) else text
+
+
 def addresses_in(contacts: Any) -> Iterator[str]:
     """The addresses in a customer's contacts, hashed ones among them, whatever their shape."""
     match contacts:
-        case str() if is_address(contacts) or "<" in contacts or _HASH.fullmatch(contacts):
+        case str() if is_address(bare(contacts)) or _HASH.fullmatch(contacts):
             yield contacts
         case list():
             for each in contacts:

@@ -7,10 +7,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.utils import parseaddr
 from enum import Enum
 from typing import Any, TypeAlias
 
+from transforms.addresses import bare
 from transforms.schemas import RECORD_TABLES
 from transforms.values import canonical, decode
 
@@ -166,8 +166,7 @@ def normal_address(column: str, address: str) -> str:
     an e-mail what a header or a link may say around it left out."""
     if column == "telephones":
         return re.sub(r"\D", "", address)
-    folded = _folded(address).removeprefix("mailto:")
-    return parseaddr(folded)[1] or folded if "<" in folded else folded
+    return bare(_folded(address))
 
 
 def _folded(text: str) -> str:

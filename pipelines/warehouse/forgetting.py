@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import dlt
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
-from transforms.addresses import addresses_in, without
+from transforms.addresses import addresses_in, is_address, without
 from transforms.forgotten import REDACTED, Forgotten
 from transforms.privacy import normal_address
 from transforms.schemas import (
@@ -24,7 +23,7 @@ from transforms.schemas import (
     Kind,
     TableSchema,
 )
-from transforms.values import decode
+from transforms.values import canonical, decode
 
 _ID = ("connection_id", "id")
 
@@ -120,15 +119,16 @@ class Traces:
         return self._known("customers"), self._known("tickets")
 
     def find(self, customers: Ids, tickets: Ids, addresses: Iterable[str]) -> Findings:
-        """What is stored of some customers and tickets, and what names these addresses. The tombstones of both must be
-        among the forgotten; those of the tickets come among them here."""
+        """What is stored of some customers and tickets, and what names these addresses. The tombstones of customers and
+        addresses must be among the forgotten; those of tickets and notes come among them here."""
         of_customers = self._ids("tickets", "customer_id", customers)
         theirs = {id: {*of_customers.get(id, ()), *tickets.get(id, ())} for id in {*of_customers, *tickets}}
-        for connection_id, ids in theirs.items():
-            self._forgotten.tombstones |= {self._forgotten.tombstone(connection_id, "tickets", id) for id in ids}
         notes = self._ids("notes", "ticket_id", theirs)
         for connection_id, ids in self._ids("notes", "customer_id", customers).items():
             notes.setdefault(connection_id, set()).update(ids)
+        for table, by_connection in (("tickets", theirs), ("notes", notes)):
+            for connection_id, ids in by_connection.items():
+                self._forgotten.tombstones |= {self._forgotten.tombstone(connection_id, table, id) for id in ids}
         own = {"customers": self._ids("customers", "id", customers), "tickets": self._ids("tickets", "id", theirs)}
         findings = Findings(own | {"notes": notes}, theirs)
         for table, column in _BY_TICKET:
@@ -136,7 +136,9 @@ class Traces:
                 [(rows,)] = self._rows(f"select count(*) from {{{table}}} where {where}", *parameters) or [(0,)]
                 findings.of_tickets[table] += rows
         findings.rejected = [*self._rejected()]
-        findings.mentions = [*self._mentions({normal_address("emails", each) for each in addresses}, findings)]
+        # Of whom only a hash is known, an address may be named wherever there is any.
+        named = {normal_address("emails", each) if is_address(each) else "@" for each in addresses}
+        findings.mentions = [*self._mentions(named, findings)]
         return findings
 
     def remove(self, findings: Findings) -> None:
@@ -225,18 +227,21 @@ class Traces:
             return None
         if RAW_TABLES[table].columns[name] is not Kind.JSON:
             return str(without(text, self._forgotten.knows_address, REDACTED))
-        value = json.loads(text)
+        value = decode(text.encode())
         listed = self._unlisted(row, value) if table == SYNC_COVERAGE.name else value
         cleaned = without(listed, self._forgotten.knows_address, REDACTED)
-        return text if cleaned == value else json.dumps(cleaned, ensure_ascii=False)
+        return text if cleaned == value else canonical(cleaned)
 
     def _unlisted(self, row: Mapping[str, Any], listed: Any) -> Any:
         """A list of records, by their ids or with them, without those that are forgotten."""
-        place = row["connection_id"], row["object"]
+        connection_id, object = row["connection_id"], row["object"]
+        knows = self._forgotten.knows
+        records = [(each, each if isinstance(each, dict) else {"id": each}) for each in listed or ()]
         return [
             each
-            for each in listed or ()
-            if not self._forgotten.knows(*place, str(each["id"] if isinstance(each, dict) else each))
+            for each, record in records
+            if not knows(connection_id, object, str(record["id"]))
+            and not knows(connection_id, "tickets", str(record.get("ticket_id")))
         ]
 
     def _cleaning(self, mention: Mention) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,7 @@ def test_a_preview_shows_who_is_meant_and_changes_nothing(
         "sync_runs of others that name them": 3,
         "load packages that were put aside, whole": 1,
     }
+    assert json.loads(json.dumps(asdict(found)))["traces"] == found.traces
     assert traces_of(ann, warehouse) == before
 
 
@@ -497,3 +499,97 @@ def test_a_table_that_is_being_read_is_not_waited_for_without_end(
             forget_now(ann.address)
     assert forget_now(ann.address).completed_at is not None
     assert traces_of(ann, warehouse) == []
+
+
+@pytest.mark.slow
+def test_a_request_can_be_taken_back_and_leaves_the_others_forgotten(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    ann, connection_id = Ann(sandbox.world), sandbox.world.connections()[0]["id"]
+    bob = sandbox.world.create(connection_id, "customer", {"name": "Bob", "emails": [{"email": "bob@x.example"}]})["id"]
+    run_sync()
+    forget_now(ann.address)
+    receipt = forget_now("bob@x.example")
+    change(warehouse, f"delete from raw_unified.forgotten where request_id = '{receipt.request_id}'")
+    run_sync(full_refresh=True)
+    assert traces_of(ann, warehouse) == []
+    assert (connection_id, bob) in stored_rows(warehouse, "customers")
+
+
+@pytest.mark.slow
+def test_of_whom_only_a_hash_is_known_others_do_not_name_the_address_any_more(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    privacy = {"privacy": {"emails": "hash", "raw": "drop"}, "privacy_key": "a key of some length"}
+    ann = Ann(sandbox.world)
+    run_sync(privacy)
+    forget_now(next(iter(ann.ids.values())), privacy)
+    assert stored_rows(warehouse, "notes")[ann.mention]["description"] == "Seen (forgotten) on copy"
+
+
+@pytest.mark.slow
+def test_an_id_that_is_an_address_is_the_same_persons_on_every_connection(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    for connection in sandbox.world.connections()[:2]:
+        sandbox.world.load(connection["id"], "customer", [{"id": "ann@x.example", "name": "Ann"}])
+    run_sync(full_refresh=True)
+    assert forget_now("ann@x.example").customers == 2
+
+
+@pytest.mark.slow
+def test_what_a_look_has_said_of_them_goes_too(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    ann = Ann(sandbox.world)
+    sandbox.world.live(hours=2)
+    run_sync()
+    connection_id, customer_id = next(iter(ann.ids.items()))
+    theirs = f"select id from raw_unified.tickets where customer_id = '{customer_id}'"
+    gone = [row["id"] for row in query(warehouse, f"select id from raw_unified.notes where ticket_id in ({theirs})")]
+    change(warehouse, f"update raw_unified.notes set updated_at = '2020-01-01' where ticket_id in ({theirs})")
+    assert verify(settings_for(sandbox), warehouse).gaps_left == len(gone) > 0
+    forget_now(ann.address)
+    [gaps] = [
+        row["gaps"]
+        for row in query(warehouse, "select * from raw_unified.sync_coverage where object = 'notes'")
+        if row["connection_id"] == connection_id
+    ]
+    assert gaps == []
+
+
+@pytest.mark.slow
+def test_marts_that_are_built_later_leave_nothing_of_them_in_the_file(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    ann = Ann(sandbox.world)
+    third = sandbox.world.connections()[1]["id"]
+    other = sandbox.world.create(third, "customer", {"name": ann.name, "emails": [{"email": "other@x.example"}]})["id"]
+    ann.write(third, other)
+    run_sync()
+    forget_now(ann.address)
+    build(warehouse)
+    sandbox.world.patch(third, "customer", other, {"emails": [{"email": ann.address}]})
+    run_sync()
+    build(warehouse)
+    assert traces_of(ann, warehouse) == []
+
+
+@pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
+def test_a_transaction_that_still_sees_them_keeps_a_request_from_being_completed(
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    forget_now: ForgetNow,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ann = Ann(sandbox.world)
+    run_sync()
+    monkeypatch.setattr("pipelines.warehouse.destinations.postgres_server._LOCK_SECONDS", 1)
+    with connected(warehouse) as reader:
+        cursor = reader.cursor()
+        cursor.execute("begin isolation level repeatable read")
+        cursor.execute("select 1")
+        with pytest.raises(WarehouseBusy, match="anew"):
+            forget_now(ann.address)
+    assert forget_now(ann.address).completed_at is not None

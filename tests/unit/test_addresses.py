@@ -117,6 +117,7 @@ def test_what_is_compared_is_short_and_little_however_long_the_text(text: str) -
         ({"email": ANN}, [ANN]),
         ("Ann <ann@example.com>", ["Ann <ann@example.com>"]),
         ([{"email": "0" * 64}], ["0" * 64]),
+        (["<unknown>", "Doe, Ann <>", "Doe, Ann <ann@example.com>"], ["Doe, Ann <ann@example.com>"]),
         ("Ann", []),
         (None, []),
     ],

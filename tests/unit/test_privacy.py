@@ -53,9 +53,20 @@ def test_addresses_keep_their_shape_and_telephones_their_digits() -> None:
     assert numbers[0] == numbers[1] == numbers[2] == [{"telephone": rules.hash("441174960000")}]
 
 
-@pytest.mark.parametrize("written", ["Ann <ANN@x.org>", "mailto:ann@x.org", '"Lee, A" <ann@x.org>', " ann@X.org\t"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("Ann <ANN@x.org>", "mailto:ann@x.org", '"Lee, A" <ann@x.org>', " ann@X.org\t", "Lee, Ann <ann@x.org>"),
+        *("<mailto:ann@x.org>", "ann@x.org (Ann)", "<ann@x.org>"),
+    ],
+)
 def test_an_address_has_one_hash_however_a_header_or_a_link_writes_it(written: str) -> None:
     assert normal_address("emails", written) == "ann@x.org"
+
+
+@pytest.mark.parametrize("written", ["<unknown>", "unknown <>", "doe, ann", "n/a"])
+def test_what_holds_no_address_is_not_cut_to_something_that_others_share(written: str) -> None:
+    assert normal_address("emails", written) == written
 
 
 def test_an_accent_is_the_same_in_one_character_and_in_two() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import dlt
 import duckdb
 from dlt.common.destination import Destination as DltDestination
+from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
 from pipelines.errors import FixConfiguration, WarehouseBusy
@@ -66,9 +67,16 @@ class DuckdbFile(Destination):
     def prove_exclusive(self) -> None:
         """Nothing can take the lock of the operating system away."""
 
-    def naming_faults(self) -> AbstractContextManager[None]:
-        """There is no connection to lose."""
-        return nullcontext()
+    @contextmanager
+    def naming_faults(self) -> Iterator[None]:
+        """There is no connection to lose, but another program may come to open the file first."""
+        try:
+            yield
+        except DestinationConnectionError as error:
+            raise WarehouseBusy(
+                f"Cannot open {self._path}: {error.inner_exc}. If another program has the file open, close it there "
+                "and run this again: it goes on where it was."
+            ) from error
 
     def for_dlt(self) -> DltDestination[Any, Any]:
         return dlt.destinations.duckdb(DuckDbCredentials(str(self._path), global_config=_OPTIONS))
@@ -94,7 +102,8 @@ class DuckdbFile(Destination):
                 name = _quoted(self._path.stem)
                 place = str(path).replace("'", "''")
                 [(itself,)] = database.execute("select current_database()").fetchall()
-                database.execute(f"attach '{place}' as {name} (read_only)")
+                database.execute(f"attach '{place}' as {name}")
+                database.execute(f"checkpoint {name}")
                 database.execute(f"copy from database {name} to {_quoted(itself)}")
         except duckdb.Error as error:
             fresh.unlink(missing_ok=True)

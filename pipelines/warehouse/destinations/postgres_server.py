@@ -28,6 +28,12 @@ from transforms.schemas import DATASET, NOTES, RAW_TABLES
 
 POLL_SECONDS = 0.2
 
+_OLDER_SNAPSHOTS = """
+select count(*) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+    and backend_xmin is not null and xact_start < %(now)s
+"""
+
 _LOCK_SECONDS = 60
 """So long a table that is to be written anew is waited for."""
 
@@ -225,6 +231,7 @@ class PostgresServer(Destination):
         ):
             cursor.execute(_TABLES, {"schemas": [DATASET, f"{DATASET}_staging"]})
             tables = [table for (table,) in cursor.fetchall()]
+            self._outlast_snapshots(cursor)
             cursor.execute(f"set lock_timeout = '{_LOCK_SECONDS}s'")
             for table in tables:
                 try:
@@ -234,6 +241,25 @@ class PostgresServer(Destination):
                         f"Could not write {table} anew, so that removed rows may still stand in its files: somebody "
                         f"has been reading it for {_LOCK_SECONDS} seconds. Run this again when they have ended."
                     ) from error
+
+    def _outlast_snapshots(self, cursor: Any) -> None:
+        """Wait until nobody can see what was removed before: it would be written anew for them. Raises
+        `WarehouseBusy`."""
+        cursor.execute("select clock_timestamp()")
+        [(now,)] = cursor.fetchall()
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            cursor.execute(_OLDER_SNAPSHOTS, {"now": now})
+            [(count,)] = cursor.fetchall()
+            if not count:
+                return
+            if time.monotonic() >= deadline:
+                raise WarehouseBusy(
+                    "Could not write the raw tables anew, so that removed rows may still stand in their files: "
+                    f"{count} transactions that began before have not ended for {_LOCK_SECONDS} seconds. Run this "
+                    "again when they have."
+                )
+            time.sleep(POLL_SECONDS)
 
     def tidy(self, pipeline: dlt.Pipeline) -> None:
         """Index what a merge looks up, in the raw tables that are there."""

@@ -1,0 +1,36 @@
+"""Writing a warehouse anew once rows have been removed that must not stay in its files; what is due survives a run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from pipelines.errors import WarehouseBusy
+from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.destinations import destination_of
+
+_log = logging.getLogger(__name__)
+
+
+def is_due(warehouse: WarehouseSettings) -> None:
+    """Note that it is due, before anything is removed."""
+    _mark(warehouse).touch()
+
+
+def write(warehouse: WarehouseSettings) -> None:
+    """Write it anew. Raises `WarehouseBusy` where others keep it from being so; it stays due then."""
+    destination_of(warehouse).compact()
+    _mark(warehouse).unlink(missing_ok=True)
+
+
+def write_if_due(warehouse: WarehouseSettings) -> None:
+    """The same where it is due, for a run that does not fail because of that."""
+    if _mark(warehouse).exists():
+        try:
+            write(warehouse)
+        except WarehouseBusy as busy:
+            _log.warning("Removed rows may still stand in the files; the next run tries again. %s", busy)
+
+
+def _mark(warehouse: WarehouseSettings) -> Path:
+    return warehouse.state_dir / "write_anew"
