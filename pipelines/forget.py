@@ -117,7 +117,7 @@ def forget(
         put_up(pipeline, warehouse, [salt], SALT, receipt.forgotten_at)
         put_up(pipeline, warehouse, meant.tombstones, receipt.request_id, receipt.forgotten_at)
         told("removing rows")
-        anew.is_due(warehouse)
+        anew.mark_due(warehouse)
         traces.remove(meant.findings)
         traces.empty_staging()
         quarantine.clear(warehouse.state_dir)

@@ -127,7 +127,7 @@ def _under_the_lock(warehouse: WarehouseSettings, wait_seconds: float, begin: Ca
         with begin() as run:
             remove_recognised(pipeline, warehouse, run.settings)
             if run.full_refresh and _holds_otherwise(pipeline, run):
-                anew.is_due(warehouse)
+                anew.mark_due(warehouse)
             report.quarantined += load_run(pipeline, run, warehouse)
             while connections := run.notes_left():
                 report.quarantined += load_run(pipeline, run.part(["notes"], connections), warehouse)

@@ -72,7 +72,7 @@ def remove_recognised(
     if traces.has_requests(RECOGNISED):
         findings = traces.find(*traces.known(), addresses=())
         if findings.count():
-            anew.is_due(warehouse)
+            anew.mark_due(warehouse)
             put_up(pipeline, warehouse, of_findings(forgotten, findings), RECOGNISED, datetime.now(UTC))
             traces.remove(findings)
         traces.rename_request(RECOGNISED, _SETTLED)

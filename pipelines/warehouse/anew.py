@@ -12,7 +12,7 @@ from pipelines.warehouse.destinations import destination_of
 _log = logging.getLogger(__name__)
 
 
-def is_due(warehouse: WarehouseSettings) -> None:
+def mark_due(warehouse: WarehouseSettings) -> None:
     """Note that it is due, before anything is removed."""
     _mark(warehouse).touch()
 

@@ -429,6 +429,7 @@ def test_nothing_is_called_verified_where_nothing_was_compared(
     assert (removed.exit_code, removed.not_in_workspace) == (1, [connection_id])
 
 
+@pytest.mark.slow
 @of("zendesk", "front")
 def test_what_is_paused_is_counted_and_does_not_spoil_what_was_compared(
     sandbox: Sandbox, run_sync: RunSync, run_verify: RunVerify
@@ -469,6 +470,7 @@ def test_a_sample_of_one_page_is_not_always_the_oldest(
     assert sum(looks) > 0
 
 
+@pytest.mark.slow
 @of("zendesk")
 def test_what_is_gone_since_long_before_the_last_reconcile_is_a_gap(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -514,6 +516,7 @@ def test_an_oldest_page_that_was_lost_is_missed_though_there_is_a_start_date(
     assert {id for _, _, id in found} == {record["id"] for record in old}
 
 
+@pytest.mark.slow
 @of("front")
 def test_a_record_of_the_first_of_all_times_stops_nothing(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -529,6 +532,7 @@ def test_a_record_of_the_first_of_all_times_stops_nothing(
     assert run_verify({"start_date": "2020-01-01"}, select=["categories"]).exit_code == 0
 
 
+@pytest.mark.slow
 @of("kustomer")
 def test_a_note_of_a_ticket_that_is_not_here_is_asked_for(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -562,6 +566,7 @@ def test_of_doubled_rows_the_one_that_the_source_shows_is_kept(
     assert_same(sandbox.world, warehouse)
 
 
+@pytest.mark.slow
 @of("zendesk", "front")
 def test_doubled_rows_of_a_connection_that_is_not_compared_stay(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -578,6 +583,7 @@ def test_doubled_rows_of_a_connection_that_is_not_compared_stay(
     ]
 
 
+@pytest.mark.slow
 @of("kustomer")
 def test_a_doubled_note_of_a_list_that_turns_out_to_be_one_of_each_ticket_is_counted_once(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -650,6 +656,7 @@ def test_a_note_of_a_closed_ticket_that_has_moved_comes_with_the_next_sync(
     assert sum(finding.verdict.not_yet_read for finding in report.findings) == (1 if offers_get else 2)
 
 
+@pytest.mark.slow
 @of("front")
 def test_records_without_any_time_come_with_the_next_sync_where_it_reads_all(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -698,6 +705,7 @@ def test_what_others_wrote_of_a_forgotten_person_is_no_gap(
     assert (report.exit_code, gaps_in(report)) == (0, {})
 
 
+@pytest.mark.slow
 @of("zendesk")
 def test_what_was_missing_tells_of_no_change_once_it_is_here(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -751,6 +759,7 @@ def test_an_object_that_no_sync_has_read_costs_nothing(
     assert costs == {"tickets": 0, "notes": 0, "categories": 0}
 
 
+@pytest.mark.slow
 @of("front")
 def test_where_a_sample_cannot_be_taken_the_whole_list_is_read(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -788,6 +797,7 @@ def test_a_rehearsal_loads_nothing_that_is_pending(
     assert run_verify(is_rehearsal=True).exit_code == 0
 
 
+@pytest.mark.slow
 @of("front")
 def test_a_list_that_leaves_out_the_times_makes_no_row_stale(
     sandbox: Sandbox,
