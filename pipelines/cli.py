@@ -287,7 +287,9 @@ def verify_command(
 
 @command("forget", "ticketing forget ann@example.com")
 @click.argument("customer", metavar="CUSTOMER")
-@connection_option
+@click.option(
+    "--connection", "connections", multiple=True, metavar="ID", help="Whose customer an id means, if that of several."
+)
 @click.option("--dry-run", "is_rehearsal", is_flag=True, help="Only show what would be removed.")
 @click.option("--yes", "is_certain", is_flag=True, help="Do not ask.")
 @destination_option
