@@ -81,6 +81,14 @@ class Ann:
             self.write(connection_id, customer["id"])
         return str(customer["id"])
 
+    def begin_under_another_address(self) -> Callable[[], object]:
+        """A customer on the other connection whom nothing shows to be her until what is returned gives her address."""
+        other = self.world.connections()[1]["id"]
+        contact = {"name": self.name, "emails": [{"email": "other@x.example"}]}
+        customer_id = self.world.create(other, "customer", contact)["id"]
+        self.write(other, customer_id)
+        return lambda: self.world.patch(other, "customer", customer_id, {"emails": [{"email": self.address}]})
+
     def write(self, connection_id: str, customer_id: str) -> str:
         """A ticket with an answer that names her."""
         ticket = self.world.create(
@@ -443,12 +451,10 @@ def test_what_a_run_has_recognised_and_not_come_to_remove_is_removed_by_the_next
 ) -> None:
     """She is stored under another address; once that becomes the forgotten one, what is stored is hers."""
     ann = Ann(sandbox.world)
-    third = sandbox.world.connections()[1]["id"]
-    other = sandbox.world.create(third, "customer", {"name": ann.name, "emails": [{"email": "other@x.example"}]})["id"]
-    ann.write(third, other)
+    become_known = ann.begin_under_another_address()
     run_sync()
     forget_now(ann.address)
-    sandbox.world.patch(third, "customer", other, {"emails": [{"email": ann.address}]})
+    become_known()
 
     def die(*_: object) -> None:
         raise Killed
@@ -565,13 +571,11 @@ def test_marts_that_are_built_later_leave_nothing_of_them_in_the_file(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
     ann = Ann(sandbox.world)
-    third = sandbox.world.connections()[1]["id"]
-    other = sandbox.world.create(third, "customer", {"name": ann.name, "emails": [{"email": "other@x.example"}]})["id"]
-    ann.write(third, other)
+    become_known = ann.begin_under_another_address()
     run_sync()
     forget_now(ann.address)
     build(warehouse)
-    sandbox.world.patch(third, "customer", other, {"emails": [{"email": ann.address}]})
+    become_known()
     run_sync()
     build(warehouse)
     assert traces_of(ann, warehouse) == []
