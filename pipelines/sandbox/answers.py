@@ -133,7 +133,7 @@ class Api:
         support = self._support(connection, object_name, call)
         if connection["is_paused"]:
             raise Refusal(400, f"Connection {connection_id} is paused")
-        fields = _fields(parameters, object_name, strict=fate.faults.fields_strict)
+        fields = _fields(parameters, object_name, fate)
         where = (connection_id, object_name)
         if call == "list":
             stir(self._store, where, fate)
@@ -410,12 +410,12 @@ def _updated_gte(parameters: Parameters, fate: Fate | None) -> int | None:
     return moment - moment % grain
 
 
-def _fields(parameters: Parameters, object_name: str, *, strict: bool) -> frozenset[str] | None:
-    if "fields" not in parameters:
+def _fields(parameters: Parameters, object_name: str, fate: Fate) -> frozenset[str] | None:
+    if "fields" not in parameters or fate.faults.fields_ignored:
         return None
     fields = _field_set(",".join(parameters["fields"]))
     admitted = LISTABLE_FIELDS[object_name]
-    if strict and (unknown := sorted(fields - admitted)):
+    if fate.faults.fields_strict and (unknown := sorted(fields - admitted)):
         raise Refusal(400, f"fields: {', '.join(unknown)} not among {', '.join(sorted(admitted))}")
     return fields
 

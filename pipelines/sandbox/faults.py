@@ -71,6 +71,8 @@ class Faults:
     """The order inside one `updated_at` is another one in each answer."""
     fields_strict: bool = False
     """Field names outside the published list parameter are answered with 400."""
+    fields_ignored: bool = False
+    """Records are shown in full, whatever `fields` asks for."""
     page_cap: int | None = None
     """No page is longer, whatever `limit` asks for."""
 

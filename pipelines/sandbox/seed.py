@@ -101,7 +101,10 @@ class _History:
                 "emails": [{"email": f"{people.local_part(given)}@nordlys-cycles.example", "type": "WORK"}],
                 "title": "Team Lead" if number == 1 else "Support Specialist",
                 "employment_status": "ACTIVE",
+                "employee_roles": ["MANAGER"] if number == 1 else [],
+                **({} if number == 1 else {"manager_id": self._identifier("employee", 1)}),
                 "timezone": "UTC",
+                **_private(number, hired),
             }
             self.store.load(self.connection_id, "employee", [agent])
 
@@ -191,3 +194,17 @@ class _History:
         row = arranged(object_name, dict(record), self.helpdesk)
         raw = self.helpdesk.raw(object_name, row, backstage or Backstage())
         return {**row, "raw": raw} if raw is not None else row
+
+
+def _private(number: int, hired: str) -> Record:
+    """What a staff directory knows of an employee besides, and nobody needs in order to name an agent."""
+    return {
+        "telephones": [{"telephone": f"+47 555 01{number:02d} 77", "type": "HOME"}],
+        "date_of_birth": f"19{60 + number % 40}-02-17T00:00:00.000Z",
+        "gender": "FEMALE" if number % 2 else "MALE",
+        "marital_status": "MARRIED",
+        "address": {"address1": f"Fjordgata {number} B", "city": "Trondheim", "country_code": "NO"},
+        "ssn_sin": f"170260-{number:05d}",
+        "compensation": [{"type": "SALARY", "amount": 61_234 + number, "currency": "EUR", "frequency": "YEAR"}],
+        "hired_at": hired,
+    }

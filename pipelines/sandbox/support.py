@@ -21,8 +21,9 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "note": ("id", "created_at", "updated_at", "customer_id", "description", "ticket_id", "user_id", "metadata", "raw"),
     "category": ("id", "created_at", "updated_at", "name", "description", "is_active", "parent_id", "metadata", "raw"),
     "employee": (
-        "id", "created_at", "updated_at", "name", "first_name", "last_name", "emails", "title", "employment_status",
-        "timezone", "raw",
+        "id", "created_at", "updated_at", "name", "first_name", "last_name", "emails", "telephones", "title",
+        "employment_status", "employee_roles", "manager_id", "timezone", "date_of_birth", "gender", "marital_status",
+        "address", "ssn_sin", "compensation", "hired_at", "raw",
     ),
 }  # fmt: skip
 """Every field that a record of the object can have."""

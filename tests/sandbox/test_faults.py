@@ -350,6 +350,17 @@ def test_fields_can_be_held_to_the_published_list(sandbox: Sandbox, client: http
     assert client.get(f"/ticketing/{zendesk}/ticket?fields=id,category,raw").status_code == 200
 
 
+def test_fields_can_be_ignored_so_that_all_of_a_record_is_shown(
+    sandbox: Sandbox, client: httpx.Client, zendesk: str
+) -> None:
+    question = f"/hris/{zendesk}/employee?fields=name&limit=1"
+    [narrowed] = client.get(question).json()
+    assert narrowed.keys() == {"id", "name"}
+    sandbox.faults = Faults(fields_ignored=True)
+    [whole] = client.get(question).json()
+    assert whole.keys() > {"id", "name", "date_of_birth", "ssn_sin", "compensation", "address"}
+
+
 def test_pages_can_be_shorter_than_asked_for(sandbox: Sandbox, client: httpx.Client, zendesk: str) -> None:
     sandbox.faults = Faults(page_cap=7)
     assert len(client.get(f"/ticketing/{zendesk}/ticket?limit=100").json()) == 7
