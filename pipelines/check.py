@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pipelines.errors import RequestRefused, TicketingError
+from pipelines.errors import GrantPermission, RequestRefused, TicketingError
 from pipelines.settings import UnifiedSettings
 from pipelines.ticketing.cursor import Cursor, as_text, starts_at
 from pipelines.ticketing.object_api import all_fields
@@ -101,7 +101,8 @@ class CheckReport:
     @property
     def exit_code(self) -> int:
         """0 all well, 1 nothing can be read, 3 some of it cannot."""
-        readable = any(not item.problem for connection in self.connections for item in connection.objects)
+        objects = [item for connection in self.connections for item in connection.objects]
+        readable = any(not item.problem and item.plan.strategy is not Strategy.NOT_OFFERED for item in objects)
         if not self.problems:
             return 0 if readable else 1
         return 3 if readable else 1
@@ -154,7 +155,7 @@ def _check_connection(
             next(item for item in found.objects if item.table == endpoint.table) for endpoint in (TICKETS, NOTES)
         )
         if notes.plan.strategy is Strategy.PER_TICKET and tickets.records_forecast is not None:
-            object_list = _ObjectList(client, TICKETS.list_path(target.id), settings.page_size)
+            object_list = _ObjectList(client, target, TICKETS, settings.page_size)
             _forecast_per_ticket(notes, tickets, object_list, cursors.get((target.id, TICKETS.table)), due)
     return found
 
@@ -189,13 +190,19 @@ def _check_object(
         return found
     if plan.strategy is Strategy.PER_TICKET:
         return found
-    object_list = _ObjectList(client, endpoint.list_path(target.id), settings.page_size)
-    with_raw = bool(all_fields(target, endpoint, include_raw=settings.include_raw))
+    object_list = _ObjectList(client, target, endpoint, settings.page_size)
+    with_raw = "raw" in all_fields(target, endpoint, include_raw=settings.include_raw)
     start = starts_at(cursor, settings.earliest(), settings.lookback, with_raw=with_raw)
     try:
         found.findings = _look(object_list, plan, endpoint)
         is_countable = plan.pages_by_offset and Finding(MOVES_BY_OFFSET, holds=False) not in found.findings
         records = object_list.count(start if plan.is_incremental else None, plan) if is_countable else None
+    except GrantPermission as refusal:
+        if endpoint.is_optional:
+            found.plan = Plan(Strategy.NOT_OFFERED, f"the server refuses it without {endpoint.permission}")
+        else:
+            found.problem = str(refusal)
+        return found
     except TicketingError as error:
         found.problem = str(error)
         return found
@@ -211,9 +218,10 @@ def _check_object(
 class _ObjectList:
     """One object's list, asked in small bites, with a watch in hand."""
 
-    def __init__(self, client: UnifiedClient, path: str, page_size: int) -> None:
+    def __init__(self, client: UnifiedClient, target: Target, endpoint: Endpoint, page_size: int) -> None:
         self._client = client
-        self._path = path
+        self._path = endpoint.list_path(target.id)
+        self._fields = all_fields(target, endpoint, include_raw=False)
         self._page_size = page_size
         self._calls = Calls()
         self._seconds = 0.0
@@ -225,7 +233,8 @@ class _ObjectList:
     def page(self, parameters: Parameters) -> Page:
         started = time.monotonic()
         try:
-            return self._client.list(self._path, parameters, self._calls)
+            asked = {"fields": self._fields, **parameters} if self._fields else parameters
+            return self._client.list(self._path, asked, self._calls)
         finally:
             self._seconds += time.monotonic() - started
 
@@ -280,8 +289,9 @@ def _look(object_list: _ObjectList, plan: Plan, endpoint: Endpoint) -> list[Find
         since = _times(object_list.page({**sorting, "limit": 100, "updated_gte": as_text(middle)}))
         findings.append(Finding("updated_gte leaves out what is older", bool(since) and min(since) >= middle))
         findings.append(Finding("updated_gte includes its own time", middle in since))
-    undocumented = ", ".join(endpoint.undocumented_fields)
-    findings.append(Finding(f"names {undocumented} in fields", _names(object_list, endpoint)))
+    if endpoint.undocumented_fields:
+        undocumented = ", ".join(endpoint.undocumented_fields)
+        findings.append(Finding(f"names {undocumented} in fields", _names(object_list, endpoint)))
     return findings
 
 

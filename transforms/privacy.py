@@ -19,13 +19,17 @@ _TEXTS = {
     "customers": ("name",),
     "notes": ("description",),
     "categories": ("name", "description"),
+    "employees": ("name", "first_name", "last_name", "title"),
 }
 _CONTACTS = {"emails": "email", "telephones": "telephone"}
 """Columns that hold lists of ways to reach somebody, and the name under which each has its address."""
 
+_PARTS = {"name": ("first_name", "last_name")}
+"""Columns that say in parts what another one says whole: its rule covers them, unless they have one of their own."""
+
 _LONGEST_SHOWN = 14
 
-_DROPPED_ONLY = ("tags", "attachment_ids", "metadata", "raw", "_extra")
+_DROPPED_ONLY = ("tags", "attachment_ids", "employee_roles", "metadata", "raw", "_extra")
 
 
 class Action(Enum):
@@ -84,12 +88,10 @@ class Protection:
     def kept_beside(self, table: str, *, with_raw: bool) -> tuple[str, ...]:
         """The columns that are kept and may say what is protected in others: all that the helpdesk sent, what no
         column takes."""
-        rules = self.rules.get(table, {})
+        rules, schema = self.rules.get(table, {}), RECORD_TABLES[table]
         columns = ("raw", "metadata", "_extra") if with_raw else ("metadata", "_extra")
-        is_any_other = any(name not in _DROPPED_ONLY for name in rules)
-        return tuple(
-            name for name in columns if is_any_other and name in RECORD_TABLES[table].columns and name not in rules
-        )
+        may_tell = schema.keeps_unknown and any(name not in _DROPPED_ONLY for name in rules)
+        return tuple(name for name in columns if may_tell and name in schema.columns and name not in rules)
 
     def hash(self, text: str) -> str:
         """The keyed hash of a text: 64 hexadecimal digits, the same for the same text under the same key."""
@@ -111,14 +113,13 @@ class Protection:
 
     def record(self, table: str, json: str) -> str | None:
         """A whole record as it may be stored, its JSON as text; None where its parts cannot be told apart."""
-        rules = self.rules.get(table, {})
-        if not rules:
+        rules, schema = self.rules.get(table, {}), RECORD_TABLES[table]
+        if not rules and schema.keeps_unknown:
             return json
         fields = decode(json.encode())
         if not isinstance(fields, dict):
             return None
-        known = RECORD_TABLES[table].columns
-        allowed = known if "_extra" in rules else fields
+        allowed = fields if schema.keeps_unknown and "_extra" not in rules else schema.fields
         return canonical({name: fields[name] for name in fields if name in allowed and name not in rules})
 
     def _protect(self, table: str, name: str) -> Callable[[str], str | None] | None:
@@ -184,7 +185,7 @@ def rules_from(stated: Mapping[str, Any], base: Rules | None = None) -> dict[str
     """The rules that settings state, on top of others: `column` or `table.column` to an action; the latter counts where
     both are stated. Raises `ValueError`, which says what was expected."""
     rules = {table: dict(columns) for table, columns in (base or {}).items()}
-    for name, action in sorted(stated.items(), key=lambda item: "." in item[0]):
+    for name, action in sorted(stated.items(), key=_narrowness):
         columns = _columns(name)
         rule = _rule(name, action)
         for table, column in columns:
@@ -198,10 +199,17 @@ def rules_from(stated: Mapping[str, Any], base: Rules | None = None) -> dict[str
     return rules
 
 
+def _narrowness(item: tuple[str, Any]) -> tuple[bool, bool]:
+    """Sorts rules, so that what counts comes later: those of a table, and those of a part."""
+    table, _, column = item[0].rpartition(".")
+    return bool(table), column not in _PARTS
+
+
 def _columns(name: str) -> list[tuple[str, str]]:
     table, _, column = name.rpartition(".")
-    tables = [table] if table else [*RECORD_TABLES]
-    found = [(each, column) for each in tables if each in RECORD_TABLES and possible_actions(each, column)]
+    tables = [each for each in RECORD_TABLES if table in ("", each)]
+    columns = (column, *_PARTS.get(column, ()))
+    found = [(each, one) for each in tables for one in columns if possible_actions(each, one)]
     if not found:
         raise ValueError(f"columns that can be protected ({', '.join(protectable())}), got {name}")
     return found

@@ -45,11 +45,23 @@ Columns = dict[str, Kind]
 
 @dataclass(frozen=True)
 class TableSchema:
-    """One raw table: its key (never null) and its columns in order."""
+    """One raw table: its key (never null) and its columns in order.
+
+    `keeps_unknown`: what the API sends beside the columns is kept where there is a column for it. Otherwise the columns
+    are an allow-list, and the rest is stored nowhere.
+    """
 
     name: str
     key: tuple[str, ...]
     columns: Columns
+    keeps_unknown: bool = True
+
+    @property
+    def fields(self) -> Columns:
+        """The columns that are the API's own."""
+        return {
+            name: kind for name, kind in self.columns.items() if name != "connection_id" and name not in BOOKKEEPING
+        }
 
     def arrow(self) -> pa.Schema:
         return pa.schema(
@@ -119,6 +131,22 @@ CATEGORY_FIELDS: Columns = {
     "raw": Kind.JSON,
 }
 
+EMPLOYEE_FIELDS: Columns = {
+    "id": Kind.TEXT,
+    "created_at": Kind.TIMESTAMP,
+    "updated_at": Kind.TIMESTAMP,
+    "name": Kind.TEXT,
+    "first_name": Kind.TEXT,
+    "last_name": Kind.TEXT,
+    "emails": Kind.JSON,
+    "title": Kind.TEXT,
+    "employment_status": Kind.TEXT,
+    "employee_roles": Kind.JSON,
+    "manager_id": Kind.TEXT,
+}
+"""An allow-list of what names an agent: the record of a staff directory also holds pay, birth dates, home addresses and
+national ids, which are neither asked for nor stored, and `raw` would hold them, too."""
+
 CONNECTION_FIELDS: Columns = {
     "id": Kind.TEXT,
     "created_at": Kind.TIMESTAMP,
@@ -136,7 +164,7 @@ CONNECTION_FIELDS: Columns = {
     "support": Kind.JSON,
 }
 """An allow-list: the API's connection object carries credentials under `auth…`, which are never stored.
-`support` is the integration's own table of what each ticketing object can do."""
+`support` is the integration's own table of what each object that is read can do."""
 
 BOOKKEEPING: Columns = {
     "_extra": Kind.JSON,
@@ -155,14 +183,16 @@ dropped before the row was stored; null: nothing. `_version_key`: sorts the stat
 record, newest last. `_observed_at`: when the state was served, by the server's clock."""
 
 
-def _record_table(name: str, fields: Columns) -> TableSchema:
-    return TableSchema(name, ("connection_id", "id"), {"connection_id": Kind.TEXT, **fields, **BOOKKEEPING})
+def _record_table(name: str, fields: Columns, *, keeps_unknown: bool = True) -> TableSchema:
+    columns = {"connection_id": Kind.TEXT, **fields, **BOOKKEEPING}
+    return TableSchema(name, ("connection_id", "id"), columns, keeps_unknown)
 
 
 TICKETS = _record_table("tickets", TICKET_FIELDS)
 CUSTOMERS = _record_table("customers", CUSTOMER_FIELDS)
 NOTES = _record_table("notes", NOTE_FIELDS)
 CATEGORIES = _record_table("categories", CATEGORY_FIELDS)
+EMPLOYEES = _record_table("employees", EMPLOYEE_FIELDS, keeps_unknown=False)
 
 CONNECTIONS = TableSchema(
     "connections",
@@ -173,6 +203,7 @@ CONNECTIONS = TableSchema(
         "_observed_at": Kind.TIMESTAMP,
         "_schema_version": Kind.INTEGER,
     },
+    keeps_unknown=False,
 )
 
 SYNC_RUNS = TableSchema(
@@ -330,7 +361,9 @@ FORGOTTEN = TableSchema(
 """One row per record, or address (`object` is `emails`, `connection_id` empty), that was forgotten and is not to come
 back: a digest of its id, and when and by which request. The row whose `object` is `salt` holds the digests' salt."""
 
-RECORD_TABLES: dict[str, TableSchema] = {table.name: table for table in (TICKETS, CUSTOMERS, NOTES, CATEGORIES)}
+RECORD_TABLES: dict[str, TableSchema] = {
+    table.name: table for table in (TICKETS, CUSTOMERS, NOTES, CATEGORIES, EMPLOYEES)
+}
 
 RAW_TABLES: dict[str, TableSchema] = RECORD_TABLES | {
     table.name: table

@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from transforms.privacy import NOTHING, Protection
 from transforms.schemas import (
-    BOOKKEEPING,
     CONNECTIONS,
     FORGOTTEN,
     NOTE_SWEEPS,
@@ -105,12 +104,12 @@ def shape(
 ) -> Shaped:
     """Rows in the schema of the raw table `table`, one an observation, and what is known beside them.
 
-    A field that the schema does not name, or whose value does not fit its column, is kept in `_extra`. What the
-    `protection` protects is not in any of it.
+    A field that the schema does not name, where the table keeps such, or whose value does not fit its column, is kept
+    in `_extra`. What the `protection` protects is not in any of it.
     """
     schema = RECORD_TABLES[table]
     seen = list(observations)
-    shaped = _shaped_fields([observation.fields for observation in seen], _fits(schema.columns))
+    shaped = _shaped_fields([observation.fields for observation in seen], schema)
     own_states = list(map(_own_state, shaped.values["raw"])) if schema is TICKETS else []
     shaped.protect(table, protection)
     columns = _record_columns(connection_id, seen, shaped, observed_via, protection.label(table))
@@ -148,7 +147,7 @@ def rejected_table(
     for json, reason, observed_at in rejected:
         mended = mended_text(json)
         record = protection.record(object, mended)
-        record_hash = digest((mended if label is None else record or "").encode())
+        record_hash = digest((record or "").encode())
         rows.setdefault(
             record_hash,
             {
@@ -168,9 +167,7 @@ def rejected_table(
 
 def connections_table(connections: Sequence[Fields], observed_at: datetime) -> pa.Table:
     """One row a connection. Only the columns of the schema are kept: the API sends credentials beside them."""
-    fits = _fits(CONNECTIONS.columns)
-    allowed = [{name: connection[name] for name in fits if name in connection} for connection in connections]
-    values = _shaped_fields(allowed, fits).values
+    values = _shaped_fields(connections, CONNECTIONS).values
     bookkeeping = {
         "_row_hash": _hashes(values.values()),
         "_observed_at": _repeated(microseconds(observed_at), connections),
@@ -197,8 +194,7 @@ def note_sweeps_table(rows: Iterable[Row]) -> pa.Table:
 def other_columns(table: str, shaped: Row, stored: Row) -> list[str]:
     """The columns in which a shaped row and the stored row of its record do not say the same."""
     schema = RECORD_TABLES[table]
-    own = [name for name in schema.columns if name not in BOOKKEEPING or name == "_extra"]
-    unlike = [name for name in own if shaped[name] != stored[name]]
+    unlike = [name for name in (*schema.fields, "_extra") if shaped[name] != stored[name]]
     return [name for name in unlike if _comparable(schema, name, shaped) != _comparable(schema, name, stored)]
 
 
@@ -269,15 +265,16 @@ class _ShapedFields:
         return None
 
 
-def _shaped_fields(records: Sequence[Fields], fits: Mapping[str, Fit]) -> _ShapedFields:
+def _shaped_fields(records: Sequence[Fields], schema: TableSchema) -> _ShapedFields:
     shaped = _ShapedFields()
+    fits = _fits(schema.fields)
     names = set().union(*records)
     for name, fit in fits.items():
         if name in names:
             shaped.add(name, fit, [fields.get(name, NULL) for fields in records])
         else:
             shaped.values[name] = _repeated(None, records)
-    unknown = names.difference(fits)
+    unknown = names.difference(fits) if schema.keeps_unknown else set[str]()
     for row, fields in enumerate(records if unknown else ()):
         for name in unknown.intersection(fields):
             shaped.add_unknown(row, name, fields[name])
@@ -339,8 +336,7 @@ def _scalar(value: Any) -> str | None:
 
 def _fits(columns: Columns) -> dict[str, Fit]:
     """How the value of each of the API's columns is made."""
-    own = {name: kind for name, kind in columns.items() if name != "connection_id" and name not in BOOKKEEPING}
-    return {name: as_id if name == "id" or name.endswith("_id") else FITS[kind] for name, kind in own.items()}
+    return {name: as_id if name == "id" or name.endswith("_id") else FITS[kind] for name, kind in columns.items()}
 
 
 def _record_columns(

@@ -90,7 +90,7 @@ def demo(seed: int, tickets: int) -> int:
 
 
 class _PagesOnly(Watcher):
-    """A demo shows that it moves, not each of its sixteen objects."""
+    """A demo shows that it moves, not each of its twenty objects."""
 
     def __init__(self, progress: console.Progress) -> None:
         self._progress = progress

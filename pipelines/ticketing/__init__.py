@@ -1,1 +1,1 @@
-"""The dlt source: tickets, customers, notes, categories and connections, incrementally and without loss."""
+"""The dlt source: tickets, customers, notes, categories, employees and connections, incrementally and without loss."""

@@ -22,10 +22,12 @@ Answer = TypeVar("Answer")
 
 
 def all_fields(target: Target, endpoint: Endpoint, *, include_raw: bool) -> tuple[str, ...]:
-    """Every field by name, where that is how to get `raw`; none where the API's own choice will do.
+    """Every field by name, where that is how to get `raw`, or nothing else; none where the API's own choice will do.
 
     Where nothing is known of the object, `raw` is asked for: rows that have it would lose it otherwise.
     """
+    if endpoint.is_private:
+        return endpoint.fields
     support = target.support(endpoint)
     if not include_raw or (support is not None and not support.reads_raw):
         return ()
@@ -82,7 +84,7 @@ class ObjectApi:
     def shown_id(self) -> str | None:
         """An id that the list shows at this moment; None if it shows nothing. Raises where the connection does not
         answer: a 404 may mean that the whole connection is gone."""
-        page = self._list({"limit": 1}, ())
+        page = self._list({"limit": 1}, ID_FIELDS if self.endpoint.is_private else ())
         return next((record.id for record in page.records if isinstance(record, Record)), None)
 
     def _naming_fields(self, ask: Callable[[tuple[str, ...]], Answer]) -> Answer:
@@ -106,7 +108,8 @@ class ObjectApi:
         documented = tuple(name for name in self.fields if name not in self.endpoint.undocumented_fields)
         if documented != self.fields:
             yield documented
-        if self.fields and (self.fields == ID_FIELDS or self.target.support(self.endpoint) is None):
+        may_go_unnamed = self.fields == ID_FIELDS or self.target.support(self.endpoint) is None
+        if self.fields and may_go_unnamed and not self.endpoint.is_private:
             yield ()
 
     def _list(self, parameters: Parameters, fields: tuple[str, ...]) -> Page:

@@ -15,6 +15,7 @@ from pipelines.errors import (
     CallNotOffered,
     CallsUsedUp,
     ContradictsSupportTable,
+    GrantPermission,
     ParameterRefused,
     RequestRefused,
     TicketingError,
@@ -95,13 +96,20 @@ class Reader(ABC):
                 self.outcome.plan = f"skipped, {self.target.skipped}"
             elif self.plan.strategy is not Strategy.NOT_OFFERED:
                 yield from self._tables()
+            elif reason := self.target.not_granted(self.endpoint):
+                self.run.leave_out(self.outcome, reason)
             elif self._was_ever_read:
                 raise CallNotOffered(f"It was read before, but now {self.plan.reason}. The rows stay as they are.")
         except CallNotOffered as refusal:
             if self._was_ever_offered or self._was_ever_read:
                 self.outcome.error = str(refusal)
             else:
-                self.run.leave_out(self.outcome)
+                self.run.leave_out(self.outcome, "the server says so")
+        except GrantPermission as refusal:
+            if self.endpoint.is_optional and self.outcome.pages == 0:
+                self.run.leave_out(self.outcome, f"the server refuses it without {self.endpoint.permission}")
+            else:
+                self.outcome.error = str(refusal)
         except CallsUsedUp:
             self.outcome.put_off()
         except TicketingError as error:

@@ -4,7 +4,7 @@ connection that fails is reported and keeps its cursor, and the others go on."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
@@ -64,9 +64,7 @@ def record_resource(endpoint: Endpoint, extraction: Extraction, stage: Stage) ->
 
     @dlt.resource(name=endpoint.table)
     def read() -> Iterator[Any]:
-        for schema in tables:
-            if lacks_columns(schema.name):
-                yield stage((schema, schema.arrow().empty_table()))
+        yield from _lacking(tables, stage)
         if endpoint.table in extraction.run.tables:
             state = dlt.current.resource_state()
             stream = extraction.stream(endpoint.table, lambda: _readers(endpoint, extraction, state))
@@ -107,6 +105,13 @@ def forgotten_resource(rows: Sequence[Row]) -> DltResource:
         yield Stage()((FORGOTTEN, forgotten_table(rows)))
 
     return read()
+
+
+def _lacking(tables: Iterable[TableSchema], stage: Stage) -> Iterator[Any]:
+    """No rows of those tables that the warehouse has not, or not with all columns, so that it has them."""
+    for schema in tables:
+        if lacks_columns(schema.name):
+            yield stage((schema, schema.arrow().empty_table()))
 
 
 def _readers(endpoint: Endpoint, extraction: Extraction, state: dict[str, Any]) -> Iterator[Due]:

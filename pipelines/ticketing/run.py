@@ -209,9 +209,9 @@ class Run:
         """Leave a connection's notes until its tickets are in the warehouse."""
         self.per_ticket[target.id] = plan
 
-    def leave_out(self, outcome: Outcome) -> None:
-        """Give up an object that no support table names and the server does not offer."""
-        outcome.plan = f"{Strategy.NOT_OFFERED.value}, the server says so"
+    def leave_out(self, outcome: Outcome, reason: str) -> None:
+        """Give up an object that is not offered, as only the server tells, or is not granted."""
+        outcome.plan = f"{Strategy.NOT_OFFERED.value}, {reason}"
         if outcome.object == "notes":
             self.per_ticket.pop(outcome.connection_id, None)
 

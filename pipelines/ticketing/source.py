@@ -1,4 +1,4 @@
-"""The dlt source `unified`: support data of a Unified.to workspace as five resources.
+"""The dlt source `unified`: support data of a Unified.to workspace as six resources.
 
 pipeline = dlt.pipeline("support", destination="duckdb", dataset_name="raw_unified")
 pipeline.run(unified(api_key="...").with_resources("tickets"))
@@ -49,8 +49,8 @@ def unified(
     until: datetime | None = None,
     full_refresh: bool = False,
 ) -> Iterator[DltResource]:
-    """Tickets, customers, notes and categories, each incrementally by `updated_at`, and the connections they
-    come from; merged by (`connection_id`, `id`).
+    """Tickets, customers, notes, categories and employees, each incrementally by `updated_at`, and the connections
+    they come from; merged by (`connection_id`, `id`).
 
     Every argument up to `privacy_key` is also a setting of section `sources.unified`. `select` names the tables
     to read (the others are only made, if they are not there). `since` and `until` read again what was updated between

@@ -20,7 +20,7 @@ from pipelines.unified_api.capabilities import (
     read_integration,
 )
 from pipelines.unified_api.client import Calls, UnifiedClient
-from pipelines.unified_api.endpoints import CONNECTIONS_PATH, INTEGRATIONS_PATH, Endpoint
+from pipelines.unified_api.endpoints import CONNECTIONS_PATH, ENDPOINTS, INTEGRATIONS_PATH, TICKETING, Endpoint
 from pipelines.unified_api.records import Record
 from transforms.shaping import Fields
 from transforms.values import decode
@@ -47,12 +47,22 @@ class Target:
         return self.integration.support.get(endpoint.support_key) if self.integration else None
 
     def plan(self, endpoint: Endpoint) -> Plan:
+        if reason := self.not_granted(endpoint):
+            return Plan(Strategy.NOT_OFFERED, reason)
         table = self.integration.support if self.integration else {}
-        if not any(name.startswith("ticketing_") for name in table):
+        if not any(name.startswith(f"{TICKETING}_") for name in table):
             return Plan(Strategy.WHOLE_LIST, "the integration publishes no support table")
         if endpoint.support_key in table and table[endpoint.support_key] is None:
             return Plan(Strategy.WHOLE_LIST, "what the support table says of it cannot be read")
         return choose_plan(self.support(endpoint))
+
+    def not_granted(self, endpoint: Endpoint) -> str | None:
+        """Why an object that a connection may be made without is not to be read of this one; None if it is."""
+        if endpoint.is_optional and endpoint.category not in self.connection.categories:
+            return f"the connection does not have the category {endpoint.category}"
+        if endpoint.is_optional and self.lacks_permission(endpoint):
+            return f"the connection does not grant the permission {endpoint.permission}"
+        return None
 
     def lacks_permission(self, endpoint: Endpoint) -> bool:
         """Whether the connection lists its permissions and the one to read this object is not among them."""
@@ -93,7 +103,7 @@ class Workspace:
                 known[identity] = Target(
                     Connection(identity), problem="The API shows this connection in a shape that cannot be read."
                 )
-            elif "ticketing" in connection.categories:
+            elif TICKETING in connection.categories:
                 kind = connection.integration_type
                 if kind not in integrations:
                     integrations[kind] = self._integration(kind)
@@ -129,7 +139,7 @@ class Workspace:
         pages = list(
             walk_whole_list(
                 lambda parameters: self.client.list(
-                    CONNECTIONS_PATH, {"categories": "ticketing", **parameters}, self.calls
+                    CONNECTIONS_PATH, {"categories": TICKETING, **parameters}, self.calls
                 ),
                 self._page_size,
                 pages_by_offset=True,
@@ -177,4 +187,6 @@ def _unless_unwell(target: Target) -> Target:
 def _support(target: Target) -> dict[str, ObjectSupport | None] | None:
     if target.integration is None:
         return None
-    return {name: support for name, support in target.integration.support.items() if name.startswith("ticketing_")}
+    read = {endpoint.support_key for endpoint in ENDPOINTS.values()}
+    support = target.integration.support
+    return {name: row for name, row in support.items() if name in read or name.startswith(f"{TICKETING}_")}

@@ -87,9 +87,9 @@ def test_the_plan_that_is_shown_is_the_plan_that_is_used(
         for connection in checked(sandbox, warehouse).connections
         for item in connection.objects
     }
-    used = {(outcome.connection_id, outcome.object): outcome.plan for outcome in run_sync().outcomes}
+    used = {(outcome.connection_id, outcome.object): outcome.plan.split(",")[0] for outcome in run_sync().outcomes}
     assert shown == used
-    assert {Strategy.BY_ANCHOR.value, Strategy.WHOLE_LIST.value} == set(shown.values())
+    assert {each.value for each in (Strategy.BY_ANCHOR, Strategy.WHOLE_LIST, Strategy.NOT_OFFERED)} == {*shown.values()}
 
 
 def test_a_missing_permission_is_named(sandbox: Sandbox, warehouse: WarehouseSettings) -> None:

@@ -35,9 +35,9 @@ def pipeline(warehouse: WarehouseSettings, tmp_path: Path, monkeypatch: pytest.M
     )
 
 
-def test_the_source_has_exactly_its_five_resources(sandbox: Sandbox) -> None:
+def test_the_source_has_exactly_its_six_resources(sandbox: Sandbox) -> None:
     source = unified(api_key=sandbox.api_key, base_url=sandbox.base_url)
-    assert set(source.resources) == {"tickets", "customers", "notes", "categories", "connections"}
+    assert set(source.resources) == {"tickets", "customers", "notes", "categories", "employees", "connections"}
 
 
 @on_both

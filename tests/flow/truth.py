@@ -14,20 +14,41 @@ import psycopg2  # type: ignore[import-untyped]
 from pipelines.sandbox import World
 from pipelines.settings import DuckdbWarehouse, WarehouseSettings
 
-OBJECTS = {"tickets": "ticket", "customers": "customer", "notes": "note", "categories": "category"}
+OBJECTS = {
+    "tickets": "ticket",
+    "customers": "customer",
+    "notes": "note",
+    "categories": "category",
+    "employees": "employee",
+}
+KEPT_OF_EMPLOYEES = {
+    *("id", "created_at", "updated_at", "name", "first_name", "last_name", "emails", "title", "employment_status"),
+    *("employee_roles", "manager_id"),
+}
 TIMES = {"created_at", "updated_at", "closed_at", "due_at"}
 
 Rows = dict[tuple[str, str], dict[str, Any]]
 
 
 def true_rows(world: World, table: str) -> Rows:
-    """What the warehouse has to hold: every field that a record has, nulls left out."""
+    """What the warehouse has to hold: every field that a record has, nulls left out, and of employees what may be
+    kept."""
     rows = {}
     for connection in world.connections():
-        for record in world.records(connection["id"], OBJECTS[table]):
-            fields = {name: _true_value(name, value) for name, value in record.items() if value is not None}
+        records = world.records(connection["id"], OBJECTS[table])
+        for record in records if table in tables_of(world, connection["id"]) else ():
+            kept = KEPT_OF_EMPLOYEES if table == "employees" else record.keys()
+            fields = {
+                name: _true_value(name, value) for name, value in record.items() if value is not None and name in kept
+            }
             rows[connection["id"], record["id"]] = fields
     return rows
+
+
+def tables_of(world: World, connection_id: str) -> list[str]:
+    """The tables that a connection fills: employees only where it has the category of theirs."""
+    has_directory = "hris" in (world.connection(connection_id) or {})["categories"]
+    return [table for table in OBJECTS if table != "employees" or has_directory]
 
 
 def stored_rows(warehouse: WarehouseSettings, table: str) -> Rows:

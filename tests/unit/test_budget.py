@@ -23,7 +23,7 @@ from pipelines.errors import CallsUsedUp, TryAgainLater
 from pipelines.sandbox import Faults, Sandbox
 from pipelines.unified_api.budget import Budget, Refusal, Request, Stopped, Turns
 from pipelines.unified_api.client import ATTEMPTS, Calls, UnifiedClient
-from pipelines.unified_api.endpoints import TICKETS, connection_of
+from pipelines.unified_api.endpoints import EMPLOYEES, TICKETS, connection_of
 from pipelines.unified_api.pace import HOPELESS
 from tests.clock import LeapingClock
 
@@ -509,6 +509,7 @@ def test_the_connection_of_a_request_is_read_from_its_path() -> None:
     for connection in ("c1", "a/b", "ü %"):
         assert connection_of(TICKETS.list_path(connection)) == connection
         assert connection_of(TICKETS.record_path(connection, "t/1")) == connection
+        assert connection_of(EMPLOYEES.list_path(connection)) == connection
     assert connection_of("/unified/connection") is None
 
 

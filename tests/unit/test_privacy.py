@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.privacy import NOTHING, Protection, normal_address, possible_actions, protectable, rules_from
+from transforms.privacy import (
+    NOTHING,
+    Action,
+    Protection,
+    Rule,
+    normal_address,
+    possible_actions,
+    protectable,
+    rules_from,
+)
 from transforms.schemas import RECORD_TABLES
 
 KEY = b"a key of some length"
@@ -106,8 +115,9 @@ def test_each_rule_is_taken_or_refused_by_what_its_column_allows(column: str, ac
             rules_from({column: action})
         return
     rules = rules_from({column: action})
+    parts = {"first_name", "last_name"} if column == "employees.name" else set[str]()
     assert {(each, other) for each in rules for other in rules[each]} == (
-        set() if action == "keep" else {(table, name)}
+        set() if action == "keep" else {(table, each) for each in {name, *parts}}
     )
 
 
@@ -115,6 +125,14 @@ def test_a_column_without_its_table_is_meant_wherever_it_is() -> None:
     rules = rules_from({"description": "drop", "notes.description": "keep"})
     assert {table for table in rules if rules[table]} == {"tickets", "categories"}
     assert rules_from({"notes.description": "keep", "description": "drop"}) == rules
+
+
+def test_a_rule_for_a_name_covers_its_parts_unless_they_have_one_of_their_own() -> None:
+    drop, hashed = Rule(Action.DROP), Rule(Action.HASH)
+    assert rules_from({"name": "drop"})["employees"] == dict.fromkeys(("name", "first_name", "last_name"), drop)
+    mixed = {"employees.first_name": "hash", "employees.name": "drop", "last_name": "keep"}
+    assert rules_from(mixed)["employees"] == {"name": drop, "last_name": drop, "first_name": hashed}
+    assert set(rules_from({"name": "drop", "first_name": "keep"})["employees"]) == {"name", "last_name"}
 
 
 def test_keys_and_times_cannot_be_protected() -> None:

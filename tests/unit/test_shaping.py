@@ -34,7 +34,19 @@ from transforms.shaping import (
     sync_runs_table,
     tombstones,
 )
-from transforms.values import FITS, MAX_DEPTH, Fit, Misfit, Unusual, as_id, cast, cast_usual, microseconds, parse_time
+from transforms.values import (
+    FITS,
+    MAX_DEPTH,
+    Fit,
+    Misfit,
+    Unusual,
+    as_id,
+    cast,
+    cast_usual,
+    digest,
+    microseconds,
+    parse_time,
+)
 
 SEEN = datetime(2026, 5, 29, 12, tzinfo=UTC)
 
@@ -258,6 +270,31 @@ def test_a_connection_is_stored_without_anything_that_authorises() -> None:
     table = connections_table([connection], SEEN)
     assert "s3cret" not in str(table.to_pylist())
     assert table.to_pylist()[0]["integration_type"] == "zendesk"
+
+
+@given(st.dictionaries(field_names | st.sampled_from([*RECORD_TABLES["employees"].columns]), json_values))
+def test_of_an_employee_nothing_is_stored_but_the_columns(fields: dict[str, Any]) -> None:
+    allowed = RECORD_TABLES["employees"].fields
+    known = {name: value for name, value in fields.items() if name in allowed}
+    [row], [narrowed] = shaped("employees", {**fields, "id": "1"}), shaped("employees", {**known, "id": "1"})
+    assert row == narrowed
+    assert json.loads(row["_extra"] or "{}").keys() <= allowed.keys()
+
+
+@pytest.mark.parametrize(
+    ("record", "kept"),
+    [
+        ({"name": "Jo", "date_of_birth": "1960", "raw": {"a": 1}, "_extra": {"a": 1}}, '{"name":"Jo"}'),
+        ([{"date_of_birth": "1960"}], None),
+        ("born 1960", None),
+    ],
+)
+def test_an_employee_that_no_table_can_hold_is_set_aside_without_what_may_not_be_stored(
+    record: object, kept: str | None
+) -> None:
+    [row] = rejected_table("c1", "employees", [(json.dumps(record), "no id", SEEN)], observed_via="poll").to_pylist()
+    assert row["record"] == kept
+    assert row["record_hash"] == digest((kept or "").encode())
 
 
 def nested(levels: int) -> bytes:
