@@ -159,7 +159,7 @@ def _meant(
     by_connection: dict[str, set[str]] = {}
     for customer in customers:
         by_connection.setdefault(customer.connection_id, set()).add(customer.id)
-    tombstones = [forgotten.of_address(address) for address in addresses]
+    tombstones = [forgotten.of_address(form) for address in addresses for form in sorted(forgotten.forms(address))]
     tombstones += of_records(forgotten, "customers", by_connection)
     forgotten.tombstones |= {*tombstones}
     findings = traces.find(by_connection, traces.known()[1] if is_known else {}, addresses)

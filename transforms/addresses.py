@@ -10,6 +10,9 @@ from typing import Any
 IsKnown = Callable[[str], bool]
 """Whether an address is one of those that are looked for, however it is written."""
 
+REDACTED = "(forgotten)"
+"""In place of the address of somebody who has been forgotten, in what others wrote."""
+
 _AT = re.compile("@|%40")
 _LONGEST_LOCAL = 64
 _LONGEST_DOMAIN = 255
@@ -53,7 +56,7 @@ def names_any(value: Any, is_known: IsKnown) -> bool:
 
 
 def without(value: Any, is_known: IsKnown, instead: str) -> Any:
-    """A decoded value with something else in place of every address that is known."""
+    """A decoded value with something else in place of every address that is known, and of the hash of one."""
     match value:
         case str():
             return _text_without(value, is_known, instead)
@@ -67,6 +70,8 @@ def without(value: Any, is_known: IsKnown, instead: str) -> Any:
 
 
 def _text_without(text: str, is_known: IsKnown, instead: str) -> str:
+    if _HASH.fullmatch(text):
+        return instead if is_known(text) else text
     pieces: list[str] = []
     end_of_last = 0
     for at in _AT.finditer(text):

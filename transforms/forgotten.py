@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from transforms.addresses import addresses_in, names_any, without
+from transforms.addresses import REDACTED, addresses_in, is_address, names_any, without
 from transforms.privacy import normal_address
 from transforms.values import Misfit, canonical, decode, identity
 
@@ -25,9 +25,6 @@ from before."""
 
 WITHHELD = "withheld by a run"
 """The same, of a record to which no other belongs."""
-
-REDACTED = "(forgotten)"
-"""In place of an address in what others wrote."""
 
 _MAY_NAME = (b"@", b"%40", b"\\u0040")
 
@@ -59,6 +56,11 @@ class Forgotten:
     def of_address(self, address: str) -> Tombstone:
         """The tombstone of an e-mail address, however it is written, or of the hash of one."""
         return self.tombstone(EVERYWHERE, "emails", normal_address("emails", address))
+
+    def forms(self, address: str) -> set[str]:
+        """An address as it may be stored: as it is, or as its hash."""
+        plain = normal_address("emails", address)
+        return {plain, self.hashed(plain)} if self.hashed is not None and is_address(plain) else {plain}
 
     def knows(self, connection_id: str, table: str, id: str) -> bool:
         """Whether a record was forgotten, or withheld before."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
 
-from transforms.addresses import bare
+from transforms.addresses import REDACTED, bare
 from transforms.schemas import RECORD_TABLES
 from transforms.values import canonical, decode
 
@@ -141,6 +141,9 @@ class Protection:
         """A blank text is none: its hash would make one person of all who have no name."""
         return self.hash(text) if text else None
 
+    def _hashed_address(self, name: str, address: str) -> str | None:
+        return address if address == REDACTED else self._hashed(normal_address(name, address))
+
     def _hashed_contacts(self, name: str, json: str) -> str | None:
         """A list of addresses with each address hashed, what stands beside it kept; what is no such list is dropped."""
         contacts = decode(json.encode())
@@ -151,7 +154,7 @@ class Protection:
 
     def _hashed_contact(self, name: str, contact: Any) -> Any:
         address = contact.get(_CONTACTS[name]) if isinstance(contact, dict) else contact
-        hashed = self._hashed(normal_address(name, address)) if isinstance(address, str) else None
+        hashed = self._hashed_address(name, address) if isinstance(address, str) else None
         if hashed is None or not isinstance(contact, dict):
             return hashed
         kept = {"type": contact["type"]} if isinstance(contact.get("type"), str) else {}

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 import dlt
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
-from transforms.addresses import addresses_in, is_address, without
-from transforms.forgotten import REDACTED, Forgotten
+from transforms.addresses import REDACTED, addresses_in, is_address, without
+from transforms.forgotten import Forgotten
 from transforms.privacy import normal_address
 from transforms.schemas import (
     RAW_TABLES,
@@ -44,6 +44,10 @@ _ROWS_AT_ONCE = 50_000
 
 _BY_TICKET = (("ticket_versions", "id"), ("note_sweeps", "ticket_id"))
 """The raw tables that hold something of a ticket, beside its notes, and under which column its id."""
+
+
+_IN_WORDS = {"employees": "employees with an address of theirs, who stay without it"}
+"""What mentions in a table are, where they are no words of others."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ class Findings:
         found = Counter({table: sum(map(len, ids.values())) for table, ids in self.rows.items()})
         found += self.of_tickets
         found["rejected_records"] = len(self.rejected)
-        found.update(f"{mention.table} of others that name them" for mention in self.mentions)
+        found.update(
+            _IN_WORDS.get(mention.table, f"{mention.table} of others that name them") for mention in self.mentions
+        )
         return +found
 
 
@@ -97,9 +103,7 @@ class Traces:
 
     def customers(self, who: str) -> list[Customer]:
         """The customers that have this id, or this e-mail address, or the hash of one."""
-        hashed = self._forgotten.hashed
-        wanted = {normal_address("emails", who)}
-        wanted |= {hashed(address) for address in wanted} if hashed else set()
+        wanted = self._forgotten.forms(who)
         named, parameters = _perhaps(["emails"], wanted)
         rows = self._rows(
             f"select connection_id, id, name, cast(emails as varchar) from {{customers}} where id = %s or {named} "
@@ -118,7 +122,7 @@ class Traces:
         """The customers and the tickets of which something is stored though they have a tombstone."""
         return self._known("customers"), self._known("tickets")
 
-    def find(self, customers: Ids, tickets: Ids, addresses: Iterable[str]) -> Findings:
+    def find(self, customers: Ids, tickets: Ids, addresses: Collection[str]) -> Findings:
         """What is stored of some customers and tickets, and what names these addresses. The tombstones of customers and
         addresses must be among the forgotten; those of tickets and notes come among them here."""
         of_customers = self._ids("tickets", "customer_id", customers)
@@ -136,8 +140,9 @@ class Traces:
                 [(rows,)] = self._rows(f"select count(*) from {{{table}}} where {where}", *parameters) or [(0,)]
                 findings.of_tickets[table] += rows
         findings.rejected = [*self._rejected()]
-        # Of whom only a hash is known, an address may be named wherever there is any.
-        named = {normal_address("emails", each) if is_address(each) else "@" for each in addresses}
+        named = {form for each in addresses for form in self._forgotten.forms(each)}
+        if not all(map(is_address, addresses)):
+            named.add("@")  # of whom only a hash is known, an address may be named wherever there is any
         findings.mentions = [*self._mentions(named, findings)]
         return findings
 
@@ -306,7 +311,8 @@ def _perhaps(columns: Iterable[str], addresses: Iterable[str]) -> tuple[str, tup
     longest plain pieces do, which every database compares alike."""
     conditions, parameters = ["false"], []
     for address in addresses:
-        parts = [max(re.findall(r"[a-z0-9.+-]+", part), key=len, default="") for part in address.rpartition("@")[::2]]
+        pieces = [re.findall(r"[a-z0-9.+-]+", part) for part in address.rpartition("@")[::2]]
+        parts = [max(found, key=len) for found in pieces if found] or [""]
         for column in columns:
             conditions.append(" and ".join([f"position(%s in lower(cast({column} as varchar))) > 0"] * len(parts)))
             parameters += parts

@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.check import ObjectCheck, check
 from pipelines.errors import GrantPermission
+from pipelines.forget import forget, preview
 from pipelines.sandbox import Faults, Sandbox, World
 from pipelines.settings import DuckdbWarehouse, WarehouseSettings
 from pipelines.status import cursors_in, status
@@ -254,6 +255,31 @@ def test_names_and_addresses_of_employees_are_protected_by_the_rules_of_all_tabl
     hashed = {name for row in rows.values() for name in (row["name"], row["first_name"], row["emails"][0]["email"])}
     assert all(len(each) == 64 for each in hashed)
     assert verify(settings_for(sandbox, **PRIVACY), warehouse, is_deep=True).gaps_left == 0
+
+
+@pytest.mark.slow
+@on_both
+@pytest.mark.parametrize("rules", [{}, PRIVACY, PRIVACY | {"privacy": {"employees.emails": "hash"}}])
+def test_who_is_forgotten_as_a_customer_stays_an_employee_without_the_address(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, zendesk: str, rules: dict[str, Any]
+) -> None:
+    world, settings = sandbox.world, settings_for(sandbox, **rules)
+    address, other = "Ann.Forgetmenot@example.com", {"email": "ann@work.example", "type": "OTHER"}
+    contact = {"emails": [{"email": address, "type": "WORK"}]}
+    employee = world.create(zendesk, "employee", {"name": "Ann", "emails": [*contact["emails"], other]})["id"]
+    world.create(zendesk, "customer", {"name": "Ann", **contact})
+    run_sync(rules)
+    hashed = settings.address_hash()
+    needles = {address.lower(), *([hashed(address.lower())] if hashed else [])}
+    found = preview(address, settings, warehouse)
+    assert found.traces == {"customers": 1, "employees with an address of theirs, who stay without it": 1}
+    forget(address, settings, warehouse)
+    for _ in range(2):
+        first, second = stored_rows(warehouse, "employees")[zendesk, employee]["emails"]
+        assert (first, second["type"]) == ({"email": "(forgotten)", "type": "WORK"}, "OTHER")
+        assert not [row for _, row in every_row(warehouse) if any(needle in row.lower() for needle in needles)]
+        assert verify(settings, warehouse, is_deep=True).gaps_left == 0
+        run_sync(rules, full_refresh=True)
 
 
 @pytest.mark.slow

@@ -126,6 +126,12 @@ def test_contacts_of_any_shape_have_addresses(contacts: Any, expected: list[str]
     assert [*addresses_in(contacts)] == expected
 
 
+def test_the_hash_of_an_address_goes_where_it_stands_alone() -> None:
+    known, other = "a" * 64, "b" * 64
+    value = [{"email": known}, {"email": other}, f"see {known}"]
+    assert without(value, known.__eq__, "X") == [{"email": "X"}, {"email": other}, f"see {known}"]
+
+
 def test_what_is_not_a_whole_address_is_none() -> None:
     assert is_address(f" {ANN} ")
     assert not any(map(is_address, ("@", "ann@", "@example.com", "ann lee@example.com", "a@b@c", "42", "")))

@@ -76,6 +76,13 @@ def test_an_escaped_at_sign_hides_no_address(forgotten: Forgotten) -> None:
     assert bytes(forgotten.redacted({"text": json})["text"]) == b'"to (forgotten)"'
 
 
+def test_an_address_is_stored_as_it_is_or_under_its_hash() -> None:
+    known = Forgotten(SALT, hashed=lambda address: f"hash of {address}")
+    assert known.forms(f" {ANN}") == {ANN.lower(), f"hash of {ANN.lower()}"}
+    assert known.forms("a" * 64) == {"a" * 64}
+    assert Forgotten(SALT).forms(ANN) == {ANN.lower()}
+
+
 def test_who_is_stored_under_a_hash_only_is_known_by_the_address() -> None:
     known = Forgotten(SALT, hashed=lambda address: f"hash of {address}")
     known.tombstones.add(known.of_address(f"hash of {ANN.lower()}"))

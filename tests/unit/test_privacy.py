@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transforms.addresses import REDACTED
 from transforms.privacy import (
     NOTHING,
     Action,
@@ -133,6 +134,12 @@ def test_a_rule_for_a_name_covers_its_parts_unless_they_have_one_of_their_own() 
     mixed = {"employees.first_name": "hash", "employees.name": "drop", "last_name": "keep"}
     assert rules_from(mixed)["employees"] == {"name": drop, "last_name": drop, "first_name": hashed}
     assert set(rules_from({"name": "drop", "first_name": "keep"})["employees"]) == {"name", "last_name"}
+
+
+def test_what_stands_in_place_of_a_forgotten_address_is_not_hashed() -> None:
+    emails = _json([{"email": REDACTED, "type": "WORK"}, {"email": " "}])
+    [hashed] = protection(emails="hash").column("employees", "emails", [emails])
+    assert json.loads(hashed) == [{"email": REDACTED, "type": "WORK"}]
 
 
 def test_keys_and_times_cannot_be_protected() -> None:
