@@ -14,16 +14,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import dlt
 import msgspec
 
 from pipelines import ends_with_parent
 from pipelines.errors import FixConfiguration, ModelsFailed
 from pipelines.settings import WarehouseSettings
+from pipelines.ticketing.source import tables_of
 from pipelines.warehouse import anew
 from pipelines.warehouse.destinations import Destination, destination_of
-from pipelines.warehouse.load import Pending, finish_pending, open_pipeline
+from pipelines.warehouse.load import Pending, finish_pending, load, open_pipeline
 from pipelines.warehouse.lock import one_writer
-from pipelines.warehouse.runs import refuse_older_schema
+from pipelines.warehouse.runs import lacks_tables, refuse_older_schema
 
 PROJECT_DIR = Path("dbt_project")
 TARGET_DIR = PROJECT_DIR / "target"
@@ -64,6 +66,7 @@ def build(
         pipeline = open_pipeline(warehouse, wait_seconds)
         pending = finish_pending(pipeline, warehouse)
         refuse_older_schema(pipeline, warehouse.name)
+        complete_tables(pipeline, warehouse)
         report = build_models(warehouse, as_of or datetime.now(UTC), heard)
         anew.write_if_due(warehouse)
     if pending.outcome is Pending.QUARANTINED:
@@ -79,6 +82,12 @@ def require_project() -> None:
         raise FixConfiguration(
             f"Expected the folder {PROJECT_DIR}/ here, but {Path.cwd()} has none. Run this from the project's root."
         )
+
+
+def complete_tables(pipeline: dlt.Pipeline, warehouse: WarehouseSettings) -> None:
+    """Make the raw tables that no sync has made yet, for whoever holds the lock: the models read them all."""
+    if lacks_tables(pipeline):
+        load(pipeline, tables_of(), warehouse, tidies=False)
 
 
 def clear_logs() -> None:

@@ -13,7 +13,7 @@ from uuid import uuid4
 import dlt
 import msgspec
 
-from pipelines.build import BuildReport, Heard, build_models, clear_logs, require_project
+from pipelines.build import BuildReport, Heard, build_models, clear_logs, complete_tables, require_project
 from pipelines.errors import FixConfiguration
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import of_findings, of_records, put_up, recalled
@@ -101,6 +101,7 @@ def forget(
         builds = has_marts(pipeline)
         if builds:
             require_project()
+            complete_tables(pipeline, warehouse)
         meant = _meant(who, pipeline, settings, warehouse, connections)
         traces = Traces(pipeline, meant.forgotten)
         receipt = Receipt(

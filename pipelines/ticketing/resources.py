@@ -87,6 +87,16 @@ def connections_resource(extraction: Extraction, stage: Stage) -> DltResource:
     return read()
 
 
+def tables_resource() -> DltResource:
+    """The raw tables that are not there yet, empty."""
+
+    @dlt.resource(name="raw_tables")
+    def read() -> Iterator[Any]:
+        yield from _lacking(RAW_TABLES.values(), Stage())
+
+    return read()
+
+
 def account_resource(run: Run) -> DltResource:
     """What became of a run's objects, without what they read."""
 

@@ -21,6 +21,7 @@ from pipelines.ticketing.resources import (
     connections_resource,
     forgotten_resource,
     record_resource,
+    tables_resource,
 )
 from pipelines.ticketing.run import Run
 from pipelines.unified_api.endpoints import ENDPOINTS
@@ -102,6 +103,12 @@ def account_of(run: Run) -> DltResource:
 def tombstones_of(rows: Sequence[Row]) -> DltResource:
     """Only that persons have been forgotten, for the table of that name."""
     return forgotten_resource(rows)
+
+
+@dlt.source(name="unified", section="unified", max_table_nesting=0)
+def tables_of() -> DltResource:
+    """Only the raw tables that the warehouse has not yet, without rows."""
+    return tables_resource()
 
 
 def _resources(extraction: Extraction) -> Iterator[DltResource]:

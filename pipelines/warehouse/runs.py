@@ -12,7 +12,15 @@ import dlt
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from pipelines.errors import FixConfiguration
-from transforms.schemas import DATASET, NOTE_SWEEPS, RECORD_TABLES, REJECTED_RECORDS, SCHEMA_VERSION, SYNC_RUNS
+from transforms.schemas import (
+    DATASET,
+    NOTE_SWEEPS,
+    RAW_TABLES,
+    RECORD_TABLES,
+    REJECTED_RECORDS,
+    SCHEMA_VERSION,
+    SYNC_RUNS,
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,12 @@ def refuse_older_schema(pipeline: dlt.Pipeline, warehouse: str) -> None:
             f"Expected the raw tables of {warehouse} to be of version {SCHEMA_VERSION}, got version {stored}. Run "
             f"`ticketing sync` first: it brings the raw tables from version {stored} to {SCHEMA_VERSION}."
         )
+
+
+def lacks_tables(pipeline: dlt.Pipeline) -> bool:
+    """Whether a raw table is not there yet, as it has come with a newer release than that of the last sync."""
+    query = f"select table_name from information_schema.tables where table_schema = '{DATASET}'"
+    return not RAW_TABLES.keys() <= {name for (name,) in _rows(pipeline, query)}
 
 
 def newest_load(pipeline: dlt.Pipeline) -> str:

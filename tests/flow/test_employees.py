@@ -10,6 +10,7 @@ from typing import Any
 import dlt
 import pytest
 
+from pipelines.build import build, complete_tables
 from pipelines.check import ObjectCheck, check
 from pipelines.errors import GrantPermission
 from pipelines.forget import forget, preview
@@ -17,11 +18,14 @@ from pipelines.sandbox import Faults, Sandbox, World
 from pipelines.settings import DuckdbWarehouse, WarehouseSettings
 from pipelines.status import cursors_in, status
 from pipelines.sync import SyncReport, reconcile, sync
+from pipelines.ticketing import source
 from pipelines.ticketing.source import unified
 from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
-from pipelines.unified_api.endpoints import EMPLOYEES
+from pipelines.unified_api.endpoints import EMPLOYEES, ENDPOINTS
 from pipelines.unified_api.records import Page
 from pipelines.verify import verify
+from pipelines.warehouse.load import open_pipeline
+from pipelines.warehouse.lock import one_writer
 from tests.flow.conftest import destination_environment, on_both, settings_for, slow
 from tests.flow.truth import KEPT_OF_EMPLOYEES, assert_same, every_row, query, stored_rows, true_rows
 
@@ -280,6 +284,68 @@ def test_who_is_forgotten_as_a_customer_stays_an_employee_without_the_address(
         assert not [row for _, row in every_row(warehouse) if any(needle in row.lower() for needle in needles)]
         assert verify(settings, warehouse, is_deep=True).gaps_left == 0
         run_sync(rules, full_refresh=True)
+
+
+@pytest.fixture
+def older_warehouse(
+    sandbox: Sandbox, warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> WarehouseSettings:
+    """One that a release without employees has written."""
+    tables = {name: each for name, each in ENDPOINTS.items() if name != "employees"}
+    with monkeypatch.context() as patched:
+        patched.setattr(source, "ENDPOINTS", tables)
+        sync(settings_for(sandbox), warehouse, select=[*tables])
+    assert not query(warehouse, "select 1 from information_schema.tables where table_name = 'employees'")
+    return warehouse
+
+
+@pytest.mark.slow
+@on_both
+def test_a_warehouse_without_the_table_goes_on_working_and_gets_it(
+    sandbox: Sandbox, older_warehouse: WarehouseSettings, run_sync: RunSync, zendesk: str
+) -> None:
+    assert len(status(older_warehouse).objects) == 8
+    assert checked(sandbox, older_warehouse, zendesk).records_forecast
+    customer = sandbox.world.records(zendesk, "customer")[0]["id"]
+    forget(customer, settings_for(sandbox), older_warehouse, connections=[zendesk])
+    found = verify(settings_for(sandbox), older_warehouse)
+    assert (found.gaps_left, [finding.outcome.object for finding in found.unverified]) == (0, ["employees"])
+    assert run_sync().exit_code == 0
+    assert stored_rows(older_warehouse, "employees") == true_rows(sandbox.world, "employees")
+
+
+@pytest.mark.slow
+def test_the_models_find_a_table_that_no_sync_has_made(older_warehouse: WarehouseSettings, run_sync: RunSync) -> None:
+    for _ in range(2):
+        with one_writer(older_warehouse):
+            complete_tables(open_pipeline(older_warehouse), older_warehouse)
+        assert query(older_warehouse, "select * from raw_unified.employees") == []
+    cursors = [outcome.cursor_before for outcome in run_sync().outcomes if outcome.object == "tickets"]
+    assert None not in cursors
+
+
+@pytest.mark.parametrize("warehouse", [slow("duckdb"), slow("postgres")], indirect=True)
+def test_the_models_are_built_before_and_after_employees_are_read(
+    sandbox: Sandbox, older_warehouse: WarehouseSettings, run_sync: RunSync, zendesk: str
+) -> None:
+    build(older_warehouse)
+    rows = "select employee_id, employee_name, email, is_deleted, deletion_reason from staging.stg_unified__employees"
+    assert query(older_warehouse, rows) == []
+    given = sandbox.world.create(zendesk, "employee", {"first_name": " Teo", "last_name": "Marchetti", "name": " "})
+    run_sync()
+    sandbox.world.delete(zendesk, "employee", given["id"])
+    reconcile(settings_for(sandbox), older_warehouse)
+    told = {row["employee_id"]: row for row in query(older_warehouse, rows)}
+    assert told[given["id"]] == {
+        "employee_id": given["id"],
+        "employee_name": "Teo Marchetti",
+        "email": None,
+        "is_deleted": True,
+        "deletion_reason": "absent",
+    }
+    for employee in sandbox.world.records(zendesk, "employee"):
+        assert told[employee["id"]]["employee_name"] == employee["name"]
+        assert told[employee["id"]]["email"] == employee["emails"][0]["email"]
 
 
 @pytest.mark.slow
