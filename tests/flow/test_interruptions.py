@@ -510,7 +510,7 @@ def test_status_of_postgres_waits_for_no_writer(
     run_sync()
     with _holding(warehouse):
         started = time.monotonic()
-        assert len(status(warehouse).objects) == 16
+        assert len(status(warehouse).objects) == 20
         assert len(cursors_in(warehouse)) >= 12
         assert due_tickets_in(warehouse, settings_for(sandbox), sandbox.world.now) == {}
         assert time.monotonic() - started < PATIENCE
