@@ -46,8 +46,9 @@ def true_rows(world: World, table: str) -> Rows:
 
 
 def tables_of(world: World, connection_id: str) -> list[str]:
-    """The tables that a connection fills: employees only where it has the category of theirs."""
-    has_directory = "hris" in (world.connection(connection_id) or {})["categories"]
+    """The tables that a connection fills: employees only where it has a staff directory, as far as it says."""
+    connection, helpdesk = world.connection(connection_id) or {}, world.helpdesk_of(connection_id)
+    has_directory = "hris" in connection["categories"] and "hris_employee" in (helpdesk.published or helpdesk.support)
     return [table for table in OBJECTS if table != "employees" or has_directory]
 
 
