@@ -22,6 +22,7 @@ class Outcome:
     command: str = "sync"
     cursor_before: datetime | None = None
     cursor_after: datetime | None = None
+    read_through: datetime | None = None
     ended_at: datetime | None = None
     pages: int = 0
     rows_received: int = 0
@@ -58,6 +59,7 @@ class Outcome:
             "seconds_waited": self.calls.seconds_waited,
             "cursor_before": self.cursor_before,
             "cursor_after": self.cursor_after,
+            "read_through": self.read_through,
             "is_complete": self.is_complete,
             "error": self.error,
             "command": self.command,

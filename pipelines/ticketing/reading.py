@@ -114,7 +114,14 @@ class Reader(ABC):
             self.outcome.put_off()
         except TicketingError as error:
             self.outcome.error = str(error)
+        if self._has_read_all():
+            self.outcome.read_through = self.run.workspace.observed_at
         self.outcome.ended_at = datetime.now(UTC)
+
+    def _has_read_all(self) -> bool:
+        """Whether this run leaves nothing unread of what had changed when it began."""
+        is_whole = self.outcome.is_complete and not self.outcome.is_put_off and self.outcome.error is None
+        return is_whole and self.run.command == "sync" and self.run.moves_cursors
 
     def marks(self) -> Iterator[Mark]:
         """How far it has been read, once `tables` has ended."""

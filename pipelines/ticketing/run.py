@@ -178,6 +178,7 @@ class Run:
         """What this part has read is not in the warehouse."""
         for outcome in self._own_outcomes():
             outcome.error, outcome.is_complete, outcome.cursor_after = error, False, outcome.cursor_before
+            outcome.read_through = None
 
     def forget(self) -> None:
         """Read this part as if for the first time."""

@@ -82,6 +82,7 @@ class TicketNotes(Reader):
         self._refusals: list[str] = []
         self._saw_every_end = True
         self._has_all_calls = has_all_calls
+        self._may_leave_some = False
         self._first: str | None = kept.get(BEGUN_IN_VAIN)
         self._too_long: str | None = kept.get(TOO_LONG)
         self._begun_in_vain: str | None = None
@@ -93,9 +94,11 @@ class TicketNotes(Reader):
             is_all = len(changed) < TICKETS_A_LOAD
             budget = self.run.settings.note_sweep_calls
             unswept = self._unswept_tickets(budget) if is_all else []
+            self._may_leave_some = len(unswept) >= budget
             yield from self._read_first([*changed, *unswept])
             yield from self._read_all(self._in_turn(changed))
             yield from self._read_all(self._in_turn(unswept), self.outcome.calls.requests + budget)
+            self._may_leave_some |= any(ticket.id not in self._swept for ticket in unswept)
         else:
             yield from self._read_all(self._all_tickets())
             is_all = True
@@ -118,6 +121,9 @@ class TicketNotes(Reader):
             too_long = stopped_at if is_too_long else None if self._too_long in self._swept else self._too_long
             yield Mark(TOO_LONG, self.target.id, too_long)
             yield Mark(BEGUN_IN_VAIN, self.target.id, None if stopped_at == too_long else stopped_at)
+
+    def _has_read_all(self) -> bool:
+        return super()._has_read_all() and not self._may_leave_some
 
     @property
     def _was_ever_read(self) -> bool:

@@ -116,6 +116,30 @@ def test_every_run_connection_and_object_has_a_row_in_sync_runs(
     assert found["forwards"]
 
 
+def test_a_run_that_has_read_all_that_changed_says_up_to_when(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    """By the server's clock, and only where nothing is left out: no stretch of time, no failed object."""
+    world = sandbox.world
+    first_began, connection = world.now, world.connections()[0]
+    run_sync()
+    world.live(hours=10)
+    without_notes = [name for name in connection["permissions"] if name != "ticketing_note_read"]
+    world.change_connection(connection["id"], permissions=without_notes)
+    second_began = world.now
+    run_sync()
+    sync(settings_for(sandbox), warehouse, since=first_began)
+    reconcile(settings_for(sandbox), warehouse)
+    runs = query(
+        warehouse, "select connection_id, object, read_through from raw_unified.sync_runs order by started_at, object"
+    )
+    told = [run for run in runs if run["read_through"] is not None]
+    assert {run["read_through"] for run in told} == {first_began, second_began}
+    failed = (connection["id"], "notes")
+    assert [run["read_through"] for run in told if (run["connection_id"], run["object"]) == failed] == [first_began]
+    assert len(told) == 2 * len([run for run in runs if run["read_through"] == first_began]) - 1
+
+
 @on_both
 def test_an_older_state_replaces_no_newer_one_that_was_seen_less_than_an_hour_before_or_later(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync

@@ -568,3 +568,22 @@ def test_a_ticket_that_is_gone_stays_until_its_notes_can_be_asked_for(
     assert run_sync().failed == []
     assert {note_id for _, note_id in deleted_rows(warehouse, "notes")} == gone
     assert [key for _, key in deleted_rows(warehouse, "tickets")] == [ticket_id]
+
+
+def test_a_run_that_may_have_left_tickets_which_are_due_does_not_say_that_it_has_read_all(
+    sandbox: Sandbox, connection_id: str, warehouse: WarehouseSettings
+) -> None:
+    world = sandbox.world
+    open_tickets = [row["id"] for row in world.records(connection_id, "ticket") if row["status"] == "ACTIVE"]
+    assert len(open_tickets) > 2
+    told = []
+    for calls in (500, 2, 500):
+        began_at = world.now
+        sync(settings_for(sandbox, note_sweep_calls=calls), warehouse)
+        [run] = query(
+            warehouse,
+            "select read_through from raw_unified.sync_runs where object = 'notes' order by started_at desc limit 1",
+        )
+        told.append(run["read_through"] == began_at)
+        world.advance(timedelta(hours=30))
+    assert told == [True, False, True]

@@ -26,6 +26,7 @@ select
     cast(ceil(coalesce(seconds_waited, 0)) as bigint) as waited_seconds,
     {{ utc_timestamp('cursor_before') }} as cursor_before_at,
     {{ utc_timestamp('cursor_after') }} as cursor_after_at,
+    {{ utc_timestamp('read_through') }} as read_through_at,
     coalesce(is_complete, false) as is_complete,
     {{ blank_to_null('error') }} as error_text,
     command,
