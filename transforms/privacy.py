@@ -11,7 +11,8 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from transforms.addresses import REDACTED, bare
-from transforms.schemas import RECORD_TABLES
+from transforms.schemas import EMPLOYEES, RECORD_TABLES
+from transforms.staff import naming_parts
 from transforms.values import canonical, decode
 
 _TEXTS = {
@@ -119,6 +120,7 @@ class Protection:
         fields = decode(json.encode())
         if not isinstance(fields, dict):
             return None
+        fields = fields if schema is not EMPLOYEES else naming_parts(fields)
         allowed = fields if schema.keeps_unknown and "_extra" not in rules else schema.fields
         return canonical({name: fields[name] for name in fields if name in allowed and name not in rules})
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from transforms.privacy import NOTHING, Protection
 from transforms.schemas import (
     CONNECTIONS,
+    EMPLOYEES,
     FORGOTTEN,
     NOTE_SWEEPS,
     RECORD_TABLES,
@@ -32,6 +33,7 @@ from transforms.schemas import (
     Kind,
     TableSchema,
 )
+from transforms.staff import naming_parts
 from transforms.values import (
     FITS,
     Fit,
@@ -109,7 +111,8 @@ def shape(
     """
     schema = RECORD_TABLES[table]
     seen = list(observations)
-    shaped = _shaped_fields([observation.fields for observation in seen], schema)
+    records = [observation.fields for observation in seen]
+    shaped = _shaped_fields([_naming_fields(fields) for fields in records] if schema is EMPLOYEES else records, schema)
     own_states = list(map(_own_state, shaped.values["raw"])) if schema is TICKETS else []
     shaped.protect(table, protection)
     columns = _record_columns(connection_id, seen, shaped, observed_via, protection.label(table))
@@ -263,6 +266,15 @@ class _ShapedFields:
         except Misfit:
             self.extras[row][name] = value
         return None
+
+
+def _naming_fields(fields: Fields) -> Fields:
+    told = {name: decode(json) for name, json in fields.items()}
+    kept = naming_parts(told)
+    return {
+        name: json if kept[name] == told[name] else msgspec.Raw(canonical(kept[name]).encode())
+        for name, json in fields.items()
+    }
 
 
 def _shaped_fields(records: Sequence[Fields], schema: TableSchema) -> _ShapedFields:
