@@ -31,6 +31,9 @@ PROJECT_DIR = Path("dbt_project")
 TARGET_DIR = PROJECT_DIR / "target"
 LOG_DIR = PROJECT_DIR / "logs"
 
+_OTHER_COUNTS = frozenset({"LogStartLine", "LogHookStartLine", "LogHookEndLine"})
+"""Events of dbt whose numbers are not those of models and tests that are done."""
+
 SECONDS_TO_END = 10.0
 """What dbt gets to cancel its queries, where the build is stopped."""
 
@@ -56,7 +59,8 @@ def build(
     wait_seconds: float = 0.0,
     heard: Heard = lambda done, total: None,
 ) -> BuildReport:
-    """Run `dbt build` at the clock `as_of` (default now), after finishing a load that is still pending.
+    """Run `dbt build`, after finishing a load that is still pending. Views tell the moment in which they are read; with
+    the clock `as_of` they stand still at that.
 
     Raises `ModelsFailed` with what dbt said, `FixConfiguration` outside the project's root, before any sync, or where
     the raw tables are of another version.
@@ -67,7 +71,7 @@ def build(
         pending = finish_pending(pipeline, warehouse)
         refuse_older_schema(pipeline, warehouse.name)
         complete_tables(pipeline, warehouse)
-        report = build_models(warehouse, as_of or datetime.now(UTC), heard)
+        report = build_models(warehouse, as_of, heard)
         anew.write_if_due(warehouse)
     if pending.outcome is Pending.QUARANTINED:
         report.warnings.append(
@@ -96,7 +100,7 @@ def clear_logs() -> None:
         log.unlink(missing_ok=True)
 
 
-def build_models(warehouse: WarehouseSettings, as_of: datetime, heard: Heard) -> BuildReport:
+def build_models(warehouse: WarehouseSettings, as_of: datetime | None, heard: Heard) -> BuildReport:
     """Run `dbt build` for whoever holds the lock. Raises `ModelsFailed` with what dbt said."""
     started = time.monotonic()
     destination = destination_of(warehouse)
@@ -111,7 +115,7 @@ def build_models(warehouse: WarehouseSettings, as_of: datetime, heard: Heard) ->
             if event["info"]["level"] == "error":
                 errors.append(event["info"]["msg"].strip())
             total = event["data"].get("total")
-            if total and event["info"]["name"] != "LogStartLine":
+            if total and event["info"]["name"] not in _OTHER_COUNTS:
                 done += 1
                 heard(done, total)
     if process.returncode != 0:
@@ -151,12 +155,13 @@ def _running(command: list[str], environment: dict[str, str]) -> Iterator[subpro
             process.wait()
 
 
-def _command(target: str, as_of: datetime) -> list[str]:
+def _command(target: str, as_of: datetime | None) -> list[str]:
+    variables = {"as_of": as_of.astimezone(UTC).isoformat()} if as_of else {}
     return [
         *(str(Path(sys.executable).parent / "dbt"), "--log-format", "json", "--no-use-colors", "build"),
         *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR), "--target", target),
         *("--target-path", str(TARGET_DIR.absolute()), "--log-path", str(LOG_DIR.absolute())),
-        *("--vars", msgspec.json.encode({"as_of": as_of.astimezone(UTC).isoformat()}).decode()),
+        *("--vars", msgspec.json.encode(variables).decode()),
         *("--exclude-resource-type", "unit_test"),
     ]
 

@@ -124,7 +124,7 @@ def forget(
         quarantine.clear(warehouse.state_dir)
         pipeline.drop()
         if builds:
-            receipt.marts = _built(build_models(warehouse, receipt.forgotten_at, heard))
+            receipt.marts = _built(build_models(warehouse, None, heard))
         clear_logs()
         told("writing the warehouse anew")
         anew.write(warehouse)

@@ -1,4 +1,5 @@
--- Every ticket that is not deleted has a thread with as many messages as are stored, numbered 1 to n without a gap.
+-- Every ticket that is not deleted has a thread with as many messages as are stored (where its
+-- conversation is known), numbered 1 to n without a gap.
 with stored as (
 
     select
@@ -31,7 +32,9 @@ where
     or (
         not tickets.is_deleted
         and (
-            coalesce(threads.message_count, 0) <> coalesce(stored.stored_count, 0)
+            threads.ticket_id is null
+            or threads.message_count <> stored.stored_count
+            or (threads.message_count is null) = tickets.is_conversation_known
             or coalesce(stored.stored_count, 0) <> coalesce(stored.last_number, -1)
         )
     )

@@ -5,7 +5,7 @@ with spoken as (
     select
         messages.connection_id,
         messages.ticket_id,
-        messages.author_role,
+        messages.side,
         messages.sent_at,
         messages.note_id is null as is_opening
     from {{ ref('conversation_messages') }} as messages
@@ -13,7 +13,11 @@ with spoken as (
         on
             messages.connection_id = tickets.connection_id
             and messages.ticket_id = tickets.ticket_id
-    where messages.visibility <> 'internal' and messages.sent_at is not null and tickets.opened_at is not null
+    where
+        messages.side is not null
+        and messages.sent_at is not null
+        and tickets.opened_at is not null
+        and tickets.is_conversation_known
 
 ),
 
@@ -24,7 +28,7 @@ waits as (
         ticket_id,
         min({{ whole_second('sent_at') }}) as started_at
     from spoken
-    where author_role = 'customer'
+    where side = 'customer'
     group by connection_id, ticket_id
 
 ),
@@ -42,7 +46,7 @@ replies as (
             spoken.connection_id = waits.connection_id
             and spoken.ticket_id = waits.ticket_id
             and {{ whole_second('spoken.sent_at') }} >= waits.started_at
-    where spoken.author_role = 'agent' and not spoken.is_opening
+    where spoken.side = 'agent' and not spoken.is_opening
     group by spoken.connection_id, spoken.ticket_id
 
 )

@@ -2,207 +2,212 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from html import unescape
-from html.parser import HTMLParser
-from itertools import takewhile
+from datetime import datetime
+from fractions import Fraction
 from statistics import median
 from typing import Any
 
-Record = Mapping[str, Any]
-Row = dict[str, Any]
-Key = tuple[str, str]
+from tests.warehouse.golden_account import Account
+from tests.warehouse.golden_business_time import seconds_between
+from tests.warehouse.golden_changes import change_rows, history, period_rows, status_of, versions
+from tests.warehouse.golden_messages import Message, conversation, first_time, kind_of, last_time, message_row
+from tests.warehouse.golden_service_levels import (
+    Clock,
+    clocks,
+    nearest,
+    outcome_row,
+    pauses_of,
+    policy_of,
+    statistics_rows,
+)
+from tests.warehouse.golden_settings import Key, Record, Row, Settings
+from tests.warehouse.golden_signs import moment_told
+from tests.warehouse.golden_text import comparable, snake, text
+from tests.warehouse.golden_triage import open_ticket_row, triage_rows
+from tests.warehouse.golden_turns import Turn, turn_row, turns, waiting
 
-SECOND = timedelta(seconds=1)
-ROLES = ["customer", "agent", "bot", "unknown"]
-BLOCKS = {"p", "div", "ul", "ol", "li", "tr", "table", "tbody", "blockquote", "h1", "h2", "hr", "pre", "html", "body"}
-INLINES = {"a", "b", "i", "em", "span", "strong", "br", "td", "th", "img", "script", "style", "head", "o:p", "title"}
-CHOICES = {"select", "option", "noscript", "svg", "label"}
-HTML_WHEN_ALONE = {"br", "p", "div", "hr", "img", "li", "tr", "td", "html"}
+Marts = dict[str, list[Row]]
+"""The rows of each mart by its name."""
 
-
-@dataclass(frozen=True)
-class Message:
-    note_id: str | None
-    role: str
-    source: str
-    author_id: str | None
-    visibility: str
-    sent_at: datetime | None
-    html: str | None
-    text: str | None
-    repeated_by: str | None = None
-    is_reply: bool = False
-    place: int = 0
-    """By time, where the first is 1; the order of a thread's messages puts its opening first."""
-
-    @property
-    def is_spoken(self) -> bool:
-        return self.visibility != "internal" and self.role != "bot"
-
-    @property
-    def content(self) -> str | None:
-        return _comparable(self.text)
-
-    @property
-    def second(self) -> datetime | None:
-        return self.sent_at and self.sent_at.replace(microsecond=0)
+BANDS = {0: "none", 1: "one", 2: "two"}
 
 
-@dataclass(frozen=True)
-class Marts:
-    tickets: dict[Key, Row] = field(default_factory=dict)
-    messages: dict[Key, list[Row]] = field(default_factory=dict)
-    threads: dict[Key, Row] = field(default_factory=dict)
-    customers: dict[Key, Row] = field(default_factory=dict)
-
-
-def marts(records: Mapping[str, Sequence[Record]]) -> Marts:
+def marts(records: Mapping[str, Sequence[Record]], settings: Settings) -> Marts:
     """All rows of all marts; the times keep their zone."""
-    notes: dict[Key, list[Message]] = defaultdict(list)
-    for note in records.get("notes", ()):
-        message = _message_of_note(note)
-        if message is not None:
-            notes[note["connection_id"], _text(note.get("ticket_id")) or ""].append(message)
-    helpdesks = {row["id"]: row.get("integration_type") for row in records.get("connections", ())}
-    made = Marts()
+    account = Account(records, settings)
+    made: Marts = defaultdict(list)
     tickets_of: dict[Key, list[Row]] = defaultdict(list)
-    for ticket in records.get("tickets", ()):
-        connection_id, ticket_id = key = (ticket["connection_id"], ticket["id"])
-        thread = [] if ticket.get("_deleted_at") else _conversation(ticket, notes[key])
-        category_id, category_name = _category(ticket, records.get("categories", ()))
-        row = {
-            "connection_id": connection_id,
-            "ticket_id": ticket_id,
-            "integration_type": helpdesks.get(connection_id),
-            "category_id": category_id,
-            "category_name": category_name,
-            **_facts(ticket),
-            **(_figures(ticket, thread) if thread else _no_figures(ticket)),
-        }
-        made.tickets[key] = row
-        if thread:
-            made.messages[key] = [_message_row(key, number, message) for number, message in enumerate(thread, 1)]
-            made.threads[key] = _thread_row(row, made.messages[key])
-            if row["customer_id"]:
-                tickets_of[connection_id, row["customer_id"]].append(row)
-    known = {(row["connection_id"], row["id"]): row for row in records.get("customers", ())}
-    for key in {*known, *tickets_of}:
-        made.customers[key] = _customer_row(key, known.get(key), helpdesks.get(key[0]), tickets_of[key])
+    found: dict[str, list[Clock]] = {connection_id: [] for connection_id in account.connections()}
+    for record in records.get("tickets", ()):
+        ticket = _ticket(record, account, made)
+        found.setdefault(ticket["connection_id"], []).extend(ticket.pop("clocks"))
+        if ticket["customer_id"] and not ticket["is_deleted"]:
+            tickets_of[ticket["connection_id"], ticket["customer_id"]].append(ticket)
+    for key in {*account.customers, *tickets_of}:
+        made["customer_support_summary"].append(_customer_row(key, account, tickets_of[key]))
+    made["answer_statistics"] = statistics_rows(found, account)
+    made["triage_candidates"] = triage_rows(made["open_tickets"], account)
     return made
 
 
-def plain_text(body: str | None) -> str | None:
-    """A body as a reader sees it, by Python's own HTML parser."""
-    if body is None:
-        return None
-    comment = body.rfind("<!--")
-    if comment >= 0 and "-->" not in body[comment:]:
-        body = body[:comment] + "<!-- -->"
-    reader = _Reader()
-    reader.feed(body)
-    reader.close()
-    text = reader.text() if reader.has_tags else unescape(body)
-    text = re.sub("[\u200b\ufeff]", "", text.replace("\r\n", "\n").replace("\r", "\n"))
-    lines = [" ".join(line.split()) for line in text.split("\n")]
-    kept = [line for index, line in enumerate(lines) if line or (index and lines[index - 1])]
-    return "\n".join(kept).strip() or None
+def _ticket(record: Record, account: Account, made: Marts) -> Row:
+    """Put a ticket and all that hangs on it into the marts."""
+    thread = [] if record.get("_deleted_at") else conversation(record, account)
+    is_known = account.is_conversation_known(record)
+    ticket: Row = _facts(record, thread, account)
+    is_mute = ticket["kind"] in ("spam", "merged")
+    states = versions(record, account)
+    changes = change_rows(ticket, states)
+    closings = [row["changed_at"] for row in changes if row["is_closing"]]
+    talk = turns(thread, closings) if is_known and not is_mute else []
+    strangers = [message for message in thread if message.side == "unknown"]
+    talk_rows = [turn_row(turn, ticket, strangers, account) for turn in talk]
+    periods = period_rows(ticket, states, account)
+    ticket |= _figures(ticket, thread, talk, talk_rows, account) if is_known else _no_figures(ticket)
+    ticket |= history(ticket, states, changes, periods, account.settings.history_gap_seconds)
+    made["tickets"].append(ticket)
+    made["conversation_messages"] += [message_row(record, message) for message in thread]
+    made["conversation_turns"] += talk_rows
+    made["ticket_changes"] += changes
+    made["ticket_periods"] += periods
+    if thread:
+        made["conversation_threads"].append(_thread_row(ticket, [message_row(record, message) for message in thread]))
+    running = [*clocks(ticket, talk_rows)]
+    outcomes = []
+    for clock in running:
+        policy = policy_of(clock, record.get("tags"), account.settings.seeds["sla_policies"])
+        if policy:
+            outcomes.append(outcome_row(clock, policy, pauses_of(policy, talk_rows, periods), account))
+    made["sla_outcomes"] += outcomes
+    if row := open_ticket_row(ticket, periods, outcomes, account):
+        made["open_tickets"].append(row)
+    return {**ticket, "clocks": running}
 
 
-def _facts(ticket: Record) -> Row:
-    """What the record itself says."""
-    word = _text(ticket.get("status"))
-    status = word.lower() if word and word.lower() in ("active", "closed") else "unknown"
+def _facts(record: Record, thread: Sequence[Message], account: Account) -> Row:
+    """What the record itself says, and what is known of it whether its notes are read or not."""
+    connection_id, customer_id = record["connection_id"], text(record.get("customer_id"))
+    helpdesk, user_id = account.helpdesk(connection_id), text(record.get("user_id"))
+    word = text(record.get("status"))
+    status = status_of(word)
+    is_deleted, is_closed = bool(record.get("_deleted_at")), status == "closed"
+    category_id, category_name = _category(record, account.categories[connection_id])
+    opened_at, closed_at = record.get("created_at"), record.get("closed_at") if is_closed else None
+    took = seconds_between(opened_at, closed_at)
+    is_resolved = not is_deleted and took is not None and took >= 0
+    opened_by = thread[0].role if thread else None
+    kind = kind_of(record, account) or ("agent_opened" if opened_by == "agent" else "inbound")
+
+    def told(sign: str) -> str | None:
+        found = account.signs.of_ticket(record, helpdesk, sign)
+        return found.meaning if found else None
+
     return {
-        "customer_id": _text(ticket.get("customer_id")),
-        "assignee_user_id": _text(ticket.get("user_id")),
-        "subject": _text(ticket.get("subject")),
+        "connection_id": connection_id,
+        "ticket_id": record["id"],
+        "integration_type": helpdesk,
+        "customer_id": customer_id,
+        "customer_name": account.customer_name(connection_id, customer_id),
+        "assignee_user_id": user_id,
+        "assignee_name": account.employee_name(connection_id, user_id),
+        "category_id": category_id,
+        "category_name": category_name,
+        "subject": text(record.get("subject")),
         "status": status,
         "status_text": word,
-        "priority": _snake(ticket.get("priority")),
-        "source": _snake(ticket.get("source")),
-        "url": _text(ticket.get("url")),
-        "tags": ticket.get("tags"),
-        "opened_at": ticket.get("created_at"),
-        "updated_at": ticket.get("updated_at"),
-        "due_at": ticket.get("due_at"),
-        "closed_at": ticket.get("closed_at") if status == "closed" else None,
-        "is_closed": status == "closed",
-        "is_deleted": bool(ticket.get("_deleted_at")),
-        "deleted_at": ticket.get("_deleted_at"),
-        "deletion_reason": ticket.get("_deletion_reason"),
+        "vendor_status": told("vendor_status"),
+        "kind": None if is_deleted else kind,
+        "priority": snake(record.get("priority")),
+        "source": snake(record.get("source")),
+        "url": text(record.get("url")),
+        "tags": record.get("tags"),
+        "opened_at": opened_at,
+        "updated_at": record.get("updated_at"),
+        "due_at": record.get("due_at"),
+        "closed_at": closed_at,
+        "vendor_first_replied_at": moment_told(told("vendor_first_replied_at")),
+        "vendor_resolved_at": moment_told(told("vendor_resolved_at")),
+        "satisfaction": told("satisfaction"),
+        "opened_by_role": opened_by,
+        "resolution_seconds": took if is_resolved else None,
+        "resolution_business_seconds": account.calendars.seconds(connection_id, opened_at, closed_at)
+        if is_resolved
+        else None,
+        "is_closed": is_closed,
+        "is_deleted": is_deleted,
+        "is_agent_opened": opened_by == "agent",
+        "is_conversation_known": account.is_conversation_known(record),
+        "is_settled": account.is_settled(connection_id, record.get("updated_at") or opened_at),
+        "deleted_at": record.get("_deleted_at"),
+        "deletion_reason": record.get("_deletion_reason"),
+        "data_as_of": account.data_as_of(connection_id),
     }
 
 
-def _figures(ticket: Record, thread: Sequence[Message]) -> Row:
-    """What the conversation of a ticket that is not deleted tells."""
-    facts = _facts(ticket)
-    by_time = sorted(thread, key=lambda message: message.place)
-    spoken = [message for message in by_time if message.is_spoken]
-    of_customer = [message for message in spoken if message.role == "customer"]
-    of_agents = [message for message in spoken if message.role == "agent"]
+def _figures(
+    ticket: Row, thread: Sequence[Message], talk: Sequence[Turn], talk_rows: Sequence[Row], account: Account
+) -> Row:
+    """What a conversation that is known tells."""
+    spoken = sorted((message for message in thread if message.side), key=lambda message: message.place)
+    of_customer = [message for message in spoken if message.side == "customer"]
+    of_agents = [message for message in spoken if message.side == "agent"]
     replies = [message for message in thread if message.is_reply]
     asked_at = of_customer[0].sent_at if of_customer else None
-    replied_at = _first(replies)
-    waiting_on, waiting_since = _turn(spoken, is_closed=facts["is_closed"])
-    resolution = _seconds(facts["opened_at"], facts["closed_at"])
+    replied_at = first_time(replies)
+    is_over = ticket["is_closed"] or ticket["kind"] in ("spam", "merged")
+    waiting_on, waiting_since = waiting(thread, talk, is_over=is_over)
+
+    def waited(side: str, name: str) -> int:
+        return sum(row[name] or 0 for row in talk_rows if row["side"] == side)
+
     return {
-        "opened_by_role": thread[0].role,
         "first_customer_message_at": asked_at,
         "first_replied_at": replied_at,
-        "first_reply_seconds": _seconds(asked_at, replied_at),
-        "resolution_seconds": resolution if resolution is not None and resolution >= 0 else None,
+        "first_reply_seconds": seconds_between(asked_at, replied_at),
+        "first_reply_business_seconds": account.calendars.seconds(ticket["connection_id"], asked_at, replied_at),
         "message_count": len(thread),
         "customer_message_count": len(of_customer),
         "agent_message_count": len(of_agents),
         "agent_reply_count": len(replies),
         "bot_message_count": sum(message.role == "bot" for message in thread),
         "internal_message_count": sum(message.visibility == "internal" for message in thread),
-        "first_message_at": _first(thread),
-        "last_message_at": _last(thread),
-        "first_contact_at": _first(spoken),
-        "last_contact_at": _last(spoken),
-        "last_customer_message_at": _last(of_customer),
-        "last_agent_message_at": _last(of_agents),
+        "agent_count": len({message.author_id for message in replies if message.author_id}),
+        "reply_band": BANDS.get(len(replies), "several"),
+        "waiting_on_us_seconds": waited("customer", "wait_seconds"),
+        "waiting_on_us_business_seconds": waited("customer", "wait_business_seconds"),
+        "waiting_on_customer_seconds": waited("agent", "wait_seconds"),
+        "first_message_at": first_time(thread),
+        "last_message_at": last_time(thread),
+        "first_contact_at": first_time(spoken),
+        "last_contact_at": last_time(spoken),
+        "last_customer_message_at": last_time(of_customer),
+        "last_agent_message_at": last_time(of_agents),
         "waiting_on": waiting_on,
         "waiting_since_at": waiting_since,
-        "is_agent_opened": thread[0].role == "agent",
         "is_answered": bool(replies),
+        "is_one_touch": ticket["is_closed"] and len(replies) == 1,
         "has_unknown_visibility": any(message.visibility == "unknown" for message in thread),
         "has_unknown_author": any(message.role == "unknown" for message in thread),
     }
 
 
-def _no_figures(ticket: Record) -> Row:
-    """A deleted ticket keeps its facts and loses all the rest."""
-    nobody = Message(None, "unknown", "", None, "public", None, None, None)
-    return {name: False if isinstance(value, bool) else None for name, value in _figures(ticket, [nobody]).items()}
-
-
-def _message_row(key: Key, number: int, message: Message) -> Row:
-    connection_id, ticket_id = key
-    kind, own_id = ("note", message.note_id) if message.note_id else ("ticket", ticket_id)
+def _no_figures(ticket: Row) -> Row:
+    """Of a deleted ticket, or one whose notes were never read, nothing is told."""
+    nothing = (
+        "first_customer_message_at first_replied_at first_reply_seconds first_reply_business_seconds message_count "
+        "customer_message_count agent_message_count agent_reply_count bot_message_count internal_message_count "
+        "agent_count reply_band waiting_on_us_seconds waiting_on_us_business_seconds waiting_on_customer_seconds "
+        "first_message_at last_message_at first_contact_at last_contact_at last_customer_message_at "
+        "last_agent_message_at waiting_since_at"
+    )
+    is_over = ticket["is_closed"] or ticket["kind"] in ("spam", "merged")
+    flags = ("is_answered", "is_one_touch", "has_unknown_visibility", "has_unknown_author")
     return {
-        "connection_id": connection_id,
-        "ticket_id": ticket_id,
-        "message_number": number,
-        "number_by_time": message.place,
-        "message_id": f"{connection_id}/{kind}/{own_id}",
-        "note_id": message.note_id,
-        "repeated_by_note_id": message.repeated_by,
-        "author_role": message.role,
-        "author_role_source": message.source,
-        "author_id": message.author_id,
-        "visibility": message.visibility,
-        "is_agent_reply": message.is_reply,
-        "sent_at": message.sent_at,
-        "body_text": message.text,
-        "body_html": message.html,
+        **dict.fromkeys(nothing.split()),
+        **dict.fromkeys(flags, False),
+        "waiting_on": None if ticket["is_deleted"] else "nobody" if is_over else "unknown",
     }
 
 
@@ -226,24 +231,24 @@ def _thread_row(ticket: Row, messages: Sequence[Row]) -> Row:
     }
 
 
-def _customer_row(key: Key, customer: Record | None, helpdesk: str | None, tickets: Sequence[Row]) -> Row:
-    record = customer or {}
+def _customer_row(key: Key, account: Account, tickets: Sequence[Row]) -> Row:
+    record = account.customers.get(key, {})
 
     def known(name: str) -> list[Any]:
         return [ticket[name] for ticket in tickets if ticket[name] is not None]
 
     def first_filled(items: Sequence[Record] | None, name: str) -> str | None:
-        return next((text for item in items or () if (text := _text(item.get(name)))), None)
+        return next((found for item in items or () if (found := text(item.get(name)))), None)
 
     def middle(name: str) -> int | None:
-        return int(median(known(name)) + 0.5) if known(name) else None
+        return nearest(Fraction(median(known(name)))) if known(name) else None
 
     waits = [t["waiting_since_at"] for t in tickets if t["waiting_on"] == "us" and t["waiting_since_at"]]
     return {
         "connection_id": key[0],
         "customer_id": key[1],
-        "integration_type": helpdesk,
-        "customer_name": _text(record.get("name")),
+        "integration_type": account.helpdesk(key[0]),
+        "customer_name": text(record.get("name")),
         "email": first_filled(record.get("emails"), "email"),
         "telephone": first_filled(record.get("telephones"), "telephone"),
         "customer_created_at": record.get("created_at"),
@@ -262,244 +267,20 @@ def _customer_row(key: Key, customer: Record | None, helpdesk: str | None, ticke
         "waiting_on_us_since_at": min(waits, default=None),
         "median_first_reply_seconds": middle("first_reply_seconds"),
         "median_resolution_seconds": middle("resolution_seconds"),
-        "is_known": customer is not None,
+        "is_known": key in account.customers,
         "is_deleted": bool(record.get("_deleted_at")),
     }
 
 
 def _category(ticket: Record, categories: Sequence[Record]) -> tuple[str | None, str | None]:
-    own = [row for row in categories if row["connection_id"] == ticket["connection_id"]]
-    category_id, text = _text(ticket.get("category_id")), _text(ticket.get("category"))
-    if category_id is None and text is not None:
-        living = [row for row in own if row.get("name") and not row.get("_deleted_at")]
-        matched = [row for row in living if _comparable(row["name"]) == _comparable(text)]
+    category_id, word = text(ticket.get("category_id")), text(ticket.get("category"))
+    if category_id is None and word is not None:
+        living = [row for row in categories if row.get("name") and not row.get("_deleted_at")]
+        matched = [row for row in living if comparable(row["name"]) == comparable(word)]
         category_id = matched[0]["id"] if len(matched) == 1 else None
-    names = [_text(row.get("name")) for row in own if row["id"] == category_id]
-    return category_id, (names[0] if names else None) or text
-
-
-def _conversation(ticket: Record, notes: list[Message]) -> list[Message]:
-    opening = _opening(ticket)
-    earliest = min(notes, key=lambda note: (_when(note), note.content != opening.content, _tie(note)), default=None)
-    if earliest is not None and _is_opening_once_more(earliest, opening):
-        notes = [note for note in notes if note is not earliest]
-        opening = _folded(opening, earliest, ticket)
-    by_time = sorted([opening, *notes], key=lambda message: (_when(message), message is not opening, _tie(message)))
-    before = takewhile(lambda message: message.role != "customer" or message.visibility == "internal", by_time)
-    asked_in_place = len(list(before)) + 1
-    placed = [
-        replace(
-            message,
-            place=place,
-            is_reply=message.role == "agent"
-            and message.visibility != "internal"
-            and message.note_id is not None
-            and place > asked_in_place,
-        )
-        for place, message in enumerate(by_time, 1)
-    ]
-    return sorted(placed, key=lambda message: message.note_id is not None)
-
-
-def _is_opening_once_more(note: Message, opening: Message) -> bool:
-    gap = _seconds(opening.sent_at, note.sent_at)
-    if gap is None or opening.content is None:
-        return False
-    return note.content == opening.content and abs(gap) <= (300 if note.role == "customer" else 60)
-
-
-def _folded(opening: Message, note: Message, ticket: Record) -> Message:
-    told = opening
-    if note.role != "unknown":
-        author_id = note.author_id
-        if note.role == "customer":
-            author_id = author_id or _text(ticket.get("customer_id"))
-        elif note.role == opening.role:
-            author_id = author_id or opening.author_id
-        told = replace(opening, role=note.role, source="first_note", author_id=author_id)
-    is_internal = note.visibility == "internal" and told.role != "customer"
-    return replace(told, repeated_by=note.note_id, visibility="internal" if is_internal else "public")
-
-
-def _opening(ticket: Record) -> Message:
-    raw = ticket.get("raw") or {}
-    source = raw.get("source")
-    author = source.get("author", {}) if isinstance(source, dict) else {}
-    opened_by, caller = _value(raw.get("opened_by")), _value(raw.get("caller_id"))
-    role, told_by, author_id = "customer", "assumed", _text(ticket.get("customer_id"))
-    if raw.get("submitter_id") and raw.get("requester_id") and raw["submitter_id"] != raw["requester_id"]:
-        role, told_by, author_id = "agent", "raw_submitter_id", str(raw["submitter_id"])
-    elif author.get("type") in ("admin", "bot"):
-        role = "agent" if author["type"] == "admin" else "bot"
-        told_by, author_id = "raw_source_author_type", author.get("id")
-    elif source == 10:
-        role, told_by, author_id = "agent", "raw_source", None
-    elif opened_by and caller and opened_by != caller:
-        role, told_by, author_id = "agent", "raw_opened_by", opened_by
-    body = ticket.get("description")
-    return Message(None, role, told_by, author_id, "public", ticket.get("created_at"), body, plain_text(body))
-
-
-def _message_of_note(note: Record) -> Message | None:
-    raw = note.get("raw") or {}
-    text = plain_text(note.get("description"))
-    is_event = not re.fullmatch("comment|note.*|", (raw.get("part_type") or "").lower()) and text is None
-    if note.get("_deleted_at") or is_event:
-        return None
-    role, source = _role(note, raw)
-    author = raw.get("author") or {}
-    author_id = _text(note.get("customer_id") if role == "customer" else note.get("user_id"))
-    if source == "raw_author_type":
-        author_id = author_id or author.get("id")
-    sent_at = note.get("created_at") or note.get("updated_at")
-    return Message(note["id"], role, source, author_id, _visibility(raw), sent_at, note.get("description"), text)
-
-
-def _role(note: Record, raw: Mapping[str, Any]) -> tuple[str, str]:
-    by_type = {"admin": "agent", "user": "customer", "lead": "customer", "contact": "customer", "bot": "bot"}
-    author_type = (raw.get("author") or {}).get("type")
-    if author_type in by_type:
-        return by_type[author_type], "raw_author_type"
-    if raw.get("incoming") is not None:
-        return ("customer" if raw["incoming"] else "agent"), "raw_incoming"
-    if _text(note.get("user_id")):
-        return "agent", "user_id"
-    return ("customer", "customer_id") if _text(note.get("customer_id")) else ("unknown", "none")
-
-
-def _visibility(raw: Mapping[str, Any]) -> str:
-    part, element = (raw.get("part_type") or "").lower(), _snake(_value(raw.get("element")))
-    told = {
-        "" if raw.get("public") is None else "public" if raw["public"] else "internal",
-        "" if raw.get("private") is None else "internal" if raw["private"] else "public",
-        "internal" if part.startswith("note") else "public" if part == "comment" else "",
-        {"work_notes": "internal", "comments": "public"}.get(element or "", ""),
-    }
-    return next((sign for sign in ("internal", "public") if sign in told), "unknown")
-
-
-def _turn(spoken: Sequence[Message], *, is_closed: bool) -> tuple[str, datetime | None]:
-    if is_closed or not spoken:
-        return "nobody", None
-    last = spoken[-1].role
-    run = list(takewhile(lambda message: message.role == last, reversed(spoken)))
-    return ("unknown", None) if last == "unknown" else ({"customer": "us", "agent": "customer"}[last], _first(run))
-
-
-def _when(message: Message) -> tuple[int, float]:
-    """By whole seconds; an opening without a time comes first, a note without one last."""
-    if message.second is None:
-        return (0 if message.note_id is None else 2, 0)
-    return (1, message.second.timestamp())
-
-
-def _tie(message: Message) -> tuple[int, float, int, str]:
-    exact = message.sent_at.timestamp() if message.sent_at else 0
-    return (ROLES.index(message.role), exact, len(message.note_id or ""), message.note_id or "")
-
-
-def _first(messages: Sequence[Message]) -> datetime | None:
-    return min((message.sent_at for message in messages if message.sent_at), default=None)
-
-
-def _last(messages: Sequence[Message]) -> datetime | None:
-    return max((message.sent_at for message in messages if message.sent_at), default=None)
-
-
-def _seconds(start: datetime | None, finish: datetime | None) -> int | None:
-    if start is None or finish is None:
-        return None
-    return (finish.replace(microsecond=0) - start.replace(microsecond=0)) // SECOND
-
-
-def _value(member: Any) -> Any:
-    return (member.get("value") if isinstance(member, dict) else member) or None
-
-
-def _text(value: Any) -> str | None:
-    return (value.strip() or None) if isinstance(value, str) else None
-
-
-def _snake(value: str | None) -> str | None:
-    return re.sub(r"[\s-]+", "_", _lower(_text(value) or "")) or None
-
-
-def _comparable(value: str | None) -> str | None:
-    return " ".join(_lower(unicodedata.normalize("NFC", value or "")).split()) or None
-
-
-def _lower(value: str) -> str:
-    """Letter by letter: a sigma at a word's end is as any other."""
-    return "".join(letter.lower() for letter in value)
+    names = [text(row.get("name")) for row in categories if row["id"] == category_id]
+    return category_id, (names[0] if names else None) or word
 
 
 def _json(value: Any) -> Any:
     return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else value
-
-
-_BLOCK_EDGE = "\0"
-
-
-class _Reader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self.hidden: list[str] = []
-        self.has_tags = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._open(tag, attrs)
-        if tag in ("script", "style", "head", "title"):
-            self.hidden.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._open(tag, attrs)
-
-    def handle_endtag(self, tag: str) -> None:
-        if self.hidden and self.hidden[-1] == tag:
-            self.hidden.pop()
-        self.has_tags = self.has_tags or tag in BLOCKS | INLINES | CHOICES
-        self._edge(tag)
-
-    def handle_comment(self, data: str) -> None:
-        self.has_tags = True
-
-    def handle_decl(self, decl: str) -> None:
-        self.has_tags = True
-
-    def handle_data(self, data: str) -> None:
-        if not self.hidden:
-            starts, ends = data[:1].isspace(), data[-1:].isspace()
-            self.pieces.append((" " * starts) + " ".join(data.split()) + (" " * ends))
-
-    def text(self) -> str:
-        lines: list[str] = [""]
-        at_edge = False
-        for piece in self.pieces:
-            if piece == _BLOCK_EDGE:
-                at_edge = True
-            elif piece == "\n":
-                if at_edge:
-                    lines.append("")
-                at_edge = False
-                lines.append("")
-            elif piece.strip() or not at_edge:
-                if at_edge:
-                    lines.append("")
-                at_edge = False
-                lines[-1] += piece
-        return "\n".join(lines)
-
-    def _open(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        has_value = bool(attrs) and attrs[0][1] is not None
-        if (has_value and tag in BLOCKS | INLINES | CHOICES) or (not attrs and tag in HTML_WHEN_ALONE):
-            self.has_tags = True
-        self._edge(tag)
-
-    def _edge(self, tag: str) -> None:
-        if tag in BLOCKS:
-            self.pieces.append(_BLOCK_EDGE)
-        elif tag == "br":
-            self.pieces.append("\n")
-        elif tag in ("td", "th", "option"):
-            self.pieces.append(" ")

@@ -26,6 +26,7 @@ from psycopg2.extras import (  # type: ignore[import-untyped]
 from transforms.schemas import DATASET, RAW_TABLES, Kind, TableSchema
 
 ROOT = Path(__file__).parents[2]
+PROJECT = ROOT / "dbt_project"
 
 LOADS = f"create table {DATASET}._dlt_loads as select 'load-1' as load_id, 0 as status"
 """dlt's own table of the loads that came to their end; the rows of the raw tables are all of one."""
@@ -53,20 +54,27 @@ class RawWarehouse(ABC):
         """Create every raw table; a table without records is there and empty."""
 
     def build(
-        self, *, as_of: datetime, target_path: Path, unit_tests: bool = False
+        self,
+        *,
+        target_path: Path,
+        project: Path = PROJECT,
+        as_of: datetime | None = None,
+        variables: Mapping[str, Any] | None = None,
+        unit_tests: bool = False,
     ) -> subprocess.CompletedProcess[str]:
-        """Run `dbt build` from the project's root, as `ticketing build` does."""
+        """Run `dbt build` from the project's root, as `ticketing build` does; the project may be another folder."""
+        clock = {} if as_of is None else {"as_of": as_of.isoformat()}
         command = [
             str(Path(sys.executable).with_name("dbt")),
             "--no-use-colors",
             "build",
-            "--project-dir=dbt_project",
-            "--profiles-dir=dbt_project",
+            f"--project-dir={project}",
+            f"--profiles-dir={project}",
             f"--target={self.target}",
             f"--target-path={target_path}",
             f"--log-path={target_path}",
             "--vars",
-            json.dumps({"as_of": as_of.isoformat()}),
+            json.dumps({**(variables or {}), **clock}),
             *([] if unit_tests else ["--exclude-resource-type=unit_test"]),
         ]
         environment = {**os.environ, **self.environment()}

@@ -139,6 +139,9 @@ opening_messages as (
         author_role_source,
         author_id,
         case when is_repeated_internally and author_role <> 'customer' then 'internal' else 'public' end as visibility,
+        case when is_repeated_internally and author_role <> 'customer' then 'first_note' else 'opening' end
+            as visibility_source,
+        false as is_automatic,
         sent_at,
         body_text,
         body_html
@@ -158,6 +161,8 @@ note_messages as (
         notes.author_role_source,
         notes.author_id,
         notes.visibility,
+        notes.visibility_source,
+        notes.is_automatic,
         notes.sent_at,
         notes.body_text,
         notes.body_html

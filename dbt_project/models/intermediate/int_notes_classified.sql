@@ -4,17 +4,30 @@ with notes as (
 
 ),
 
+signs as (
+
+    select * from {{ ref('int_notes_signed') }}
+
+),
+
 tickets as (
 
     select
         connection_id,
         ticket_id,
+        customer_id,
         is_deleted
     from {{ ref('stg_unified__tickets') }}
 
 ),
 
-notes_with_signals as (
+known_agents as (
+
+    select * from {{ ref('int_known_agents') }}
+
+),
+
+notes_with_signs as (
 
     select
         notes.connection_id,
@@ -28,18 +41,35 @@ notes_with_signals as (
         coalesce(notes.created_at, notes.updated_at) as sent_at,
         tickets.ticket_id is not null as has_ticket,
         coalesce(tickets.is_deleted, false) as has_deleted_ticket,
-        {{ json_boolean('notes.raw', ['public']) }} as raw_public,
-        {{ json_boolean('notes.raw', ['private']) }} as raw_private,
+        signs.visibility as sign_visibility,
+        signs.visibility_path,
+        signs.author_role as sign_author_role,
+        'raw_' || replace(signs.author_role_path, '.', '_') as sign_author_role_source,
+        coalesce(signs.is_automatic, false) as is_automatic,
         {{ lower_case(json_text('notes.raw', ['part_type'])) }} as raw_part_type,
-        {{ lower_snake(json_value_text('notes.raw', ['element'])) }} as raw_element,
-        {{ lower_case(json_text('notes.raw', ['author', 'type'])) }} as raw_author_type,
         {{ json_text('notes.raw', ['author', 'id']) }} as raw_author_id,
-        {{ json_boolean('notes.raw', ['incoming']) }} as raw_incoming
+        coalesce(
+            {{ differs('notes.customer_id', 'tickets.customer_id') }}
+            and (
+                known_agents.is_still_agent
+                or {{ whole_second('coalesce(notes.created_at, notes.updated_at)') }}
+                <= {{ whole_second('known_agents.known_until_at') }}
+            ),
+            false
+        ) as is_by_known_agent
     from notes
+    left join signs
+        on
+            notes.connection_id = signs.connection_id
+            and notes.note_id = signs.note_id
     left join tickets
         on
             notes.connection_id = tickets.connection_id
             and notes.ticket_id = tickets.ticket_id
+    left join known_agents
+        on
+            notes.connection_id = known_agents.connection_id
+            and notes.customer_id = known_agents.user_id
 
 ),
 
@@ -48,23 +78,19 @@ notes_with_author_role as (
     select
         *,
         case
-            when raw_author_type in ('admin', 'user', 'lead', 'contact', 'bot') then 'raw_author_type'
-            when raw_incoming is not null then 'raw_incoming'
+            when sign_author_role is not null then sign_author_role_source
             when user_id is not null then 'user_id'
+            when is_by_known_agent then 'known_agent'
             when customer_id is not null then 'customer_id'
             else 'none'
         end as author_role_source,
         case
-            when raw_author_type = 'admin' then 'agent'
-            when raw_author_type in ('user', 'lead', 'contact') then 'customer'
-            when raw_author_type = 'bot' then 'bot'
-            when raw_incoming then 'customer'
-            when not raw_incoming then 'agent'
-            when user_id is not null then 'agent'
+            when sign_author_role is not null then sign_author_role
+            when user_id is not null or is_by_known_agent then 'agent'
             when customer_id is not null then 'customer'
             else 'unknown'
         end as author_role
-    from notes_with_signals
+    from notes_with_signs
 
 )
 
@@ -75,21 +101,20 @@ select
     author_role,
     author_role_source,
     case
+        when author_role_source = 'known_agent' then customer_id
         when author_role = 'customer' and author_role_source = 'raw_author_type'
             then coalesce(customer_id, raw_author_id)
         when author_role = 'customer' then customer_id
         when author_role_source = 'raw_author_type' then coalesce(user_id, raw_author_id)
         else user_id
     end as author_id,
+    coalesce(sign_visibility, {{ assumed_visibility() }}, 'unknown') as visibility,
     case
-        when
-            not raw_public or raw_private or raw_part_type like 'note%' or raw_element = 'work_notes'
-            then 'internal'
-        when
-            raw_public or not raw_private or raw_part_type = 'comment' or raw_element = 'comments'
-            then 'public'
-        else 'unknown'
-    end as visibility,
+        when sign_visibility is not null then 'raw_' || replace(visibility_path, '.', '_')
+        when {{ assumed_visibility() }} is not null then 'assumed'
+        else 'none'
+    end as visibility_source,
+    is_automatic,
     sent_at,
     body_text,
     body_html,

@@ -3,27 +3,41 @@ with messages as (
     select
         connection_id,
         ticket_id,
+        message_number,
         number_by_time,
         author_role,
+        author_id,
         visibility,
+        side,
         sent_at,
         is_agent_reply,
-        visibility <> 'internal' and author_role <> 'bot' as is_spoken,
         note_id is null as is_opening
     from {{ ref('conversation_messages') }}
 
 ),
 
-last_spoken as (
+turns as (
+
+    select
+        *,
+        row_number() over (partition by connection_id, ticket_id order by turn_number desc) as number_from_last
+    from {{ ref('conversation_turns') }}
+
+),
+
+turn_figures as (
 
     select
         connection_id,
         ticket_id,
-        max(case when author_role = 'customer' then number_by_time else 0 end) as customer_number,
-        max(case when author_role = 'agent' then number_by_time else 0 end) as agent_number,
-        max(case when author_role = 'unknown' then number_by_time else 0 end) as unknown_number
-    from messages
-    where is_spoken
+        max(case when number_from_last = 1 then side end) as last_turn_side,
+        max(case when number_from_last = 1 then started_at end) as last_turn_started_at,
+        max(case when number_from_last = 1 then last_message_number end) as last_turn_message_number,
+        cast(sum(case when side = 'customer' then wait_seconds end) as bigint) as waiting_on_us_seconds,
+        cast(sum(case when side = 'customer' then wait_business_seconds end) as bigint)
+            as waiting_on_us_business_seconds,
+        cast(sum(case when side = 'agent' then wait_seconds end) as bigint) as waiting_on_customer_seconds
+    from turns
     group by connection_id, ticket_id
 
 ),
@@ -31,23 +45,15 @@ last_spoken as (
 last_turns as (
 
     select
-        messages.connection_id,
-        messages.ticket_id,
-        max(messages.author_role) as last_spoken_role,
-        min(messages.sent_at) as last_turn_started_at
-    from messages
-    inner join last_spoken
+        turn_figures.connection_id,
+        turn_figures.ticket_id,
+        messages.number_by_time as last_number_by_time
+    from turn_figures
+    inner join messages
         on
-            messages.connection_id = last_spoken.connection_id
-            and messages.ticket_id = last_spoken.ticket_id
-    where
-        messages.is_spoken
-        and messages.number_by_time > case messages.author_role
-            when 'customer' then greatest(last_spoken.agent_number, last_spoken.unknown_number)
-            when 'agent' then greatest(last_spoken.customer_number, last_spoken.unknown_number)
-            else greatest(last_spoken.customer_number, last_spoken.agent_number)
-        end
-    group by messages.connection_id, messages.ticket_id
+            turn_figures.connection_id = messages.connection_id
+            and turn_figures.ticket_id = messages.ticket_id
+            and turn_figures.last_turn_message_number = messages.message_number
 
 ),
 
@@ -58,7 +64,7 @@ first_customer_messages as (
         ticket_id,
         min(number_by_time) as number_by_time
     from messages
-    where author_role = 'customer' and is_spoken
+    where side = 'customer'
     group by connection_id, ticket_id
 
 ),
@@ -84,20 +90,22 @@ message_figures as (
         connection_id,
         ticket_id,
         count(*) as message_count,
-        cast(sum(case when author_role = 'customer' and is_spoken then 1 else 0 end) as bigint)
+        cast(sum(case when side = 'customer' then 1 else 0 end) as bigint)
             as customer_message_count,
-        cast(sum(case when author_role = 'agent' and is_spoken then 1 else 0 end) as bigint) as agent_message_count,
+        cast(sum(case when side = 'agent' then 1 else 0 end) as bigint) as agent_message_count,
         cast(sum(case when is_agent_reply then 1 else 0 end) as bigint) as agent_reply_count,
+        count(distinct case when is_agent_reply then author_id end) as agent_count,
+        max(case when side = 'unknown' then number_by_time else 0 end) as last_unknown_number,
         cast(sum(case when author_role = 'bot' then 1 else 0 end) as bigint) as bot_message_count,
         cast(sum(case when visibility = 'internal' then 1 else 0 end) as bigint) as internal_message_count,
         max(case when visibility = 'unknown' then 1 else 0 end) as unknown_visibility,
         max(case when author_role = 'unknown' then 1 else 0 end) as unknown_author,
         max(case when is_opening then author_role end) as opened_by_role,
         min(case when is_agent_reply then sent_at end) as first_replied_at,
-        max(case when author_role = 'customer' and is_spoken then sent_at end) as last_customer_message_at,
-        max(case when author_role = 'agent' and is_spoken then sent_at end) as last_agent_message_at,
-        min(case when is_spoken then sent_at end) as first_contact_at,
-        max(case when is_spoken then sent_at end) as last_contact_at,
+        max(case when side = 'customer' then sent_at end) as last_customer_message_at,
+        max(case when side = 'agent' then sent_at end) as last_agent_message_at,
+        min(case when side is not null then sent_at end) as first_contact_at,
+        max(case when side is not null then sent_at end) as last_contact_at,
         min(sent_at) as first_message_at,
         max(sent_at) as last_message_at
     from messages
@@ -117,6 +125,7 @@ select
     message_figures.customer_message_count,
     message_figures.agent_message_count,
     message_figures.agent_reply_count,
+    message_figures.agent_count,
     message_figures.bot_message_count,
     message_figures.internal_message_count,
     message_figures.unknown_visibility = 1 as has_unknown_visibility,
@@ -127,13 +136,21 @@ select
     message_figures.last_contact_at,
     message_figures.last_customer_message_at,
     message_figures.last_agent_message_at,
-    last_turns.last_spoken_role,
-    last_turns.last_turn_started_at
+    turn_figures.last_turn_side,
+    turn_figures.last_turn_started_at,
+    message_figures.last_unknown_number > coalesce(last_turns.last_number_by_time, 0) as has_unknown_after_last_turn,
+    coalesce(turn_figures.waiting_on_us_seconds, 0) as waiting_on_us_seconds,
+    coalesce(turn_figures.waiting_on_us_business_seconds, 0) as waiting_on_us_business_seconds,
+    coalesce(turn_figures.waiting_on_customer_seconds, 0) as waiting_on_customer_seconds
 from message_figures
 left join waits
     on
         message_figures.connection_id = waits.connection_id
         and message_figures.ticket_id = waits.ticket_id
+left join turn_figures
+    on
+        message_figures.connection_id = turn_figures.connection_id
+        and message_figures.ticket_id = turn_figures.ticket_id
 left join last_turns
     on
         message_figures.connection_id = last_turns.connection_id

@@ -1,27 +1,38 @@
 with tickets as (
 
     select * from {{ ref('stg_unified__tickets') }}
+    where not is_deleted
 
 ),
 
-tickets_with_signals as (
+signs as (
+
+    select * from {{ ref('int_tickets_signed') }}
+
+),
+
+tickets_with_signs as (
 
     select
-        connection_id,
-        ticket_id,
-        customer_id,
-        created_at as sent_at,
-        body as body_html,
-        {{ html_to_text('body') }} as body_text,
-        {{ json_text('raw', ['submitter_id']) }} as raw_submitter_id,
-        {{ json_text('raw', ['requester_id']) }} as raw_requester_id,
-        {{ lower_case(json_text('raw', ['source', 'author', 'type'])) }} as raw_source_author_type,
-        {{ json_text('raw', ['source', 'author', 'id']) }} as raw_source_author_id,
-        {{ json_text('raw', ['source']) }} as raw_source,
-        {{ json_value_text('raw', ['opened_by']) }} as raw_opened_by,
-        {{ json_value_text('raw', ['caller_id']) }} as raw_caller_id
+        tickets.connection_id,
+        tickets.ticket_id,
+        tickets.customer_id,
+        tickets.created_at as sent_at,
+        tickets.body as body_html,
+        {{ html_to_text('tickets.body') }} as body_text,
+        {{ json_text('tickets.raw', ['submitter_id']) }} as raw_submitter_id,
+        {{ json_text('tickets.raw', ['requester_id']) }} as raw_requester_id,
+        {{ json_text('tickets.raw', ['source', 'author', 'id']) }} as raw_source_author_id,
+        {{ json_value_text('tickets.raw', ['opened_by']) }} as raw_opened_by,
+        {{ json_value_text('tickets.raw', ['caller_id']) }} as raw_caller_id,
+        signs.author_role as sign_author_role,
+        'raw_' || replace(signs.author_role_path, '.', '_') as sign_author_role_source,
+        signs.kind
     from tickets
-    where not is_deleted
+    left join signs
+        on
+            tickets.connection_id = signs.connection_id
+            and tickets.ticket_id = signs.ticket_id
 
 ),
 
@@ -30,13 +41,13 @@ tickets_with_opener as (
     select
         *,
         case
+            when sign_author_role is not null then sign_author_role_source
             when raw_submitter_id <> raw_requester_id then 'raw_submitter_id'
-            when raw_source_author_type in ('admin', 'bot') then 'raw_source_author_type'
-            when raw_source = '10' then 'raw_source'
             when raw_opened_by <> raw_caller_id then 'raw_opened_by'
+            when kind = 'outbound' then 'kind'
             else 'assumed'
         end as author_role_source
-    from tickets_with_signals
+    from tickets_with_signs
 
 )
 
@@ -45,18 +56,19 @@ select
     ticket_id,
     case
         when author_role_source = 'assumed' then 'customer'
-        when author_role_source = 'raw_source_author_type' and raw_source_author_type = 'bot' then 'bot'
+        when author_role_source = sign_author_role_source then sign_author_role
         else 'agent'
     end as author_role,
     author_role_source,
-    case author_role_source
-        when 'assumed' then customer_id
-        when 'raw_submitter_id' then raw_submitter_id
-        when 'raw_source_author_type' then raw_source_author_id
-        when 'raw_opened_by' then raw_opened_by
+    case
+        when author_role_source = 'raw_submitter_id' then raw_submitter_id
+        when author_role_source = 'raw_source_author_type' then raw_source_author_id
+        when author_role_source = 'raw_opened_by' then raw_opened_by
+        when author_role_source = 'assumed' or sign_author_role = 'customer' then customer_id
     end as author_id,
     sent_at,
     body_text,
     body_html,
-    customer_id
+    customer_id,
+    kind
 from tickets_with_opener

@@ -1,6 +1,40 @@
 with messages as (
 
-    select * from {{ ref('int_messages_unioned') }}
+    select
+        messages.*,
+        case
+            when
+                messages.visibility <> 'internal'
+                and messages.author_role <> 'bot'
+                and not messages.is_automatic
+                and coalesce(signs.kind not in ('spam', 'merged'), true)
+                then messages.author_role
+        end as side
+    from {{ ref('int_messages_unioned') }} as messages
+    left join {{ ref('int_tickets_signed') }} as signs
+        on
+            messages.connection_id = signs.connection_id
+            and messages.ticket_id = signs.ticket_id
+
+),
+
+customers as (
+
+    select
+        connection_id,
+        customer_id,
+        customer_name
+    from {{ ref('stg_unified__customers') }}
+
+),
+
+employees as (
+
+    select
+        connection_id,
+        employee_id,
+        employee_name
+    from {{ ref('stg_unified__employees') }}
 
 ),
 
@@ -33,32 +67,48 @@ numbered_messages as (
                 case when note_id is null then 0 else 1 end asc,
                 number_by_time asc
         ) as message_number,
-        min(case when author_role = 'customer' and visibility <> 'internal' then number_by_time end)
+        min(case when side = 'customer' then number_by_time end)
             over (partition by connection_id, ticket_id) as first_customer_number
     from messages_in_time
 
 )
 
 select
-    connection_id,
-    ticket_id,
-    message_number,
-    number_by_time,
-    message_id,
-    note_id,
-    repeated_by_note_id,
-    author_role,
-    author_role_source,
-    author_id,
-    visibility,
+    messages.connection_id,
+    messages.ticket_id,
+    messages.message_number,
+    messages.number_by_time,
+    messages.message_id,
+    messages.note_id,
+    messages.repeated_by_note_id,
+    messages.author_role,
+    messages.author_role_source,
+    messages.author_id,
+    case
+        when messages.author_role = 'customer' then customers.customer_name
+        when messages.author_role_source = 'known_agent'
+            then coalesce(employees.employee_name, customers.customer_name)
+        else employees.employee_name
+    end as author_name,
+    messages.visibility,
+    messages.visibility_source,
+    messages.side,
+    messages.is_automatic,
     coalesce(
-        author_role = 'agent'
-        and visibility <> 'internal'
-        and note_id is not null
-        and number_by_time > first_customer_number,
+        messages.side = 'agent'
+        and messages.note_id is not null
+        and messages.number_by_time > messages.first_customer_number,
         false
     ) as is_agent_reply,
-    sent_at,
-    body_text,
-    body_html
-from numbered_messages
+    messages.sent_at,
+    messages.body_text,
+    messages.body_html
+from numbered_messages as messages
+left join customers
+    on
+        messages.connection_id = customers.connection_id
+        and messages.author_id = customers.customer_id
+left join employees
+    on
+        messages.connection_id = employees.connection_id
+        and messages.author_id = employees.employee_id

@@ -13,6 +13,7 @@ select
     {{ blank_to_null('category') }} as category_text,
     {{ blank_to_null('subject') }} as subject,
     description as body,
+    coalesce(_privacy like '%description%', false) as is_body_protected,
     {{ blank_to_null('status') }} as status_text,
     {{ lower_snake('priority') }} as priority,
     {{ lower_snake('source') }} as source,

@@ -1,0 +1,27 @@
+{# Before a model: what a warehouse has to be told so that it plans for many rows. Postgres knows nothing of tables that
+   are a second old, nor of what a CTE brings, takes both for small, and goes through them row by row. #}
+{% macro plan_for_many_rows() -%}
+    {{ return(adapter.dispatch('plan_for_many_rows', 'unified_ticketing')()) }}
+{%- endmacro %}
+
+{% macro default__plan_for_many_rows() -%}
+{%- endmacro %}
+
+{% macro postgres__plan_for_many_rows() -%}
+    set local enable_nestloop = off;
+    set local jit = off
+{%- endmacro %}
+
+{# After a table: its statistics, for those who read it. #}
+{% macro gather_statistics() -%}
+    {{ return(adapter.dispatch('gather_statistics', 'unified_ticketing')()) }}
+{%- endmacro %}
+
+{% macro default__gather_statistics() -%}
+{%- endmacro %}
+
+{% macro postgres__gather_statistics() -%}
+    {%- if config.get('materialized') == 'table' -%}
+        analyze {{ this }}
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,95 @@
+with turns as (
+
+    select * from {{ ref('conversation_turns') }}
+    where reply_kind is not null and started_at is not null and end_reason <> 'after_closing'
+
+),
+
+tickets as (
+
+    select
+        tickets.*,
+        stated_tickets.is_set_aside
+    from {{ ref('tickets') }} as tickets
+    inner join {{ ref('int_tickets_stated') }} as stated_tickets
+        on
+            tickets.connection_id = stated_tickets.connection_id
+            and tickets.ticket_id = stated_tickets.ticket_id
+    where not tickets.is_deleted and not stated_tickets.is_set_aside
+
+),
+
+first_turns as (
+
+    select * from {{ ref('conversation_turns') }}
+    where reply_kind = 'first'
+
+),
+
+reply_clocks as (
+
+    select
+        connection_id,
+        ticket_id,
+        reply_kind || '_reply' as metric,
+        turn_number,
+        integration_type,
+        started_at,
+        ended_at,
+        case
+            when end_reason = 'open' then 'running'
+            when ended_at is null then 'unknown'
+            else end_reason
+        end as state
+    from turns
+
+),
+
+resolution_clocks as (
+
+    select
+        tickets.connection_id,
+        tickets.ticket_id,
+        'resolution' as metric,
+        cast(0 as bigint) as turn_number,
+        tickets.integration_type,
+        case
+            when tickets.opened_by_role = 'customer' then tickets.opened_at
+            else first_turns.started_at
+        end as started_at,
+        tickets.closed_at as ended_at,
+        tickets.is_closed
+    from tickets
+    left join first_turns
+        on
+            tickets.connection_id = first_turns.connection_id
+            and tickets.ticket_id = first_turns.ticket_id
+
+)
+
+select
+    connection_id,
+    ticket_id,
+    metric,
+    turn_number,
+    integration_type,
+    started_at,
+    ended_at,
+    state
+from reply_clocks
+union all
+select
+    connection_id,
+    ticket_id,
+    metric,
+    turn_number,
+    integration_type,
+    started_at,
+    case when {{ seconds_between('started_at', 'ended_at') }} >= 0 then ended_at end as ended_at,
+    case
+        when not is_closed then 'running'
+        when {{ seconds_between('started_at', 'ended_at') }} >= 0 then 'answered'
+        else 'unknown'
+    end as state
+from resolution_clocks
+where started_at is not null

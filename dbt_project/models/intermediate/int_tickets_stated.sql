@@ -1,0 +1,81 @@
+with tickets as (
+
+    select
+        *,
+        {{ status_word('status_text') }} as status
+    from {{ ref('stg_unified__tickets') }}
+
+),
+
+connections as (
+
+    select * from {{ ref('int_connections_covered') }}
+
+),
+
+signs as (
+
+    select * from {{ ref('int_tickets_signed') }}
+
+),
+
+ticket_notes as (
+
+    select distinct
+        connection_id,
+        ticket_id
+    from {{ ref('stg_unified__notes') }}
+    where ticket_id is not null
+
+),
+
+note_sweeps as (
+
+    select * from {{ ref('stg_unified__note_sweeps') }}
+    where found_note_count is not null
+
+)
+
+select
+    tickets.connection_id,
+    tickets.ticket_id,
+    connections.integration_type,
+    connections.calendar,
+    tickets.customer_id,
+    tickets.created_at as opened_at,
+    tickets.updated_at,
+    case when tickets.status = 'closed' then tickets.closed_at end as closed_at,
+    tickets.status,
+    signs.kind as sign_kind,
+    signs.vendor_status,
+    signs.satisfaction,
+    signs.vendor_first_replied_at,
+    signs.vendor_resolved_at,
+    connections.data_as_of,
+    tickets.status = 'closed' as is_closed,
+    tickets.is_deleted,
+    coalesce(signs.kind in ('spam', 'merged'), false) as is_set_aside,
+    not tickets.is_deleted
+    and (
+        coalesce(
+            {{ whole_second('tickets.created_at') }} <= {{ whole_second('connections.all_notes_read_through_at') }},
+            connections.all_notes_read_through_at is not null
+        )
+        or ticket_notes.ticket_id is not null
+        or note_sweeps.ticket_id is not null
+    ) as is_conversation_known
+from tickets
+left join connections
+    on tickets.connection_id = connections.connection_id
+left join signs
+    on
+        tickets.connection_id = signs.connection_id
+        and tickets.ticket_id = signs.ticket_id
+left join ticket_notes
+    on
+        tickets.connection_id = ticket_notes.connection_id
+        and tickets.ticket_id = ticket_notes.ticket_id
+left join note_sweeps
+    on
+        tickets.connection_id = note_sweeps.connection_id
+        and tickets.ticket_id = note_sweeps.ticket_id

@@ -1,0 +1,60 @@
+{%- set fields = [
+    ('status', 'status', 'true'),
+    ('assignee', 'assignee_user_id', 'true'),
+    ('priority', 'priority', 'true'),
+    ('category', 'category', 'true'),
+    ('tags', 'tags', 'true'),
+    ('vendor_status', 'vendor_status', 'vendor_status is not null and vendor_status_before is not null and not is_baseline'),
+] -%}
+
+with versions as (
+
+    select * from {{ ref('int_ticket_versions_ordered') }}
+    where version_number > 1
+
+),
+
+changes as (
+
+    {% for field, column, condition in fields %}
+        {% if not loop.first %}union all{% endif %}
+        select
+            connection_id,
+            ticket_id,
+            version_number,
+            {{ loop.index }} as field_number,
+            integration_type,
+            '{{ field }}' as field,
+            {{ column }}_before as from_value,
+            {{ column }} as to_value,
+            changed_at,
+            observed_after,
+            observed_by,
+            observed_via
+        from versions
+        where
+            {{ differs(column, column ~ '_before') }}
+            and {{ condition }}
+    {% endfor %}
+
+)
+
+select
+    connection_id,
+    ticket_id,
+    row_number() over (
+        partition by connection_id, ticket_id order by version_number asc, field_number asc
+    ) as change_number,
+    integration_type,
+    field,
+    from_value,
+    to_value,
+    changed_at,
+    observed_after,
+    observed_by,
+    greatest({{ seconds_between('observed_after', 'observed_by') }}, 0) as uncertainty_seconds,
+    observed_via,
+    field = 'status' and to_value = 'closed' as is_closing,
+    field = 'status' and from_value = 'closed' as is_reopening,
+    field = 'assignee' and from_value is not null and to_value is not null as is_reassignment
+from changes

@@ -1,0 +1,49 @@
+-- The other road goes by turns: of the customers' turns that began early enough and did not end unanswered, those whose
+-- wait is within the limit.
+with clock as (
+
+    select max(as_of) as as_of
+    from {{ ref('answer_statistics') }}
+
+),
+
+turns as (
+
+    select
+        turns.*,
+        turns.reply_kind || '_reply' as metric,
+        {{ seconds_between('turns.started_at', 'clock.as_of') }} as age_seconds
+    from {{ ref('conversation_turns') }} as turns
+    cross join clock
+    where
+        turns.side = 'customer'
+        and (turns.is_open or (turns.is_answered and turns.ended_at is not null))
+
+),
+
+counts as (
+
+    select
+        statistics.connection_id,
+        statistics.metric,
+        statistics.limit_seconds,
+        statistics.old_enough_count,
+        statistics.answered_within_count,
+        count(turns.turn_number) as old_enough_turn_count,
+        count(case when turns.wait_seconds <= statistics.limit_seconds then 1 end) as answered_within_turn_count
+    from {{ ref('answer_statistics') }} as statistics
+    left join turns
+        on
+            statistics.connection_id = turns.connection_id
+            and statistics.metric = turns.metric
+            and statistics.limit_seconds <= turns.age_seconds
+    where statistics.metric <> 'resolution'
+    group by
+        statistics.connection_id, statistics.metric, statistics.limit_seconds,
+        statistics.old_enough_count, statistics.answered_within_count
+
+)
+
+select *
+from counts
+where old_enough_count <> old_enough_turn_count or answered_within_count <> answered_within_turn_count

@@ -1,0 +1,33 @@
+-- The sums of the turns, by side, over each connection and over each ticket.
+with turns as (
+
+    select
+        connection_id,
+        ticket_id,
+        sum(case when side = 'customer' then wait_seconds else 0 end) as us_seconds,
+        sum(case when side = 'customer' then wait_business_seconds else 0 end) as us_business_seconds,
+        sum(case when side = 'agent' then wait_seconds else 0 end) as customer_seconds
+    from {{ ref('conversation_turns') }}
+    group by connection_id, ticket_id
+
+)
+
+select
+    tickets.connection_id,
+    tickets.ticket_id,
+    tickets.waiting_on_us_seconds,
+    turns.us_seconds,
+    tickets.waiting_on_customer_seconds,
+    turns.customer_seconds
+from {{ ref('tickets') }} as tickets
+left join turns
+    on
+        tickets.connection_id = turns.connection_id
+        and tickets.ticket_id = turns.ticket_id
+where
+    tickets.is_conversation_known
+    and (
+        tickets.waiting_on_us_seconds <> coalesce(turns.us_seconds, 0)
+        or tickets.waiting_on_us_business_seconds <> coalesce(turns.us_business_seconds, 0)
+        or tickets.waiting_on_customer_seconds <> coalesce(turns.customer_seconds, 0)
+    )
