@@ -15,10 +15,11 @@ from typing import Any, NoReturn
 import click
 import pyarrow as pa
 
-from pipelines import console
+from pipelines import console, telling
 from pipelines.build import BuildReport, build, require_project
 from pipelines.check import CheckReport, check, total_forecast
 from pipelines.errors import FixConfiguration, ModelsFailed, TicketingError
+from pipelines.explain import explain
 from pipelines.forget import Preview, Receipt, forget, preview
 from pipelines.settings import (
     UnifiedSettings,
@@ -136,7 +137,9 @@ wait_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
 as_of_option = click.option(
-    "--as-of", metavar="TIME", help="The clock of the models (ages, open so far).  [default: now]"
+    "--as-of",
+    metavar="TIME",
+    help="The clock of the models (ages, open so far, at risk).  [default: the moment in which somebody looks]",
 )
 connection_option = click.option(
     "--connection", "connections", multiple=True, metavar="ID", help="Only this connection. Repeatable."
@@ -383,6 +386,24 @@ def status_command(destination: str | None, as_json: bool) -> int:
     """What is in the warehouse: rows, cursor, last success, last error and age of each object."""
     found = status(load_warehouse_settings(destination))
     _show_status(found, as_json)
+    return 0
+
+
+@command("explain", "ticketing explain 3b51a203335419565310285d 42")
+@click.argument("connection", metavar="CONNECTION")
+@click.argument("ticket", metavar="TICKET")
+@destination_option
+@json_option
+def explain_command(connection: str, ticket: str, destination: str | None, as_json: bool) -> int:
+    """Why each figure of a ticket is what it is: what happened, and the rule and the rows behind each of them.
+
+    CONNECTION and TICKET are the ids in marts.tickets, connection_id and ticket_id.
+    """
+    found = explain(load_warehouse_settings(destination), connection, ticket)
+    if as_json:
+        console.show_json({"exit_code": 0, **asdict(found)})
+    else:
+        telling.tell(found)
     return 0
 
 

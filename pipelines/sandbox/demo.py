@@ -42,26 +42,35 @@ _QUESTIONS = {
         order by open_ticket_count desc, ticket_count desc, customer_name
         limit 5
     """,
-    "Which customers have waited longest for us?": """
-        select integration_type as helpdesk, subject, priority,
-            strftime(waiting_since_at, '%Y-%m-%d %H:%M') as waiting_since,
-            round(date_diff('second', waiting_since_at, $as_of) / 86400, 1) as days
-        from marts.tickets
-        where waiting_on = 'us'
-        order by waiting_since_at
+    "How many are answered in time? (share of first replies, those who still wait counted in)": """
+        select integration_type as helpdesk, limit_seconds // 3600 as within_hours, old_enough_count as old_enough,
+            cast(round(100 * answered_share) as integer) as percent
+        from marts.answer_statistics
+        where metric = 'first_reply' and limit_seconds in (3600, 86400)
+        order by within_hours, percent desc
+    """,
+    "What wants action first?": """
+        select integration_type as helpdesk, ticket_id as ticket, subject, score,
+            list_aggregate(json_extract_string(reasons, '$[*].reason'), 'string_agg', ', ') as reasons
+        from marts.triage_candidates
+        order by place
         limit 5
     """,
 }
 
+_WORST = "select connection_id, ticket_id from marts.triage_candidates where place = 1"
+
 _NEXT = """Try next:
     a conversation   {uv_run} python -c "import duckdb; print(duckdb.connect('{path}').sql(
                      'select transcript from marts.conversation_threads where message_count = 6').fetchone()[0])"
+    why a ticket's figures are what they are
+                     DESTINATION__DUCKDB__CREDENTIALS={path} {uv_run} ticketing explain {connection} {ticket}
     a sandbox        {uv_run} ticketing sandbox       and in another terminal what it prints
     your account     export SOURCES__UNIFIED__API_KEY=...       then   {uv_run} ticketing run"""
 
 
 def demo(seed: int, tickets: int) -> int:
-    """Sync, let time pass, sync again, build, and answer three questions. Leaves the DuckDB file to play with."""
+    """Sync, let time pass, sync again, build, and answer four questions. Leaves the DuckDB file to play with."""
     warehouse = _fresh_warehouse()
     started = time.monotonic()
     world = World.seeded(seed, tickets, start=_TUESDAY_MORNING)
@@ -80,12 +89,12 @@ def demo(seed: int, tickets: int) -> int:
             warehouse, as_of=as_of, heard=lambda done, total: progress.tick(f"dbt: {done} of {total} models and tests")
         )
     _show_arrivals(first, second, happened)
-    _show_answers(warehouse.path, as_of)
+    connection_id, ticket_id = _show_answers(warehouse.path)
     console.say(
         f"\nDone in {console.duration(time.monotonic() - started)}: {console.count(built.models, 'model')} built and "
         f"{console.count(built.tests, 'test')} passed over {warehouse.path}"
     )
-    console.say(_NEXT.format(path=warehouse.path, uv_run=console.UV_RUN))
+    console.say(_NEXT.format(path=warehouse.path, uv_run=console.UV_RUN, connection=connection_id, ticket=ticket_id))
     return max(first.exit_code, second.exit_code)
 
 
@@ -122,11 +131,11 @@ def _arrived(report: SyncReport, table: str) -> tuple[int, int]:
     return sum(outcome.rows_received for outcome in outcomes), sum(outcome.calls.requests for outcome in outcomes)
 
 
-def _show_answers(path: Path, as_of: datetime) -> None:
+def _show_answers(path: Path) -> tuple[str, str]:
+    """Answers the questions, and names the ticket that wants action first."""
     with duckdb.connect(str(path), read_only=True) as connection:
         for question, query in _QUESTIONS.items():
-            answer = connection.execute(
-                query, {"as_of": as_of.replace(tzinfo=None)} if "$as_of" in query else None
-            ).df()
+            answer = connection.execute(query).df()
             rows = answer.astype(object).where(answer.notna(), None).values.tolist()
             console.show_table([name.replace("_", " ") for name in answer.columns], rows, title=question)
+        return connection.execute(_WORST).fetchall()[0]

@@ -22,7 +22,7 @@ def test_every_command_is_in_the_readme_and_every_command_there_exists() -> None
     assert set(re.findall(r"`ticketing (\w+)`", README)) == set(main.commands)
 
 
-@pytest.mark.parametrize("command", ["sync", "reconcile", "verify", "forget"])
+@pytest.mark.parametrize("command", ["sync", "reconcile", "verify", "forget", "explain"])
 def test_every_option_that_the_readme_names_exists(command: str) -> None:
     row = next(line for line in README.splitlines() if line.startswith(f"| `ticketing {command}`"))
     options = {option for parameter in main.commands[command].params for option in parameter.opts}

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import dlt
 from dlt.common.destination import Destination as DltDestination
 
 HOW_TO_WAIT = "Wait for it to end and run this again; sync, reconcile, build and run queue behind it: --wait SECONDS."
 """What to do where another process writes to the warehouse."""
+
+Row: TypeAlias = dict[str, Any]
+"""A row by the names of its columns."""
+
+AskRows: TypeAlias = Callable[..., list[Row]]
+"""The rows of a query, with a `%s` for each of its parameters. Raises `NotThere`."""
+
+
+class NotThere(Exception):
+    """A table or a column that was asked for is not there."""
 
 
 class Destination(Protocol):
@@ -22,6 +32,9 @@ class Destination(Protocol):
 
     readers_wait: bool
     """Whether reading needs the write lock."""
+
+    descriptions: str
+    """The query for what is said of the columns of a schema: `table_name`, `column_name`, `description`."""
 
     def exists(self) -> bool:
         """Whether anything has been loaded yet. Makes nothing."""
@@ -43,6 +56,9 @@ class Destination(Protocol):
 
     def held_open(self) -> AbstractContextManager[None]:
         """Keep what is costly to open from being closed between dlt's own connections."""
+
+    def reading(self, deadline: float) -> AbstractContextManager[AskRows]:
+        """Ask for rows, and be able to change none. Names faults inside."""
 
     def environment_for_dbt(self) -> dict[str, str]:
         """The variables that the dbt target reads."""

@@ -16,7 +16,7 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
 from pipelines.errors import FixConfiguration, WarehouseBusy
 from pipelines.settings import DuckdbWarehouse
-from pipelines.warehouse.destinations.destination import Destination
+from pipelines.warehouse.destinations.destination import AskRows, Destination, NotThere, Row
 
 POLL_SECONDS = 0.2
 
@@ -33,6 +33,11 @@ class DuckdbFile(Destination):
 
     dbt_target = "duckdb"
     readers_wait = True
+    descriptions = """
+        select table_name, column_name, comment as description
+        from duckdb_columns()
+        where database_name = current_database() and schema_name = %s and comment is not null
+    """
 
     def __init__(self, warehouse: DuckdbWarehouse) -> None:
         self._path = warehouse.path
@@ -42,14 +47,32 @@ class DuckdbFile(Destination):
 
     def prove_writable(self, deadline: float) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._opened(deadline).close()
+
+    @contextmanager
+    def reading(self, deadline: float) -> Iterator[AskRows]:
+        with closing(self._opened(deadline, read_only=True)) as database:
+
+            def ask(query: str, *parameters: object) -> list[Row]:
+                try:
+                    database.execute(query.replace("%s", "?"), parameters)
+                except (duckdb.CatalogException, duckdb.BinderException) as error:
+                    raise NotThere(_first_line(error)) from error
+                names = [column[0] for column in database.description or []]
+                return [dict(zip(names, row, strict=True)) for row in database.fetchall()]
+
+            yield ask
+
+    def _opened(self, deadline: float, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         while True:
             try:
-                duckdb.connect(str(self._path)).close()
+                return duckdb.connect(str(self._path), read_only=read_only)
             except duckdb.Error as error:
-                reason = next(iter(str(error).splitlines()), "no reason given")
+                reason = _first_line(error)
                 if "lock" not in reason.lower():
+                    use = "read" if read_only else "written"
                     raise FixConfiguration(
-                        f"Expected {self._path} to be a DuckDB database that can be written, but: {reason}. Set "
+                        f"Expected {self._path} to be a DuckDB database that can be {use}, but: {reason}. Set "
                         "DESTINATION__DUCKDB__CREDENTIALS to another path, or move what is there out of the way."
                     ) from error
                 if time.monotonic() >= deadline:
@@ -58,8 +81,6 @@ class DuckdbFile(Destination):
                         "a BI tool, the duckdb shell), close it there and run this again."
                     ) from error
                 time.sleep(POLL_SECONDS)
-            else:
-                return
 
     def exclusively(self, deadline: float) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
@@ -117,6 +138,10 @@ class DuckdbFile(Destination):
 
     def tidy(self, pipeline: dlt.Pipeline) -> None:
         """A DuckDB file needs no indexes."""
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return next(iter(str(error).splitlines()), "no reason given")
 
 
 def _quoted(name: str) -> str:

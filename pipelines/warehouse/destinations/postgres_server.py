@@ -17,12 +17,17 @@ from dlt.common.configuration.specs import configspec
 from dlt.common.destination import Destination as DltDestination
 from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
-from psycopg2.errors import LockNotAvailable  # type: ignore[import-untyped]
+from psycopg2.errors import (  # type: ignore[import-untyped]
+    InvalidSchemaName,
+    LockNotAvailable,
+    UndefinedColumn,
+    UndefinedTable,
+)
 from psycopg2.extensions import make_dsn  # type: ignore[import-untyped]
 
 from pipelines.errors import FixConfiguration, LoadFailed, TicketingError, TryAgainLater, WarehouseBusy
 from pipelines.settings import LIBPQ_VARIABLES, PostgresWarehouse
-from pipelines.warehouse.destinations.destination import HOW_TO_WAIT, Destination, causes
+from pipelines.warehouse.destinations.destination import HOW_TO_WAIT, AskRows, Destination, NotThere, Row, causes
 from pipelines.warehouse.destinations.postgres_copy import PostgresByCopy
 from transforms.schemas import DATASET, NOTES, RAW_TABLES
 
@@ -122,6 +127,13 @@ class PostgresServer(Destination):
 
     dbt_target = "postgres"
     readers_wait = False
+    descriptions = """
+        select relname as table_name, attname as column_name, col_description(pg_class.oid, attnum) as description
+        from pg_attribute
+        join pg_class on pg_class.oid = attrelid
+        join pg_namespace on pg_namespace.oid = relnamespace
+        where nspname = %s and attnum > 0 and not attisdropped and col_description(pg_class.oid, attnum) is not null
+    """
 
     def __init__(self, warehouse: PostgresWarehouse) -> None:
         self._warehouse = warehouse
@@ -210,6 +222,22 @@ class PostgresServer(Destination):
     def held_open(self) -> AbstractContextManager[None]:
         """A server stays open."""
         return nullcontext()
+
+    @contextmanager
+    def reading(self, deadline: float) -> Iterator[AskRows]:
+        with self.naming_faults(), closing(self._connect(deadline)) as connection:
+            connection.set_session(readonly=True, autocommit=True)
+
+            def ask(query: str, *parameters: object) -> list[Row]:
+                with connection.cursor() as cursor:
+                    try:
+                        cursor.execute(query, parameters)
+                    except (InvalidSchemaName, UndefinedTable, UndefinedColumn) as error:
+                        raise NotThere(_first_line(error)) from error
+                    names = [column.name for column in cursor.description]
+                    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+            yield ask
 
     def environment_for_dbt(self) -> dict[str, str]:
         options = self._warehouse.options.items()

@@ -1,0 +1,280 @@
+"""Why each figure of a ticket is what it is, from tickets written by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipelines.explain import Explanation, explanation_of
+from pipelines.explain.explanation import Figure, Message, Source
+from pipelines.explain.spans import spans
+from tests.hand_made_marts import (
+    NOTHING_OF_A_CONVERSATION,
+    Ticket,
+    agent_opened,
+    at,
+    contract,
+    deleted,
+    hostile,
+    normal,
+    paused,
+    reopened,
+    rows_by_hand,
+    unread,
+)
+
+
+def explained(ticket: Ticket) -> Explanation:
+    return explanation_of(rows_by_hand(ticket))
+
+
+def figure(explanation: Explanation, name: str, turn: int | None = None) -> Figure:
+    [found] = [each for each in explanation.figures if (each.name, each.turn_number) == (name, turn)]
+    return found
+
+
+def where(rows: list[Source]) -> list[str]:
+    return [f"{row.entry} {row.number or row.column}" for row in rows]
+
+
+EVERYONE = [normal(), agent_opened(), reopened(), unread(), deleted(), paused(), hostile()]
+
+
+@pytest.mark.parametrize("ticket", EVERYONE, ids=lambda ticket: ticket.id[:12].split("\n")[0])
+def test_every_figure_is_there_with_its_rule_and_rows_that_add_up_or_the_reason_why_not(
+    ticket: Ticket,
+) -> None:
+    explanation = explained(ticket)
+    for each in explanation.figures:
+        table, column = each.column.split(".")
+        assert each.rule == contract(table)[column][1]
+        assert each.adds_up is not False, each
+        assert (each.value is None) == (each.why_null is not None)
+    assert len({(each.name, each.turn_number) for each in explanation.figures}) == len(explanation.figures)
+
+
+@pytest.mark.parametrize(
+    ("name", "turn", "value", "rows"),
+    [
+        ("kind", None, "inbound", ["message 1"]),
+        ("first_reply_seconds", None, 3_600, ["message 1", "message 3"]),
+        ("first_reply_business_seconds", None, 3_600, ["turn 1"]),
+        ("next_reply_seconds", 3, 5_400, ["message 5", "message 6"]),
+        ("next_reply_business_seconds", 3, 5_400, ["turn 3"]),
+        ("resolution_seconds", None, 14_400, ["ticket opened_at", "ticket closed_at"]),
+        ("first_resolution_seconds", None, 14_400, ["ticket opened_at", "change 3"]),
+        ("waiting_on", None, "nobody", ["ticket status"]),
+        ("waiting_on_us_seconds", None, 9_000, ["turn 1", "turn 3"]),
+        ("waiting_on_customer_seconds", None, 5_400, ["turn 2", "turn 4"]),
+        ("message_count", None, 6, [f"message {number}" for number in range(1, 7)]),
+        ("customer_message_count", None, 2, ["message 1", "message 5"]),
+        ("agent_reply_count", None, 2, ["message 3", "message 6"]),
+        ("agent_count", None, 2, ["message 3", "message 6"]),
+        ("bot_message_count", None, 1, ["message 2"]),
+        ("internal_message_count", None, 1, ["message 4"]),
+        ("reopen_count", None, 0, []),
+        ("reassignment_count", None, 1, ["change 2"]),
+        ("unassigned_seconds", None, 1_800, ["period 1"]),
+        ("satisfaction", None, "good", ["raw_unified.tickets raw"]),
+    ],
+)
+def test_a_figure_names_the_rows_it_came_from(name: str, turn: int | None, value: object, rows: list[str]) -> None:
+    found = figure(explained(normal()), name, turn)
+    assert (found.value, where(found.rows)) == (value, rows)
+
+
+@pytest.mark.parametrize(
+    ("ticket", "name", "why"),
+    [
+        (agent_opened(), "first_reply_seconds", "The customer has not written"),
+        (reopened(), "first_reply_business_seconds", "No agent has replied yet"),
+        (reopened(), "resolution_seconds", "not closed: its status is active"),
+        (paused(), "first_resolution_seconds", "never seen to be closed"),
+        (paused(), "satisfaction", "satisfaction is partly (raw shows a rating of few tickets, for want of raw.sat"),
+        (normal(), "waiting_since_at", "Nobody waits"),
+        (unread(), "agent_reply_count", "The conversation is not known"),
+        (unread(), "first_reply_seconds", "The conversation is not known"),
+        (unread(), "reopen_count", "The history is not whole: the ticket was first seen at 2026-05-04 09:01:00Z"),
+        (deleted(), "resolution_seconds", "The ticket is deleted"),
+        (deleted(), "observed_reopen_count", "The ticket is deleted"),
+        (Ticket("new", is_history_complete=None, reopen_count=None), "reopen_count", "No state of the ticket is stor"),
+        (Ticket("junk", kind="spam"), "first_reply_seconds", "The ticket is spam: nobody waits"),
+        (Ticket("shut", is_closed=True), "resolution_seconds", "does not say when the ticket was closed"),
+        (
+            Ticket("odd", is_closed=True, closed_at=at(-5)),
+            "resolution_seconds",
+            "closed_at lies before opened_at: the two contradict each other",
+        ),
+        (
+            Ticket("far", is_closed=True, closed_at=at(5), resolution_seconds=300),
+            "resolution_business_seconds",
+            "outside the years that the business calendars count",
+        ),
+        (Ticket("cut", is_closed=True).message(1, "customer", 0), "first_reply_seconds", "before it was closed"),
+    ],
+)
+def test_a_figure_that_is_not_there_says_why(ticket: Ticket, name: str, why: str) -> None:
+    found = figure(explained(ticket), name)
+    assert found.value is None
+    assert why in (found.why_null or "")
+
+
+@pytest.mark.parametrize(
+    ("end_reason", "why"),
+    [
+        ("open", "No agent has answered yet"),
+        ("closed", "closed without an answer"),
+        ("after_closing", "after the ticket had been closed"),
+        ("answered", "has no time"),
+    ],
+)
+def test_a_later_question_without_an_answer_says_why(end_reason: str, why: str) -> None:
+    ticket = normal()
+    ticket.tables["conversation_turns"][2] |= {"end_reason": end_reason, "wait_seconds": None}
+    found = figure(explained(ticket), "next_reply_seconds", 3)
+    assert found.value is None
+    assert why in (found.why_null or "")
+
+
+def test_time_orders_what_happened_and_each_turn_stands_behind_its_first_message() -> None:
+    timeline = explained(normal()).timeline
+    assert [f"{entry.entry} {entry.number}" for entry in timeline] == [
+        *("message 1", "turn 1", "period 1", "message 2", "change 1", "period 2", "message 3", "turn 2", "message 4"),
+        *("message 5", "turn 3", "change 2", "period 3", "message 6", "turn 4", "change 3", "period 4"),
+    ]
+    at_once = explained(paused()).timeline
+    assert [f"{entry.entry} {entry.number}" for entry in at_once] == [
+        *("message 1", "turn 1", "message 2", "turn 2", "period 1"),
+    ]
+
+
+def test_what_has_no_time_stands_where_its_order_puts_it() -> None:
+    ticket = Ticket("undated").message(1, "customer", None).message(2, "agent", 5).message(3, "agent", None)
+    ticket.change(1, "priority", "low", "high", 60).period(1, None, 60).period(2, 60, None)
+    timeline = explained(ticket).timeline
+    assert [f"{entry.entry} {entry.number}" for entry in timeline] == [
+        *("message 1", "period 1", "message 2", "change 1", "period 2", "message 3"),
+    ]
+
+
+def test_a_message_that_does_not_speak_says_why() -> None:
+    ticket = Ticket("silent", kind="merged").message(1, "customer", 0, side=None)
+    ticket.message(2, "agent", 1, side=None, visibility="internal").message(3, "bot", 2, side=None)
+    ticket.message(4, "agent", 3, side=None, is_automatic=True).message(5, "unknown", 4)
+    messages = [entry for entry in explained(ticket).timeline if isinstance(entry, Message)]
+    assert [(each.speaks, each.silent_because) for each in messages] == [
+        (False, "the ticket is merged"),
+        (False, "internal"),
+        (False, "a bot's"),
+        (False, "automatic"),
+        (True, None),
+    ]
+
+
+def test_the_beginning_of_a_text_stands_on_one_line() -> None:
+    ticket = Ticket("long").message(1, "customer", 0, body_text="Hello,\n\nmy printer " + "burns " * 500)
+    ticket.message(2, "agent", 1, body_text=None)
+    long, none = (entry for entry in explained(ticket).timeline if isinstance(entry, Message))
+    assert (long.text or "").startswith("Hello, my printer burns burns")
+    assert (long.text or "").endswith("…")
+    assert len(long.text or "") <= 100
+    assert none.text is None
+
+
+def test_whom_an_unknown_author_leaves_waiting_is_said_to_be_unknown_because_of_it() -> None:
+    ticket = Ticket("guess", waiting_on="unknown").message(1, "unknown", -5).message(2, "customer", 0)
+    ticket.message(3, "unknown", 5).turn(1, "customer", 0, None, first_message_number=2, last_message_number=2)
+    found = figure(explained(ticket), "waiting_on")
+    assert where(found.rows) == ["turn 1", "message 3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "doubt"),
+    [
+        ("first_reply_seconds", "message 1: taken as the requester's"),
+        ("agent_reply_count", "message 6: counted as if public"),
+        ("first_resolution_seconds", "change 3: its time is known to within 120 seconds"),
+        ("reopen_count", "first seen 60 seconds after its opening"),
+        ("waiting_on_us_seconds", "turn 3: somebody unknown wrote before its end"),
+        ("agent_count", "message 3: taken as public by the variable assumed_note_visibility"),
+    ],
+)
+def test_what_may_be_otherwise_is_said_of_the_figures_it_touches(name: str, doubt: str) -> None:
+    ticket = normal()
+    ticket.tables["conversation_turns"][2] |= {"has_unknown_author": True}
+    ticket.tables["conversation_messages"][2] |= {"visibility_source": "assumed"}
+    explanation = explained(ticket)
+    assert any(doubt in each for each in figure(explanation, name).doubts)
+    assert figure(explanation, "bot_message_count").doubts == []
+
+
+def test_a_wait_through_which_the_ticket_was_closed_says_how_long_that_was() -> None:
+    ticket = reopened()
+    ticket.tables["conversation_turns"].clear()
+    ticket.turn(1, "customer", 0, 180).message(2, "agent", 180)
+    doubt = "turn 1: 3,600 seconds of it count although the ticket was closed then"
+    for name in ("waiting_on_us_seconds", "first_reply_seconds", "first_reply_business_seconds"):
+        assert figure(explained(ticket), name).doubts == [doubt]
+    assert figure(explained(normal()), "waiting_on_us_seconds").doubts == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("first_reply_seconds", "first_reply_business_seconds", "resolution_seconds", "first_resolution_seconds"),
+        *("waiting_on_us_seconds", "waiting_on_customer_seconds", "message_count", "agent_count"),
+        *("reopen_count", "reassignment_count", "unassigned_seconds"),
+    ],
+)
+def test_a_figure_that_its_rows_do_not_give_is_found_out(name: str) -> None:
+    ticket = normal()
+    ticket.tables["tickets"][0][name] += 1
+    explanation = explained(ticket)
+    assert [each.name for each in explanation.figures if each.adds_up is False] == [name]
+
+
+def test_seconds_are_counted_between_whole_ones() -> None:
+    figures: dict[str, Any] = {"first_reply_seconds": 1, "first_customer_message_at": at(0.015)}
+    ticket = Ticket("fractions", **figures).message(1, "customer", 0.99 / 60).message(2, "agent", 1.01 / 60)
+    assert figure(explained(ticket), "first_reply_seconds").adds_up
+
+
+def test_service_levels_name_the_rows_their_clocks_hang_on() -> None:
+    first, following, resolution = explained(normal()).service_levels
+    assert [(each.metric, where(each.rows)) for each in (first, following, resolution)] == [
+        ("first_reply", ["turn 1"]),
+        ("next_reply", ["turn 3"]),
+        ("resolution", ["ticket opened_at", "ticket closed_at"]),
+    ]
+    assert (first.outcome, first.elapsed_seconds, first.due_at) == ("met", 3_600, at(480))
+    [stopped] = explained(paused()).service_levels
+    assert (stopped.outcome, stopped.due_at) == ("paused", None)
+    assert (stopped.paused_seconds, stopped.pauses_on) == (3_600, "pending")
+
+
+def test_a_resolution_that_began_when_the_customer_came_in_says_so() -> None:
+    ticket = agent_opened().message(2, "customer", 30).clock("resolution", 0, 30, None)
+    ticket.turn(2, "customer", 30, None, reply_kind="first")
+    [level] = explained(ticket).service_levels
+    assert where(level.rows) == ["turn 2", "ticket closed_at"]
+
+
+def test_a_turn_whose_message_was_taken_away_meanwhile_stops_nothing() -> None:
+    ticket = normal()
+    del ticket.tables["conversation_messages"][4:]
+    explanation = explained(ticket)
+    assert figure(explanation, "message_count").adds_up is False
+
+
+def test_numbers_are_listed_as_a_person_would() -> None:
+    assert spans([]) == ""
+    assert spans([3, 1, 2, 7, 9, 8, 5]) == "1 to 3, 5, 7 to 9"
+    assert spans([1, 2, 4]) == "1, 2, 4"
+
+
+def test_nothing_of_a_conversation_is_counted_on_its_opening_alone() -> None:
+    explanation = explained(unread())
+    for name in NOTHING_OF_A_CONVERSATION:
+        assert figure(explanation, name).rows == []
+    assert where(figure(explanation, "waiting_on").rows) == ["ticket is_conversation_known"]
