@@ -243,6 +243,11 @@ def _customer_row(key: Key, account: Account, tickets: Sequence[Row]) -> Row:
     def middle(name: str) -> int | None:
         return nearest(Fraction(median(known(name)))) if known(name) else None
 
+    read = [ticket for ticket in tickets if ticket["is_conversation_known"]]
+
+    def of_read(figure: int) -> int | None:
+        return figure if read or not tickets else None
+
     waits = [t["waiting_since_at"] for t in tickets if t["waiting_on"] == "us" and t["waiting_since_at"]]
     return {
         "connection_id": key[0],
@@ -255,10 +260,11 @@ def _customer_row(key: Key, account: Account, tickets: Sequence[Row]) -> Row:
         "ticket_count": len(tickets),
         "open_ticket_count": sum(not ticket["is_closed"] for ticket in tickets),
         "closed_ticket_count": sum(ticket["is_closed"] for ticket in tickets),
-        "waiting_on_us_ticket_count": sum(ticket["waiting_on"] == "us" for ticket in tickets),
-        "answered_ticket_count": sum(ticket["is_answered"] for ticket in tickets),
-        "customer_message_count": sum(known("customer_message_count")),
-        "agent_reply_count": sum(known("agent_reply_count")),
+        "known_conversation_ticket_count": len(read),
+        "waiting_on_us_ticket_count": of_read(sum(ticket["waiting_on"] == "us" for ticket in read)),
+        "answered_ticket_count": of_read(sum(ticket["is_answered"] for ticket in read)),
+        "customer_message_count": of_read(sum(known("customer_message_count"))),
+        "agent_reply_count": of_read(sum(known("agent_reply_count"))),
         "first_ticket_opened_at": min(known("opened_at"), default=None),
         "last_ticket_opened_at": max(known("opened_at"), default=None),
         "first_contact_at": min(known("first_contact_at"), default=None),

@@ -28,8 +28,23 @@ ticket_figures as (
         count(*) as ticket_count,
         cast(sum(case when is_closed then 0 else 1 end) as bigint) as open_ticket_count,
         cast(sum(case when is_closed then 1 else 0 end) as bigint) as closed_ticket_count,
-        cast(sum(case when waiting_on = 'us' then 1 else 0 end) as bigint) as waiting_on_us_ticket_count,
-        cast(sum(case when is_answered then 1 else 0 end) as bigint) as answered_ticket_count,
+        cast(sum(case when is_conversation_known then 1 else 0 end) as bigint) as known_conversation_ticket_count,
+        cast(
+            sum(
+                case
+                    when is_conversation_known and waiting_on = 'us' then 1
+                    when is_conversation_known then 0
+                end
+            ) as bigint
+        ) as waiting_on_us_ticket_count,
+        cast(
+            sum(
+                case
+                    when is_conversation_known and is_answered then 1
+                    when is_conversation_known then 0
+                end
+            ) as bigint
+        ) as answered_ticket_count,
         cast(sum(customer_message_count) as bigint) as customer_message_count,
         cast(sum(agent_reply_count) as bigint) as agent_reply_count,
         min(opened_at) as first_ticket_opened_at,
@@ -70,10 +85,15 @@ select
     coalesce(ticket_figures.ticket_count, 0) as ticket_count,
     coalesce(ticket_figures.open_ticket_count, 0) as open_ticket_count,
     coalesce(ticket_figures.closed_ticket_count, 0) as closed_ticket_count,
-    coalesce(ticket_figures.waiting_on_us_ticket_count, 0) as waiting_on_us_ticket_count,
-    coalesce(ticket_figures.answered_ticket_count, 0) as answered_ticket_count,
-    coalesce(ticket_figures.customer_message_count, 0) as customer_message_count,
-    coalesce(ticket_figures.agent_reply_count, 0) as agent_reply_count,
+    coalesce(ticket_figures.known_conversation_ticket_count, 0) as known_conversation_ticket_count,
+    case when ticket_figures.customer_id is null then 0 else ticket_figures.waiting_on_us_ticket_count end
+        as waiting_on_us_ticket_count,
+    case when ticket_figures.customer_id is null then 0 else ticket_figures.answered_ticket_count end
+        as answered_ticket_count,
+    case when ticket_figures.customer_id is null then 0 else ticket_figures.customer_message_count end
+        as customer_message_count,
+    case when ticket_figures.customer_id is null then 0 else ticket_figures.agent_reply_count end
+        as agent_reply_count,
     ticket_figures.first_ticket_opened_at,
     ticket_figures.last_ticket_opened_at,
     ticket_figures.first_contact_at,
