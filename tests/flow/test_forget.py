@@ -51,9 +51,9 @@ class Ann:
 
     address = "Ann.Forgetmenot@example.com"
     name = "Ann Forgetmenot"
-    telephone = "+49 30 7654321"
+    telephone = "+49 30 9182736"
     words = "my zeppelin will not inflate"
-    needles = ("forgetmenot", "7654321", "zeppelin")
+    needles = ("forgetmenot", "9182736", "zeppelin")
 
     def __init__(self, world: World) -> None:
         self.world = world
