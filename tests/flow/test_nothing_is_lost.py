@@ -23,7 +23,7 @@ from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport, reconcile, sync
 from tests.flow.children import in_small_portions, sync_and_be_killed
 from tests.flow.conftest import postgres_warehouse, settings_for, warehouse_in
-from tests.flow.truth import OBJECTS, query, stored_rows, true_rows
+from tests.flow.truth import ALIKE_WHEN_REJECTED, OBJECTS, query, stored_rows, true_rows
 
 WORLDS = int(os.environ.get("TICKETING_TEST_WORLDS", "2"))
 SHARE = 20
@@ -118,6 +118,7 @@ stories = st.builds(
 
 
 @pytest.mark.timeout(60 * SHARE)
+@pytest.mark.hypothesis
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("share", range(ceil(WORLDS / SHARE)))
 @pytest.mark.parametrize("kind", ["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
@@ -240,7 +241,7 @@ def _is_the_source(world: World, warehouse: WarehouseSettings, poisoned: Poisone
             if key[1] not in poisoned.arriving:
                 assert stored[key] == _without_nul(fields), f"{table} {key}"
         rejected = query(warehouse, f"select * from raw_unified.rejected_records where object = '{table}'")
-        assert len(rejected) >= len(shapeless), table
+        assert len(rejected) >= len(shapeless) - ALIKE_WHEN_REJECTED.get(table, 0), table
 
 
 def _without_nul(value: Any) -> Any:
