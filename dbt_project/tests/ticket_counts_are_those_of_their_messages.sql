@@ -25,7 +25,8 @@ where
         tickets.message_count <> coalesce(stored.message_count, 0)
         or tickets.agent_reply_count <> coalesce(stored.agent_reply_count, 0)
         or tickets.agent_reply_count > tickets.agent_message_count
-        or tickets.is_answered <> (tickets.agent_reply_count > 0)
+        or {{ differs('tickets.is_answered', '(tickets.agent_reply_count > 0)') }}
+        or tickets.agent_count > tickets.agent_reply_count
         or tickets.message_count
         < tickets.customer_message_count + tickets.agent_message_count + tickets.bot_message_count
     )

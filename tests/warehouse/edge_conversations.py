@@ -16,6 +16,8 @@ def conversations() -> Iterator[Conversation]:
     same = "<p>It does  not</p><p>work</p>".replace("</p><p>", " ")
     yield "no notes", {}, []
     yield "only agent notes", {}, [agent(5), agent(9)]
+    yield "description withheld", {"description": None, "_privacy": "description drop"}, [customer(0.2), agent(5)]
+    yield "replies by agents without a name", {}, [agent(5), {**stranger(9), "raw": {"incoming": False}}]
     yield "three customer messages in a row", {}, [customer(1), customer(2), customer(3), agent(60)]
     yield "turn is ours since the first of two", {}, [agent(5), customer(6), customer(7)]
     yield (

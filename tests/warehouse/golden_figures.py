@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from tests.warehouse.golden_account import Account
+from tests.warehouse.golden_availability import availability_rows
 from tests.warehouse.golden_business_time import seconds_between
 from tests.warehouse.golden_changes import change_rows, history, period_rows, status_of, versions
 from tests.warehouse.golden_messages import Message, conversation, first_time, kind_of, last_time, message_row
@@ -49,6 +50,7 @@ def marts(records: Mapping[str, Sequence[Record]], settings: Settings) -> Marts:
         made["customer_support_summary"].append(_customer_row(key, account, tickets_of[key]))
     made["answer_statistics"] = statistics_rows(found, account)
     made["triage_candidates"] = triage_rows(made["open_tickets"], account)
+    made["metric_availability"] = availability_rows(made, found, account)
     return made
 
 
@@ -137,7 +139,7 @@ def _facts(record: Record, thread: Sequence[Message], account: Account) -> Row:
         else None,
         "is_closed": is_closed,
         "is_deleted": is_deleted,
-        "is_agent_opened": opened_by == "agent",
+        "is_agent_opened": opened_by == "agent" if opened_by else None,
         "is_conversation_known": account.is_conversation_known(record),
         "is_settled": account.is_settled(connection_id, record.get("updated_at") or opened_at),
         "deleted_at": record.get("_deleted_at"),
@@ -154,6 +156,7 @@ def _figures(
     of_customer = [message for message in spoken if message.side == "customer"]
     of_agents = [message for message in spoken if message.side == "agent"]
     replies = [message for message in thread if message.is_reply]
+    repliers = {message.author_id for message in replies}
     asked_at = of_customer[0].sent_at if of_customer else None
     replied_at = first_time(replies)
     is_over = ticket["is_closed"] or ticket["kind"] in ("spam", "merged")
@@ -173,7 +176,7 @@ def _figures(
         "agent_reply_count": len(replies),
         "bot_message_count": sum(message.role == "bot" for message in thread),
         "internal_message_count": sum(message.visibility == "internal" for message in thread),
-        "agent_count": len({message.author_id for message in replies if message.author_id}),
+        "agent_count": None if None in repliers else len(repliers),
         "reply_band": BANDS.get(len(replies), "several"),
         "waiting_on_us_seconds": waited("customer", "wait_seconds"),
         "waiting_on_us_business_seconds": waited("customer", "wait_business_seconds"),
@@ -200,13 +203,11 @@ def _no_figures(ticket: Row) -> Row:
         "customer_message_count agent_message_count agent_reply_count bot_message_count internal_message_count "
         "agent_count reply_band waiting_on_us_seconds waiting_on_us_business_seconds waiting_on_customer_seconds "
         "first_message_at last_message_at first_contact_at last_contact_at last_customer_message_at "
-        "last_agent_message_at waiting_since_at"
+        "last_agent_message_at waiting_since_at is_answered is_one_touch has_unknown_visibility has_unknown_author"
     )
     is_over = ticket["is_closed"] or ticket["kind"] in ("spam", "merged")
-    flags = ("is_answered", "is_one_touch", "has_unknown_visibility", "has_unknown_author")
     return {
         **dict.fromkeys(nothing.split()),
-        **dict.fromkeys(flags, False),
         "waiting_on": None if ticket["is_deleted"] else "nobody" if is_over else "unknown",
     }
 

@@ -49,6 +49,7 @@ GRAINS = {
     "triage_candidates": "connection_id ticket_id",
     "answer_statistics": "connection_id metric limit_seconds",
     "customer_support_summary": "connection_id customer_id",
+    "metric_availability": "connection_id metric",
 }
 """What makes a row of a mart one row."""
 
@@ -222,6 +223,7 @@ def test_without_a_clock_of_its_own_a_build_has_views_that_move_with_time(tmp_pa
         ("outbound", {"kind": "outbound", "opened_by_role": "agent", "first_reply_seconds": 60}),
         ("employee named as the customer", {"agent_reply_count": 1, "first_reply_seconds": 180, "waiting_on": "us"}),
         ("closed with one reply by each of two", {"agent_count": 2, "reply_band": "two", "is_one_touch": False}),
+        ("replies by agents without a name", {"agent_count": None, "reply_band": "two"}),
         ("closed", {"is_one_touch": True, "reply_band": "one"}),
         # Closed after 1, 3 and 5 hours, opened again after 2 and 4 of them.
         (

@@ -37,14 +37,7 @@ ticket_figures as (
                 end
             ) as bigint
         ) as waiting_on_us_ticket_count,
-        cast(
-            sum(
-                case
-                    when is_conversation_known and is_answered then 1
-                    when is_conversation_known then 0
-                end
-            ) as bigint
-        ) as answered_ticket_count,
+        cast(sum(cast(is_answered as integer)) as bigint) as answered_ticket_count,
         cast(sum(customer_message_count) as bigint) as customer_message_count,
         cast(sum(agent_reply_count) as bigint) as agent_reply_count,
         min(opened_at) as first_ticket_opened_at,

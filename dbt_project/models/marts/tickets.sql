@@ -184,14 +184,17 @@ select
     end as waiting_since_at,
     stated_tickets.is_closed,
     tickets.is_deleted,
-    coalesce(opened_tickets.opened_by_role = 'agent', false) as is_agent_opened,
-    coalesce(measured_tickets.agent_reply_count > 0, false) as is_answered,
-    coalesce(stated_tickets.is_closed and measured_tickets.agent_reply_count = 1, false) as is_one_touch,
+    opened_tickets.opened_by_role = 'agent' as is_agent_opened,
+    measured_tickets.agent_reply_count > 0 as is_answered,
+    case
+        when measured_tickets.agent_reply_count is not null
+            then measured_tickets.agent_reply_count = 1 and stated_tickets.is_closed
+    end as is_one_touch,
     stated_tickets.is_conversation_known,
     case when not tickets.is_deleted then changed_tickets.is_history_complete end as is_history_complete,
     {{ is_settled('coalesce(tickets.updated_at, tickets.created_at)', 'stated_tickets.data_as_of') }} as is_settled,
-    coalesce(measured_tickets.has_unknown_visibility, false) as has_unknown_visibility,
-    coalesce(measured_tickets.has_unknown_author, false) as has_unknown_author,
+    measured_tickets.has_unknown_visibility,
+    measured_tickets.has_unknown_author,
     tickets.deleted_at,
     tickets.deletion_reason,
     case when not tickets.is_deleted then changed_tickets.history_since_at end as history_since_at,
