@@ -79,6 +79,11 @@ policed_clocks as (
 
     select
         matched_policies.*,
+        row_number() over (
+            order by
+                matched_policies.connection_id, matched_policies.ticket_id,
+                matched_policies.metric, matched_policies.turn_number
+        ) as clock_number,
         -- The past of which nothing is known may have held a pause.
         (matched_policies.pauses_on like '% pending %' or matched_policies.pauses_on like '% hold %')
         and histories.ticket_id is null as has_unknown_pauses,
@@ -137,10 +142,7 @@ pauses as (
 clock_pauses as (
 
     select
-        clocks.connection_id,
-        clocks.ticket_id,
-        clocks.metric,
-        clocks.turn_number,
+        clocks.clock_number,
         greatest(pauses.from_at, clocks.started_second) as from_at,
         case
             when clocks.ended_at is null or clocks.ended_second > pauses.until_at then pauses.until_at
@@ -167,28 +169,19 @@ clock_pauses as (
 edges as (
 
     select
-        connection_id,
-        ticket_id,
-        metric,
-        turn_number,
+        clock_number,
         started_second as edge_at,
         0 as pause_change
     from policed_clocks
     union all
     select
-        connection_id,
-        ticket_id,
-        metric,
-        turn_number,
+        clock_number,
         from_at as edge_at,
         1 as pause_change
     from clock_pauses
     union all
     select
-        connection_id,
-        ticket_id,
-        metric,
-        turn_number,
+        clock_number,
         until_at as edge_at,
         -1 as pause_change
     from clock_pauses
@@ -199,14 +192,11 @@ edges as (
 edges_at_once as (
 
     select
-        connection_id,
-        ticket_id,
-        metric,
-        turn_number,
+        clock_number,
         edge_at,
         sum(pause_change) as pause_change
     from edges
-    group by connection_id, ticket_id, metric, turn_number, edge_at
+    group by clock_number, edge_at
 
 ),
 
@@ -217,7 +207,7 @@ edges_with_pauses as (
         sum(pause_change) over clock as running_pauses,
         lead(edge_at) over clock as next_edge_at
     from edges_at_once
-    window clock as (partition by connection_id, ticket_id, metric, turn_number order by edge_at)
+    window clock as (partition by clock_number order by edge_at)
 
 ),
 
@@ -225,10 +215,7 @@ edges_with_pauses as (
 stretches as (
 
     select
-        clocks.connection_id,
-        clocks.ticket_id,
-        clocks.metric,
-        clocks.turn_number,
+        clocks.clock_number,
         clocks.calendar,
         clocks.target_seconds,
         edges_with_pauses.edge_at as from_at,
@@ -236,11 +223,7 @@ stretches as (
         edges_with_pauses.next_edge_at is null as is_last
     from policed_clocks as clocks
     inner join edges_with_pauses
-        on
-            clocks.connection_id = edges_with_pauses.connection_id
-            and clocks.ticket_id = edges_with_pauses.ticket_id
-            and clocks.metric = edges_with_pauses.metric
-            and clocks.turn_number = edges_with_pauses.turn_number
+        on clocks.clock_number = edges_with_pauses.clock_number
     where
         edges_with_pauses.running_pauses = 0
         and clocks.state <> 'unknown'
@@ -271,7 +254,7 @@ summed_stretches as (
         until_place - from_place as used_seconds,
         coalesce(
             sum(until_place - from_place) over (
-                partition by connection_id, ticket_id, metric, turn_number order by from_at
+                partition by clock_number order by from_at
                 rows between unbounded preceding and 1 preceding
             ),
             0
@@ -284,10 +267,7 @@ summed_stretches as (
 due_places as (
 
     select
-        connection_id,
-        ticket_id,
-        metric,
-        turn_number,
+        clock_number,
         calendar,
         cast(from_place + target_seconds - used_seconds_before as bigint) as due_place
     from summed_stretches
@@ -300,10 +280,7 @@ due_places as (
 due_moments as (
 
     select
-        due_places.connection_id,
-        due_places.ticket_id,
-        due_places.metric,
-        due_places.turn_number,
+        due_places.clock_number,
         {{ moment_of_business_place('due_opening', 'due_places.due_place') }} as due_at
     from due_places
     {{ asof_join(
@@ -316,17 +293,14 @@ due_moments as (
 used_times as (
 
     select
-        connection_id,
-        ticket_id,
-        metric,
-        turn_number,
+        clock_number,
         cast(coalesce(sum(used_seconds), 0) as bigint) as used_seconds,
         max(
             case when from_place is null or (until_at is not null and until_place is null) then 1 else 0 end
         ) as is_beyond_axis,
         cast(max(case when until_at is null then from_place end) as bigint) as running_since_place
     from summed_stretches
-    group by connection_id, ticket_id, metric, turn_number
+    group by clock_number
 
 )
 
@@ -354,16 +328,8 @@ select
     {{ business_place('end_opening', 'clocks.ended_at') }} as ended_place
 from policed_clocks as clocks
 left join due_moments
-    on
-        clocks.connection_id = due_moments.connection_id
-        and clocks.ticket_id = due_moments.ticket_id
-        and clocks.metric = due_moments.metric
-        and clocks.turn_number = due_moments.turn_number
+    on clocks.clock_number = due_moments.clock_number
 left join used_times
-    on
-        clocks.connection_id = used_times.connection_id
-        and clocks.ticket_id = used_times.ticket_id
-        and clocks.metric = used_times.metric
-        and clocks.turn_number = used_times.turn_number
+    on clocks.clock_number = used_times.clock_number
 {{ join_opening('start_opening', 'clocks.calendar', 'clocks.started_at') }}
 {{ join_opening('end_opening', 'clocks.calendar', 'clocks.ended_at') }}
