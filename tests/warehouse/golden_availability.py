@@ -86,7 +86,5 @@ def _cases(
         "vendor_status": [row["vendor_status"] is not None for row in tickets],
         "satisfaction": [row["satisfaction"] is not None for row in closed],
         "category": [row["category_name"] is not None for row in tickets],
-        "service_levels": [
-            (clock.ticket["ticket_id"], clock.metric, clock.turn_number) in policed for clock in clocks
-        ],
+        "service_levels": [(clock.ticket["ticket_id"], clock.metric, clock.turn_number) in policed for clock in clocks],
     }

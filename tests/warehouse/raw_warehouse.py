@@ -64,18 +64,23 @@ class RawWarehouse(ABC):
     ) -> subprocess.CompletedProcess[str]:
         """Run `dbt build` from the project's root, as `ticketing build` does; the project may be another folder."""
         clock = {} if as_of is None else {"as_of": as_of.isoformat()}
+        arguments = [
+            f"--vars={json.dumps({**(variables or {}), **clock})}",
+            *([] if unit_tests else ["--exclude-resource-type=unit_test"]),
+        ]
+        return self.dbt("build", *arguments, target_path=target_path, project=project)
+
+    def dbt(self, *arguments: str, target_path: Path, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+        """Run a command of dbt's."""
         command = [
             str(Path(sys.executable).with_name("dbt")),
             "--no-use-colors",
-            "build",
+            *arguments,
             f"--project-dir={project}",
             f"--profiles-dir={project}",
             f"--target={self.target}",
             f"--target-path={target_path}",
             f"--log-path={target_path}",
-            "--vars",
-            json.dumps({**(variables or {}), **clock}),
-            *([] if unit_tests else ["--exclude-resource-type=unit_test"]),
         ]
         environment = {**os.environ, **self.environment()}
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,48 @@ def test_an_account_without_any_data_builds_and_dbts_unit_tests_pass(
     assert outcome.returncode == 0, outcome.stdout[-5000:]
     for mart in GRAINS:
         assert raw.rows(f"select * from marts.{mart}") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [pytest.param(_duckdb, id="duckdb"), pytest.param(_postgres_of(), id="postgres")])
+def test_an_object_is_as_fresh_as_in_the_connection_where_it_is_least(
+    make: MakeWarehouse, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    raw = make(tmp_path, request)
+    now = datetime.now(UTC)
+    hours_ago = {  # by object and connection; None: begun, and never read whole
+        "tickets": {"d": [100, 1], "e": [2]},
+        "customers": {"d": [1], "e": [30]},
+        "notes": {"d": [1], "e": [80]},
+        "categories": {"d": [1], "e": [None]},
+        "employees": {"d": [1], "paused": [100], "gone": [100]},
+    }
+    runs = [
+        {
+            "run_id": "r",
+            "connection_id": connection_id,
+            "object": name,
+            "command": "sync",
+            "plan": "updated_gte",
+            "read_through": None if hours is None else now - timedelta(hours=hours),
+        }
+        for name, of_connections in hours_ago.items()
+        for connection_id, all_hours in of_connections.items()
+        for hours in all_hours
+    ]
+    reconciled = {**runs[0], "object": "notes", "connection_id": "e", "command": "reconcile", "read_through": now}
+    not_offered = {**runs[0], "object": "employees", "connection_id": "e", "plan": "not_offered, it has none"}
+    connections = [{"id": "d"}, {"id": "e"}, {"id": "paused", "is_paused": True}]
+    raw.write({"connections": connections, "sync_runs": [*runs, reconciled, not_offered]})
+    raw.dbt("source", "freshness", target_path=tmp_path / "target")
+    results = json.loads((tmp_path / "target" / "sources.json").read_text())["results"]
+    assert {result["unique_id"].rsplit(".", 1)[1]: result["status"] for result in results} == {
+        "tickets": "pass",
+        "customers": "warn",
+        "notes": "error",
+        "categories": "error",
+        "employees": "pass",
+    }
 
 
 @pytest.mark.slow
