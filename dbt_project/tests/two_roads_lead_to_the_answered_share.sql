@@ -1,9 +1,12 @@
 -- The other road goes by turns: of the customers' turns that began early enough and did not end unanswered, those whose
 -- wait is within the limit.
-with clock as (
+with clocks as (
 
-    select max(as_of) as as_of
+    select
+        connection_id,
+        least(max(as_of), max(data_as_of)) as known_until
     from {{ ref('answer_statistics') }}
+    group by connection_id
 
 ),
 
@@ -12,9 +15,10 @@ turns as (
     select
         turns.*,
         turns.reply_kind || '_reply' as metric,
-        {{ seconds_between('turns.started_at', 'clock.as_of') }} as age_seconds
+        {{ seconds_between('turns.started_at', 'clocks.known_until') }} as known_seconds
     from {{ ref('conversation_turns') }} as turns
-    cross join clock
+    inner join clocks
+        on turns.connection_id = clocks.connection_id
     where
         turns.side = 'customer'
         and (turns.is_open or (turns.is_answered and turns.ended_at is not null))
@@ -36,7 +40,7 @@ counts as (
         on
             statistics.connection_id = turns.connection_id
             and statistics.metric = turns.metric
-            and statistics.limit_seconds <= turns.age_seconds
+            and statistics.limit_seconds <= turns.known_seconds
     where statistics.metric <> 'resolution'
     group by
         statistics.connection_id, statistics.metric, statistics.limit_seconds,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
-from tests.warehouse.edge_parts import Rows, agent, at, customer, stranger
+from tests.warehouse.edge_parts import AS_OF, Rows, agent, at, customer, stranger
 
 Conversation = tuple[str, dict[str, Any], Rows]
 
@@ -18,6 +19,8 @@ def conversations() -> Iterator[Conversation]:
     yield "only agent notes", {}, [agent(5), agent(9)]
     yield "description withheld", {"description": None, "_privacy": "description drop"}, [customer(0.2), agent(5)]
     yield "replies by agents without a name", {}, [agent(5), {**stranger(9), "raw": {"incoming": False}}]
+    yield "opened after the clock", {"created_at": AS_OF + timedelta(minutes=30)}, []
+    yield "opened in the clock's second", {"created_at": AS_OF + timedelta(milliseconds=500)}, []
     yield "three customer messages in a row", {}, [customer(1), customer(2), customer(3), agent(60)]
     yield "turn is ours since the first of two", {}, [agent(5), customer(6), customer(7)]
     yield (

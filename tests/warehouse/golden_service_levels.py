@@ -155,7 +155,8 @@ def _statistics_row(connection_id: str, metric: str, limit: int, found: Sequence
     cases = [clock for clock in found if clock.end in ("answered", "open")]
     took = {id(clock): seconds_between(clock.started_at, clock.ended_at) for clock in cases}
     answered = sorted(seconds for seconds in took.values() if seconds is not None)
-    oldest = whole_second(as_of) - timedelta(seconds=limit)
+    known_until = min(as_of, account.data_as_of(connection_id) or as_of)
+    oldest = whole_second(known_until) - timedelta(seconds=limit)
     old_enough = [clock for clock in cases if whole_second(clock.started_at) <= oldest]
     within = [clock for clock in old_enough if (seconds := took[id(clock)]) is not None and seconds <= limit]
     middle = answered[(len(cases) - 1) // 2 : len(cases) // 2 + 1]

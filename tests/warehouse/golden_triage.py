@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.warehouse.golden_account import Account
-from tests.warehouse.golden_business_time import seconds_between
+from tests.warehouse.golden_business_time import seconds_between, whole_second
 from tests.warehouse.golden_settings import Record, Row
 from tests.warehouse.golden_signs import as_text
 from tests.warehouse.golden_text import lower
@@ -19,6 +19,7 @@ def open_ticket_row(ticket: Row, periods: Sequence[Row], outcomes: Sequence[Row]
         return None
     as_of = account.settings.as_of
     connection_id = ticket["connection_id"]
+    opened_at, waiting_since = _past(ticket["opened_at"], as_of), _past(ticket["waiting_since_at"], as_of)
     customer = account.customers.get((connection_id, ticket["customer_id"] or ""), {})
     dues = [row["due_at"] for row in outcomes if row["is_running"] and row["due_at"]]
     shared = (
@@ -28,10 +29,10 @@ def open_ticket_row(ticket: Row, periods: Sequence[Row], outcomes: Sequence[Row]
     )
     return {
         **{name: ticket[name] for name in shared.split()},
-        "open_seconds": seconds_between(ticket["opened_at"], as_of),
-        "open_business_seconds": account.calendars.seconds(connection_id, ticket["opened_at"], as_of),
-        "waiting_seconds": seconds_between(ticket["waiting_since_at"], as_of),
-        "waiting_business_seconds": account.calendars.seconds(connection_id, ticket["waiting_since_at"], as_of),
+        "open_seconds": seconds_between(opened_at, as_of),
+        "open_business_seconds": account.calendars.seconds(connection_id, opened_at, as_of),
+        "waiting_seconds": seconds_between(waiting_since, as_of),
+        "waiting_business_seconds": account.calendars.seconds(connection_id, waiting_since, as_of),
         "unassigned_seconds": _unassigned_seconds(ticket, periods, as_of),
         "is_unassigned": ticket["assignee_user_id"] is None,
         "is_vip": _is_vip(ticket, account) or _is_vip(customer, account),
@@ -86,6 +87,11 @@ def _urgency(row: Row) -> tuple[Any, ...]:
         row["connection_id"].encode(),
         row["ticket_id"].encode(),
     )
+
+
+def _past(moment: datetime | None, as_of: datetime) -> datetime | None:
+    """Since a moment that is still to come no time has gone by."""
+    return moment if moment and whole_second(moment) <= whole_second(as_of) else None
 
 
 def _unassigned_seconds(ticket: Row, periods: Sequence[Row], as_of: datetime) -> int | None:

@@ -147,14 +147,14 @@ def test_an_object_is_as_fresh_as_in_the_connection_where_it_is_least(
 ) -> None:
     raw = make(tmp_path, request)
     now = datetime.now(UTC)
-    hours_ago = {  # by object and connection; None: begun, and never read whole
+    hours_ago: dict[str, dict[str, list[int | None]]] = {  # by object and connection; None: begun, and never read whole
         "tickets": {"d": [100, 1], "e": [2]},
         "customers": {"d": [1], "e": [30]},
         "notes": {"d": [1], "e": [80]},
         "categories": {"d": [1], "e": [None]},
         "employees": {"d": [1], "paused": [100], "gone": [100]},
     }
-    runs = [
+    runs: Rows = [
         {
             "run_id": "r",
             "connection_id": connection_id,
@@ -169,7 +169,7 @@ def test_an_object_is_as_fresh_as_in_the_connection_where_it_is_least(
     ]
     reconciled = {**runs[0], "object": "notes", "connection_id": "e", "command": "reconcile", "read_through": now}
     not_offered = {**runs[0], "object": "employees", "connection_id": "e", "plan": "not_offered, it has none"}
-    connections = [{"id": "d"}, {"id": "e"}, {"id": "paused", "is_paused": True}]
+    connections: Rows = [{"id": "d"}, {"id": "e"}, {"id": "paused", "is_paused": True}]
     raw.write({"connections": connections, "sync_runs": [*runs, reconciled, not_offered]})
     raw.dbt("source", "freshness", target_path=tmp_path / "target")
     results = json.loads((tmp_path / "target" / "sources.json").read_text())["results"]

@@ -85,10 +85,10 @@ select
     turn_number,
     integration_type,
     started_at,
-    case when {{ seconds_between('started_at', 'ended_at') }} >= 0 then ended_at end as ended_at,
+    case when {{ in_order('started_at', 'ended_at') }} then ended_at end as ended_at,
     case
         when not is_closed then 'running'
-        when {{ seconds_between('started_at', 'ended_at') }} >= 0 then 'answered'
+        when {{ in_order('started_at', 'ended_at') }} then 'answered'
         else 'unknown'
     end as state
 from resolution_clocks

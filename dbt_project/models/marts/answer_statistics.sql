@@ -36,10 +36,14 @@ cases as (
         case
             when clocks.state = 'answered' then {{ seconds_between('clocks.started_at', 'clocks.ended_at') }}
         end as answered_seconds,
-        {{ seconds_between('clocks.started_at', 'clock.as_of') }} as age_seconds,
+        -- An answer of after what has been read is not known yet.
+        {{ seconds_between('clocks.started_at', 'least(clock.as_of, connections.data_as_of)') }} as known_seconds,
+        connections.data_as_of,
         clock.as_of
     from clocks
     cross join clock
+    left join connections
+        on clocks.connection_id = connections.connection_id
 
 ),
 
@@ -64,12 +68,12 @@ figures as (
         sum(case when counted_cases.is_answered then 1 else 0 end) as answered_count,
         sum(case when counted_cases.is_case and not counted_cases.is_answered then 1 else 0 end) as open_count,
         sum(case when counted_cases.is_case then 0 else 1 end) as left_out_count,
-        sum(case when counted_cases.is_case and counted_cases.age_seconds >= limits.limit_seconds then 1 else 0 end)
+        sum(case when counted_cases.is_case and counted_cases.known_seconds >= limits.limit_seconds then 1 else 0 end)
             as old_enough_count,
         sum(
             case
                 when
-                    counted_cases.age_seconds >= limits.limit_seconds
+                    counted_cases.known_seconds >= limits.limit_seconds
                     and counted_cases.answered_seconds <= limits.limit_seconds
                     then 1
                 else 0
@@ -79,6 +83,7 @@ figures as (
         {{ median_seconds('counted_cases.answered_seconds') }} as median_answered_seconds,
         {{ median_seconds('case when counted_cases.is_case then counted_cases.seconds_or_longest end') }}
             as median_seconds_or_longest,
+        max(counted_cases.data_as_of) as data_as_of,
         max(counted_cases.as_of) as as_of
     from counted_cases
     cross join limits
@@ -87,27 +92,25 @@ figures as (
 )
 
 select
-    figures.connection_id,
-    figures.metric,
-    figures.limit_seconds,
-    figures.integration_type,
-    cast(figures.case_count as bigint) as case_count,
-    cast(figures.answered_count as bigint) as answered_count,
-    cast(figures.open_count as bigint) as open_count,
-    cast(figures.left_out_count as bigint) as left_out_count,
-    cast(figures.old_enough_count as bigint) as old_enough_count,
-    cast(figures.answered_within_count as bigint) as answered_within_count,
+    connection_id,
+    metric,
+    limit_seconds,
+    integration_type,
+    cast(case_count as bigint) as case_count,
+    cast(answered_count as bigint) as answered_count,
+    cast(open_count as bigint) as open_count,
+    cast(left_out_count as bigint) as left_out_count,
+    cast(old_enough_count as bigint) as old_enough_count,
+    cast(answered_within_count as bigint) as answered_within_count,
     case
-        when figures.old_enough_count > 0
-            then cast(figures.answered_within_count as double precision) / figures.old_enough_count
+        when old_enough_count > 0
+            then cast(answered_within_count as double precision) / old_enough_count
     end as answered_share,
-    figures.mean_answered_seconds,
-    figures.median_answered_seconds,
+    mean_answered_seconds,
+    median_answered_seconds,
     case
-        when figures.median_seconds_or_longest < 1000000000000 then figures.median_seconds_or_longest
+        when median_seconds_or_longest < 1000000000000 then median_seconds_or_longest
     end as median_seconds,
-    connections.data_as_of,
-    figures.as_of
+    data_as_of,
+    as_of
 from figures
-left join connections
-    on figures.connection_id = connections.connection_id

@@ -72,14 +72,26 @@ select
     tickets.vendor_status,
     tickets.url,
     tickets.opened_at,
-    {{ seconds_between('tickets.opened_at', 'clock.as_of') }} as open_seconds,
-    calendars.place - {{ business_place('open_opening', 'tickets.opened_at') }} as open_business_seconds,
+    case
+        when {{ in_order('tickets.opened_at', 'clock.as_of') }}
+            then {{ seconds_between('tickets.opened_at', 'clock.as_of') }}
+    end as open_seconds,
+    case
+        when {{ in_order('tickets.opened_at', 'clock.as_of') }}
+            then calendars.place - {{ business_place('open_opening', 'tickets.opened_at') }}
+    end as open_business_seconds,
     tickets.waiting_on,
     tickets.waiting_since_at,
-    {{ seconds_between('tickets.waiting_since_at', 'clock.as_of') }} as waiting_seconds,
-    calendars.place - {{ business_place('wait_opening', 'tickets.waiting_since_at') }} as waiting_business_seconds,
+    case
+        when {{ in_order('tickets.waiting_since_at', 'clock.as_of') }}
+            then {{ seconds_between('tickets.waiting_since_at', 'clock.as_of') }}
+    end as waiting_seconds,
+    case
+        when {{ in_order('tickets.waiting_since_at', 'clock.as_of') }}
+            then calendars.place - {{ business_place('wait_opening', 'tickets.waiting_since_at') }}
+    end as waiting_business_seconds,
     tickets.unassigned_seconds
-    + coalesce({{ seconds_between('current_periods.started_at', 'clock.as_of') }}, 0) as unassigned_seconds,
+    + greatest(coalesce({{ seconds_between('current_periods.started_at', 'clock.as_of') }}, 0), 0) as unassigned_seconds,
     tickets.observed_reopen_count,
     tickets.assignee_user_id is null as is_unassigned,
     {{ has_vip_tag(json_stored('tickets.tags')) }} or coalesce(customers.is_vip, false) as is_vip,

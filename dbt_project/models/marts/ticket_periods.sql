@@ -79,11 +79,11 @@ select
     periods.observed_by as observed_from,
     periods.ended_at,
     case
-        when {{ seconds_between('periods.started_at', 'periods.ended_at') }} >= 0
+        when {{ in_order('periods.started_at', 'periods.ended_at') }}
             then {{ seconds_between('periods.started_at', 'periods.ended_at') }}
     end as seconds,
     case
-        when {{ seconds_between('periods.started_at', 'periods.ended_at') }} >= 0
+        when {{ in_order('periods.started_at', 'periods.ended_at') }}
             then
                 {{ business_place('end_opening', 'periods.ended_at') }}
                 - {{ business_place('start_opening', 'periods.started_at') }}

@@ -125,13 +125,13 @@ select
     case
         when
             not tickets.is_deleted
-            and {{ seconds_between('tickets.created_at', 'stated_tickets.closed_at') }} >= 0
+            and {{ in_order('tickets.created_at', 'stated_tickets.closed_at') }}
             then {{ seconds_between('tickets.created_at', 'stated_tickets.closed_at') }}
     end as resolution_seconds,
     case
         when
             not tickets.is_deleted
-            and {{ seconds_between('tickets.created_at', 'stated_tickets.closed_at') }} >= 0
+            and {{ in_order('tickets.created_at', 'stated_tickets.closed_at') }}
             then
                 {{ business_place('close_opening', 'stated_tickets.closed_at') }}
                 - {{ business_place('open_opening', 'tickets.created_at') }}
@@ -139,7 +139,7 @@ select
     case
         when
             not tickets.is_deleted
-            and {{ seconds_between('tickets.created_at', 'changed_tickets.first_closed_at') }} >= 0
+            and {{ in_order('tickets.created_at', 'changed_tickets.first_closed_at') }}
             then {{ seconds_between('tickets.created_at', 'changed_tickets.first_closed_at') }}
     end as first_resolution_seconds,
     measured_tickets.message_count,
