@@ -1,4 +1,4 @@
--- Answered and open make up the cases, cases and those left out all clocks, for every connection, metric and limit.
+-- Answered and open make up the cases; cases, those closed unanswered and those left out all clocks, for every connection, metric and limit.
 with clocks as (
 
     select
@@ -38,8 +38,8 @@ full outer join {{ ref('answer_statistics') }} as statistics
 where
     not coalesce(
         statistics.answered_count + statistics.open_count = statistics.case_count
-        and statistics.case_count + statistics.left_out_count = clocks.clock_count
-        and statistics.old_enough_count <= statistics.case_count
+        and statistics.case_count + statistics.closed_unanswered_count + statistics.left_out_count = clocks.clock_count
+        and statistics.old_enough_count <= statistics.case_count + statistics.closed_unanswered_count
         and statistics.answered_within_count <= least(statistics.old_enough_count, statistics.answered_count),
         false
     )

@@ -25,7 +25,9 @@ where
         tickets.message_count <> coalesce(stored.message_count, 0)
         or tickets.agent_reply_count <> coalesce(stored.agent_reply_count, 0)
         or tickets.agent_reply_count > tickets.agent_message_count
-        or {{ differs('tickets.is_answered', '(tickets.agent_reply_count > 0)') }}
+        or tickets.is_answered <> (tickets.agent_reply_count > 0)
+        or (tickets.is_conversation_known and tickets.is_answered is null)
+        <> (tickets.agent_reply_count = 0 and tickets.has_unknown_author)
         or tickets.agent_count > tickets.agent_reply_count
         or tickets.message_count
         < tickets.customer_message_count + tickets.agent_message_count + tickets.bot_message_count

@@ -1,5 +1,5 @@
--- The other road goes by turns: of the customers' turns that began early enough and did not end unanswered, those whose
--- wait is within the limit.
+-- The other road goes by turns: of the customers' turns that began early enough and were not closed before the limit,
+-- those answered whose wait is within it.
 with clocks as (
 
     select
@@ -21,7 +21,9 @@ turns as (
         on turns.connection_id = clocks.connection_id
     where
         turns.side = 'customer'
-        and (turns.is_open or (turns.is_answered and turns.ended_at is not null))
+        and not turns.has_unknown_author
+        and turns.end_reason <> 'after_closing'
+        and (turns.is_open or turns.ended_at is not null)
 
 ),
 
@@ -34,13 +36,15 @@ counts as (
         statistics.old_enough_count,
         statistics.answered_within_count,
         count(turns.turn_number) as old_enough_turn_count,
-        count(case when turns.wait_seconds <= statistics.limit_seconds then 1 end) as answered_within_turn_count
+        count(case when turns.is_answered and turns.wait_seconds <= statistics.limit_seconds then 1 end)
+            as answered_within_turn_count
     from {{ ref('answer_statistics') }} as statistics
     left join turns
         on
             statistics.connection_id = turns.connection_id
             and statistics.metric = turns.metric
             and statistics.limit_seconds <= turns.known_seconds
+            and (turns.end_reason <> 'closed' or turns.wait_seconds >= statistics.limit_seconds)
     where statistics.metric <> 'resolution'
     group by
         statistics.connection_id, statistics.metric, statistics.limit_seconds,

@@ -1,4 +1,4 @@
--- The sums of the turns, by side, over each connection and over each ticket.
+-- The sums of the turns, by side; unknown where one that has ended has no time.
 with turns as (
 
     select
@@ -6,7 +6,8 @@ with turns as (
         ticket_id,
         sum(case when side = 'customer' then wait_seconds else 0 end) as us_seconds,
         sum(case when side = 'customer' then wait_business_seconds else 0 end) as us_business_seconds,
-        sum(case when side = 'agent' then wait_seconds else 0 end) as customer_seconds
+        sum(case when side = 'agent' then wait_seconds else 0 end) as customer_seconds,
+        max(case when not is_open and end_reason <> 'after_closing' and wait_seconds is null then 1 else 0 end) as is_untold
     from {{ ref('conversation_turns') }}
     group by connection_id, ticket_id
 
@@ -27,7 +28,9 @@ left join turns
 where
     tickets.is_conversation_known
     and (
-        tickets.waiting_on_us_seconds <> coalesce(turns.us_seconds, 0)
+        (tickets.waiting_on_us_seconds is null or tickets.waiting_on_customer_seconds is null)
+        <> (coalesce(turns.is_untold, 0) = 1)
+        or tickets.waiting_on_us_seconds <> coalesce(turns.us_seconds, 0)
         or tickets.waiting_on_us_business_seconds <> coalesce(turns.us_business_seconds, 0)
         or tickets.waiting_on_customer_seconds <> coalesce(turns.customer_seconds, 0)
     )

@@ -11,7 +11,13 @@ select
     ended_at
 from {{ ref('sla_outcomes') }}
 where
-    is_breached <> coalesce(elapsed_seconds > target_seconds and not has_unknown_pauses, false)
+    (outcome <> 'unknown' and is_breached <> (elapsed_seconds > target_seconds))
+    or (outcome = 'unknown') <> (is_breached is null)
+    or (
+        outcome = 'unknown'
+        and elapsed_seconds is not null
+        and not (elapsed_seconds > target_seconds and (has_unknown_pauses or has_unknown_author))
+    )
     or (is_breached and not coalesce(due_at < coalesce(ended_at, as_of), false))
     or (elapsed_seconds < target_seconds and {{ seconds_between('due_at', 'coalesce(ended_at, as_of)') }} > 0)
     or remaining_seconds <> target_seconds - elapsed_seconds

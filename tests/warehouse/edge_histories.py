@@ -317,6 +317,15 @@ def _service_levels() -> Iterator[Case]:
     yield "urgent, running", {**urgent, "created_at": last_sunday, "updated_at": last_sunday}, [], []
     yield "urgent, not yet at risk", {**urgent, "created_at": on("2026-05-31 23:15:01")}, [], []
     yield "urgent, just at risk", {**urgent, "created_at": on("2026-05-31 23:15:00")}, [], []
+    yield "urgent, and somebody unknown wrote", urgent, [stranger(10)], []
+    yield "urgent, and a question without a time", urgent, [agent(10), {**customer(20), "created_at": None}], []
+    yield (
+        "urgent, closed and reopened before the customer wrote",
+        {**urgent, "status": "CLOSED", "closed_at": at(minutes=660)},
+        [agent(60), customer(600)],
+        [seen(5, changed=0), _closed(121, 120), seen(181, changed=180), _closed(661, 660)],
+    )
+    yield "next reply, and no state told", {}, [agent(5), customer(20), agent(40)], [seen(10, changed=0)]
     yield "usual, at risk over the weekend", {"created_at": last_friday, "updated_at": last_friday}, [], []
     yield "usual, running over the weekend", {"created_at": on("2026-05-29 12:00:01")}, [], []
     yield "gold by a tag", {"tags": ["Gold"]}, [agent(45)], []

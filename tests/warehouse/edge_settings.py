@@ -124,7 +124,7 @@ VARIABLES: dict[str, Any] = {
     "sla_at_risk_share": 0.75,
     "triage_waiting_seconds": 7_000_000,
     "vip_tags": ["gold", "Key account"],
-    "answer_limits_seconds": [0, 240, 300, 600, 86_400, 7_500_000],
+    "answer_limits_seconds": [0, 240, 300, 600, 86_400, 2_140_000],
 }
 
 

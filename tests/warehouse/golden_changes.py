@@ -145,7 +145,7 @@ def history(
     resolved_in = seconds_between(ticket["opened_at"], first_closed_at)
     reopened = sum(row["is_reopening"] for row in changes)
     unassigned = [
-        row["seconds"] or 0
+        row["seconds"]
         for row in periods
         if not row["is_current"] and row["status"] != "closed" and row["assignee_user_id"] is None
     ]
@@ -155,7 +155,7 @@ def history(
         "reopen_count": reopened if is_whole else None,
         "observed_reopen_count": reopened,
         "reassignment_count": sum(row["is_reassignment"] for row in changes) if is_whole else None,
-        "unassigned_seconds": sum(unassigned) if is_whole else None,
+        "unassigned_seconds": sum(unassigned) if is_whole and None not in unassigned else None,
         "is_history_complete": is_whole,
         "history_since_at": states[0].observed_at,
     }

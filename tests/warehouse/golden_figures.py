@@ -19,7 +19,6 @@ from tests.warehouse.golden_service_levels import (
     clocks,
     nearest,
     outcome_row,
-    pauses_of,
     policy_of,
     statistics_rows,
 )
@@ -81,7 +80,7 @@ def _ticket(record: Record, account: Account, made: Marts) -> Row:
     for clock in running:
         policy = policy_of(clock, record.get("tags"), account.settings.seeds["sla_policies"])
         if policy:
-            outcomes.append(outcome_row(clock, policy, pauses_of(policy, talk_rows, periods), account))
+            outcomes.append(outcome_row(clock, policy, talk_rows, periods, account))
     made["sla_outcomes"] += outcomes
     if row := open_ticket_row(ticket, periods, outcomes, account):
         made["open_tickets"].append(row)
@@ -141,7 +140,8 @@ def _facts(record: Record, thread: Sequence[Message], account: Account) -> Row:
         "is_deleted": is_deleted,
         "is_agent_opened": opened_by == "agent" if opened_by else None,
         "is_conversation_known": account.is_conversation_known(record),
-        "is_settled": account.is_settled(connection_id, record.get("updated_at") or opened_at),
+        "is_settled": account.is_settled(connection_id, record.get("updated_at") or opened_at)
+        and (is_deleted or account.is_conversation_known(record)),
         "deleted_at": record.get("_deleted_at"),
         "deletion_reason": record.get("_deletion_reason"),
         "data_as_of": account.data_as_of(connection_id),
@@ -156,14 +156,16 @@ def _figures(
     of_customer = [message for message in spoken if message.side == "customer"]
     of_agents = [message for message in spoken if message.side == "agent"]
     replies = [message for message in thread if message.is_reply]
+    has_unknown_author = any(message.side == "unknown" for message in spoken)
     repliers = {message.author_id for message in replies}
     asked_at = of_customer[0].sent_at if of_customer else None
     replied_at = first_time(replies)
     is_over = ticket["is_closed"] or ticket["kind"] in ("spam", "merged")
     waiting_on, waiting_since = waiting(thread, talk, is_over=is_over)
 
-    def waited(side: str, name: str) -> int:
-        return sum(row[name] or 0 for row in talk_rows if row["side"] == side)
+    def waited(side: str, name: str) -> int | None:
+        ended = [row[name] for row in talk_rows if row["side"] == side and row["end_reason"] in ("answered", "closed")]
+        return None if None in ended else sum(ended)
 
     return {
         "first_customer_message_at": asked_at,
@@ -189,10 +191,10 @@ def _figures(
         "last_agent_message_at": last_time(of_agents),
         "waiting_on": waiting_on,
         "waiting_since_at": waiting_since,
-        "is_answered": bool(replies),
-        "is_one_touch": ticket["is_closed"] and len(replies) == 1,
+        "is_answered": True if replies else None if has_unknown_author else False,
+        "is_one_touch": None if has_unknown_author else ticket["is_closed"] and len(replies) == 1,
         "has_unknown_visibility": any(message.visibility == "unknown" for message in thread),
-        "has_unknown_author": any(message.role == "unknown" for message in thread),
+        "has_unknown_author": has_unknown_author,
     }
 
 
@@ -241,10 +243,14 @@ def _customer_row(key: Key, account: Account, tickets: Sequence[Row]) -> Row:
     def first_filled(items: Sequence[Record] | None, name: str) -> str | None:
         return next((found for item in items or () if (found := text(item.get(name)))), None)
 
-    def middle(name: str) -> int | None:
-        return nearest(Fraction(median(known(name)))) if known(name) else None
+    def middle(values: Sequence[int]) -> int | None:
+        return nearest(Fraction(median(values))) if values else None
 
+    resolved = [ticket for ticket in tickets if ticket["kind"] not in ("spam", "merged")]
     read = [ticket for ticket in tickets if ticket["is_conversation_known"]]
+
+    def counted(flags: Sequence[bool]) -> int | None:
+        return sum(flags) if flags or not tickets else None
 
     def of_read(figure: int) -> int | None:
         return figure if read or not tickets else None
@@ -262,8 +268,10 @@ def _customer_row(key: Key, account: Account, tickets: Sequence[Row]) -> Row:
         "open_ticket_count": sum(not ticket["is_closed"] for ticket in tickets),
         "closed_ticket_count": sum(ticket["is_closed"] for ticket in tickets),
         "known_conversation_ticket_count": len(read),
-        "waiting_on_us_ticket_count": of_read(sum(ticket["waiting_on"] == "us" for ticket in read)),
-        "answered_ticket_count": of_read(sum(ticket["is_answered"] for ticket in read)),
+        "waiting_on_us_ticket_count": counted(
+            [ticket["waiting_on"] == "us" for ticket in read if ticket["waiting_on"] != "unknown"]
+        ),
+        "answered_ticket_count": counted(known("is_answered")),
         "customer_message_count": of_read(sum(known("customer_message_count"))),
         "agent_reply_count": of_read(sum(known("agent_reply_count"))),
         "first_ticket_opened_at": min(known("opened_at"), default=None),
@@ -272,8 +280,10 @@ def _customer_row(key: Key, account: Account, tickets: Sequence[Row]) -> Row:
         "last_contact_at": max(known("last_contact_at"), default=None),
         "last_customer_message_at": max(known("last_customer_message_at"), default=None),
         "waiting_on_us_since_at": min(waits, default=None),
-        "median_first_reply_seconds": middle("first_reply_seconds"),
-        "median_resolution_seconds": middle("resolution_seconds"),
+        "median_first_reply_seconds": middle(known("first_reply_seconds")),
+        "median_resolution_seconds": middle(
+            [s for ticket in resolved if (s := ticket["resolution_seconds"]) is not None]
+        ),
         "is_known": key in account.customers,
         "is_deleted": bool(record.get("_deleted_at")),
     }

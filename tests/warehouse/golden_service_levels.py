@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from itertools import zip_longest
 from math import floor
 from statistics import median
 from typing import Any
@@ -37,6 +38,8 @@ class Clock:
     started_at: datetime
     ended_at: datetime | None
     end: str
+    may_be_answered: bool = False
+    """Somebody unknown has spoken before its end."""
 
 
 def clocks(ticket: Row, talk: Sequence[Row]) -> Iterator[Clock]:
@@ -52,6 +55,7 @@ def clocks(ticket: Row, talk: Sequence[Row]) -> Iterator[Clock]:
                 turn["started_at"],
                 turn["ended_at"],
                 "unknown" if is_untold else end,
+                turn["has_unknown_author"],
             )
     started_at = _asked_at(ticket, talk)
     if started_at is None:
@@ -65,8 +69,9 @@ def clocks(ticket: Row, talk: Sequence[Row]) -> Iterator[Clock]:
         yield Clock(ticket, "resolution", 0, started_at, ticket["closed_at"], "answered")
 
 
-def outcome_row(clock: Clock, policy: Record, pauses: Sequence[Span], account: Account) -> Row:
-    """How a clock goes or went against its policy."""
+def outcome_row(clock: Clock, policy: Record, talk: Sequence[Row], periods: Sequence[Row], account: Account) -> Row:
+    """How a clock goes or went against its policy; `talk` and `periods`: the ticket's turns, and its periods."""
+    pauses = _pauses(policy, talk, periods)
     as_of = account.settings.as_of
     hours = account.calendars.named(policy["calendar"])
     target = int(policy["target_minutes"]) * 60
@@ -80,11 +85,11 @@ def outcome_row(clock: Clock, policy: Record, pauses: Sequence[Span], account: A
     if clock.end == "unknown" or (is_paused and due_at and due_at > until):
         due_at = None
     is_running = clock.end == "open"
-    causes = (policy["pauses_on"] or "").split()
-    has_unknown_pauses = any(cause in causes for cause in VENDOR_PAUSES) and not clock.ticket["is_history_complete"]
+    has_unknown_pauses = _has_unknown_pauses(policy, clock.ticket, talk, periods)
     outcome = _outcome(clock, elapsed, target, is_paused=is_paused)
-    if has_unknown_pauses and outcome in ("missed", "overdue"):
+    if (has_unknown_pauses or clock.may_be_answered) and outcome in ("missed", "overdue"):
         outcome = "unknown"
+    is_known = outcome != "unknown"
     return {
         "connection_id": clock.ticket["connection_id"],
         "ticket_id": clock.ticket["ticket_id"],
@@ -102,11 +107,14 @@ def outcome_row(clock: Clock, policy: Record, pauses: Sequence[Span], account: A
         "paused_seconds": None if elapsed is None or in_all is None else in_all - elapsed,
         "remaining_seconds": None if elapsed is None else target - elapsed,
         "outcome": outcome,
-        "is_breached": outcome in ("missed", "overdue"),
+        "is_breached": outcome in ("missed", "overdue") if is_known else None,
         "is_running": is_running,
         "has_unknown_pauses": has_unknown_pauses,
+        "has_unknown_author": clock.may_be_answered,
         "data_as_of": clock.ticket["data_as_of"],
-        "is_at_risk": outcome == "running" and (elapsed or 0) >= account.settings.at_risk_share * target,
+        "is_at_risk": outcome == "running" and (elapsed or 0) >= account.settings.at_risk_share * target
+        if is_known
+        else None,
         "as_of": as_of,
     }
 
@@ -122,21 +130,40 @@ def policy_of(clock: Clock, tags: Any, policies: Sequence[Record]) -> Record | N
     return min(found, key=rank, default=None)
 
 
-def pauses_of(policy: Record, talk: Sequence[Row], periods: Sequence[Row]) -> list[Span]:
+def _pauses(policy: Record, talk: Sequence[Row], periods: Sequence[Row]) -> list[Span]:
     """When a policy's clocks stand still."""
     causes = (policy["pauses_on"] or "").split()
     paused: list[Span] = []
     if "waiting_on_customer" in causes:
-        paused += [
-            as_span(turn["started_at"], turn["ended_at"])
-            for turn in talk
-            if turn["side"] == "agent" and turn["started_at"]
-        ]
+        paused += [span for span in _waits_for_customer(talk) if span is not None]
     for period in periods:
         is_reopened = policy["metric"] == "resolution" and period["status"] == "closed" and not period["is_current"]
         if is_reopened or (period["vendor_status"] in VENDOR_PAUSES and period["vendor_status"] in causes):
             paused.append(as_span(period["started_at"] or period["observed_from"], period["ended_at"]))
     return paused
+
+
+def _waits_for_customer(talk: Sequence[Row]) -> Iterator[Span | None]:
+    """From when until when nobody but the customer had to write; None where one of the two is not told."""
+    for turn, following in zip_longest(talk, talk[1:]):
+        if turn["side"] != "agent":
+            continue
+        until = turn["ended_at"]
+        if turn["end_reason"] == "closed":
+            until = following["started_at"] if following else None
+        is_told = turn["started_at"] and (until or not following)
+        yield as_span(turn["started_at"], until) if is_told else None
+
+
+def _has_unknown_pauses(policy: Record, ticket: Row, talk: Sequence[Row], periods: Sequence[Row]) -> bool:
+    causes = (policy["pauses_on"] or "").split()
+    open_states = [period["vendor_status"] for period in periods if period["status"] != "closed"]
+    if {*VENDOR_PAUSES} & {*causes} and (not ticket["is_history_complete"] or None in open_states):
+        return True
+    if policy["metric"] != "resolution" or "waiting_on_customer" not in causes:
+        return False
+    is_every_author_known = ticket["is_conversation_known"] and not ticket["has_unknown_author"]
+    return not is_every_author_known or None in [*_waits_for_customer(talk)]
 
 
 def statistics_rows(found: Mapping[str, Sequence[Clock]], account: Account) -> list[Row]:
@@ -152,13 +179,16 @@ def statistics_rows(found: Mapping[str, Sequence[Clock]], account: Account) -> l
 
 def _statistics_row(connection_id: str, metric: str, limit: int, found: Sequence[Clock], account: Account) -> Row:
     as_of = account.settings.as_of
-    cases = [clock for clock in found if clock.end in ("answered", "open")]
-    took = {id(clock): seconds_between(clock.started_at, clock.ended_at) for clock in cases}
-    answered = sorted(seconds for seconds in took.values() if seconds is not None)
+    sure = [clock for clock in found if not clock.may_be_answered]
+    cases = [clock for clock in sure if clock.end in ("answered", "open")]
+    closed = [clock for clock in sure if clock.end == "cancelled"]
+    took = {id(clock): seconds_between(clock.started_at, clock.ended_at) for clock in sure}
+    answered = sorted(seconds for clock in cases if (seconds := took[id(clock)]) is not None)
     known_until = min(as_of, account.data_as_of(connection_id) or as_of)
     oldest = whole_second(known_until) - timedelta(seconds=limit)
-    old_enough = [clock for clock in cases if whole_second(clock.started_at) <= oldest]
-    within = [clock for clock in old_enough if (seconds := took[id(clock)]) is not None and seconds <= limit]
+    waited_in_vain = [clock for clock in closed if (took[id(clock)] or 0) >= limit]
+    old_enough = [clock for clock in (*cases, *waited_in_vain) if whole_second(clock.started_at) <= oldest]
+    within = [seconds for clock in old_enough if clock.end == "answered" and (seconds := took[id(clock)] or 0) <= limit]
     middle = answered[(len(cases) - 1) // 2 : len(cases) // 2 + 1]
     has_middle = bool(cases) and len(cases) // 2 < len(answered)
     return {
@@ -169,7 +199,8 @@ def _statistics_row(connection_id: str, metric: str, limit: int, found: Sequence
         "case_count": len(cases),
         "answered_count": len(answered),
         "open_count": len(cases) - len(answered),
-        "left_out_count": len(found) - len(cases),
+        "closed_unanswered_count": len(closed),
+        "left_out_count": len(found) - len(cases) - len(closed),
         "old_enough_count": len(old_enough),
         "answered_within_count": len(within),
         "answered_share": len(within) / len(old_enough) if old_enough else None,

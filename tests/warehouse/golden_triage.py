@@ -38,7 +38,7 @@ def open_ticket_row(ticket: Row, periods: Sequence[Row], outcomes: Sequence[Row]
         "is_vip": _is_vip(ticket, account) or _is_vip(customer, account),
         "has_category": bool(ticket["category_id"] or ticket["category_name"]),
         "overdue_sla_count": sum(row["outcome"] == "overdue" for row in outcomes),
-        "at_risk_sla_count": sum(row["is_at_risk"] for row in outcomes),
+        "at_risk_sla_count": sum(bool(row["is_at_risk"]) for row in outcomes),
         "next_due_at": min(dues, default=None),
         "as_of": as_of,
     }

@@ -40,7 +40,8 @@ reply_clocks as (
             when end_reason = 'open' then 'running'
             when ended_at is null then 'unknown'
             else end_reason
-        end as state
+        end as state,
+        has_unknown_author
     from turns
 
 ),
@@ -75,7 +76,8 @@ select
     integration_type,
     started_at,
     ended_at,
-    state
+    state,
+    has_unknown_author
 from reply_clocks
 union all
 select
@@ -90,6 +92,7 @@ select
         when not is_closed then 'running'
         when {{ in_order('started_at', 'ended_at') }} then 'answered'
         else 'unknown'
-    end as state
+    end as state,
+    false as has_unknown_author
 from resolution_clocks
 where started_at is not null

@@ -36,6 +36,7 @@ matched_policies as (
 
     select
         clocks.*,
+        tickets.is_conversation_known and not tickets.has_unknown_author as is_every_author_known,
         policies.policy,
         policies.target_seconds,
         policies.calendar,
@@ -68,10 +69,55 @@ matched_policies as (
 
 ),
 
-histories as (
+-- Of which tickets every state of the helpdesk's own is known, from the opening on.
+told_states as (
 
-    select * from {{ ref('int_tickets_changed') }}
-    where is_history_complete
+    select
+        periods.connection_id,
+        periods.ticket_id
+    from {{ ref('ticket_periods') }} as periods
+    inner join {{ ref('int_tickets_changed') }} as histories
+        on
+            periods.connection_id = histories.connection_id
+            and periods.ticket_id = histories.ticket_id
+            and histories.is_history_complete
+    group by periods.connection_id, periods.ticket_id
+    having count(case when periods.status <> 'closed' and periods.vendor_status is null then 1 end) = 0
+
+),
+
+-- We wait for the customer until they write, also where we closed the ticket meanwhile.
+waits_for_customer as (
+
+    select
+        connection_id,
+        ticket_id,
+        side,
+        started_at,
+        case when end_reason = 'closed' then lead(started_at) over ticket else ended_at end as ended_at,
+        lead(turn_number) over ticket is null as is_last
+    from {{ ref('conversation_turns') }}
+    window ticket as (partition by connection_id, ticket_id order by turn_number)
+
+),
+
+told_waits_for_customer as (
+
+    select
+        *,
+        started_at is not null and (is_last or ended_at is not null) as is_told
+    from waits_for_customer
+    where side = 'agent'
+
+),
+
+untold_waits as (
+
+    select distinct
+        connection_id,
+        ticket_id
+    from told_waits_for_customer
+    where not is_told
 
 ),
 
@@ -84,9 +130,16 @@ policed_clocks as (
                 matched_policies.connection_id, matched_policies.ticket_id,
                 matched_policies.metric, matched_policies.turn_number
         ) as clock_number,
-        -- The past of which nothing is known may have held a pause.
-        (matched_policies.pauses_on like '% pending %' or matched_policies.pauses_on like '% hold %')
-        and histories.ticket_id is null as has_unknown_pauses,
+        -- What is not known may have been a pause.
+        (
+            (matched_policies.pauses_on like '% pending %' or matched_policies.pauses_on like '% hold %')
+            and told_states.ticket_id is null
+        )
+        or (
+            matched_policies.metric = 'resolution'
+            and matched_policies.pauses_on like '% waiting_on_customer %'
+            and (not coalesce(matched_policies.is_every_author_known, false) or untold_waits.ticket_id is not null)
+        ) as has_unknown_pauses,
         {{ whole_second('matched_policies.started_at') }} as started_second,
         case
             when matched_policies.ended_at is not null
@@ -97,10 +150,14 @@ policed_clocks as (
                     )
         end as ended_second
     from matched_policies
-    left join histories
+    left join told_states
         on
-            matched_policies.connection_id = histories.connection_id
-            and matched_policies.ticket_id = histories.ticket_id
+            matched_policies.connection_id = told_states.connection_id
+            and matched_policies.ticket_id = told_states.ticket_id
+    left join untold_waits
+        on
+            matched_policies.connection_id = untold_waits.connection_id
+            and matched_policies.ticket_id = untold_waits.ticket_id
     where matched_policies.choice = 1
 
 ),
@@ -113,8 +170,8 @@ pauses as (
         'waiting_on_customer' as cause,
         {{ whole_second('started_at') }} as from_at,
         {{ whole_second('ended_at') }} as until_at
-    from {{ ref('conversation_turns') }}
-    where side = 'agent' and started_at is not null
+    from told_waits_for_customer
+    where is_told
     union all
     select
         connection_id,
@@ -318,6 +375,7 @@ select
     clocks.ended_at,
     clocks.state,
     clocks.has_unknown_pauses,
+    clocks.has_unknown_author,
     due_moments.due_at,
     case
         when clocks.state <> 'unknown' and coalesce(used_times.is_beyond_axis, 0) = 0

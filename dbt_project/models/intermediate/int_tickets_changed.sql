@@ -53,9 +53,10 @@ unassigned_periods as (
     select
         connection_id,
         ticket_id,
-        cast(sum(seconds) as bigint) as unassigned_seconds
+        cast(sum(seconds) as bigint) as unassigned_seconds,
+        count(*) - count(seconds) as untold_count
     from {{ ref('ticket_periods') }}
-    where status <> 'closed' and assignee_user_id is null
+    where status <> 'closed' and assignee_user_id is null and not is_current
     group by connection_id, ticket_id
 
 )
@@ -74,8 +75,10 @@ select
         when first_versions.is_first_closed then first_versions.first_closed_at
         else changes.first_closed_at
     end as first_closed_at,
-    case when first_versions.is_history_complete then coalesce(unassigned_periods.unassigned_seconds, 0) end
-        as unassigned_seconds
+    case
+        when first_versions.is_history_complete and coalesce(unassigned_periods.untold_count, 0) = 0
+            then coalesce(unassigned_periods.unassigned_seconds, 0)
+    end as unassigned_seconds
 from first_versions
 left join changes
     on

@@ -20,6 +20,7 @@ turns as (
 
     select
         *,
+        end_reason in ('answered', 'closed') as is_ended,
         row_number() over (partition by connection_id, ticket_id order by turn_number desc) as number_from_last
     from {{ ref('conversation_turns') }}
 
@@ -33,10 +34,9 @@ turn_figures as (
         max(case when number_from_last = 1 then side end) as last_turn_side,
         max(case when number_from_last = 1 then started_at end) as last_turn_started_at,
         max(case when number_from_last = 1 then last_message_number end) as last_turn_message_number,
-        cast(sum(case when side = 'customer' then wait_seconds end) as bigint) as waiting_on_us_seconds,
-        cast(sum(case when side = 'customer' then wait_business_seconds end) as bigint)
-            as waiting_on_us_business_seconds,
-        cast(sum(case when side = 'agent' then wait_seconds end) as bigint) as waiting_on_customer_seconds
+        {{ sum_of_waits('customer', 'wait_seconds') }} as waiting_on_us_seconds,
+        {{ sum_of_waits('customer', 'wait_business_seconds') }} as waiting_on_us_business_seconds,
+        {{ sum_of_waits('agent', 'wait_seconds') }} as waiting_on_customer_seconds
     from turns
     group by connection_id, ticket_id
 
@@ -100,7 +100,7 @@ message_figures as (
         cast(sum(case when author_role = 'bot' then 1 else 0 end) as bigint) as bot_message_count,
         cast(sum(case when visibility = 'internal' then 1 else 0 end) as bigint) as internal_message_count,
         max(case when visibility = 'unknown' then 1 else 0 end) as unknown_visibility,
-        max(case when author_role = 'unknown' then 1 else 0 end) as unknown_author,
+        max(case when side = 'unknown' then 1 else 0 end) as unknown_author,
         max(case when is_opening then author_role end) as opened_by_role,
         min(case when is_agent_reply then sent_at end) as first_replied_at,
         max(case when side = 'customer' then sent_at end) as last_customer_message_at,
@@ -140,9 +140,12 @@ select
     turn_figures.last_turn_side,
     turn_figures.last_turn_started_at,
     message_figures.last_unknown_number > coalesce(last_turns.last_number_by_time, 0) as has_unknown_after_last_turn,
-    coalesce(turn_figures.waiting_on_us_seconds, 0) as waiting_on_us_seconds,
-    coalesce(turn_figures.waiting_on_us_business_seconds, 0) as waiting_on_us_business_seconds,
-    coalesce(turn_figures.waiting_on_customer_seconds, 0) as waiting_on_customer_seconds
+    case when turn_figures.ticket_id is null then 0 else turn_figures.waiting_on_us_seconds end
+        as waiting_on_us_seconds,
+    case when turn_figures.ticket_id is null then 0 else turn_figures.waiting_on_us_business_seconds end
+        as waiting_on_us_business_seconds,
+    case when turn_figures.ticket_id is null then 0 else turn_figures.waiting_on_customer_seconds end
+        as waiting_on_customer_seconds
 from message_figures
 left join waits
     on

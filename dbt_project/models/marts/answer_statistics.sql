@@ -31,11 +31,10 @@ cases as (
 
     select
         clocks.*,
-        clocks.state in ('answered', 'running') as is_case,
-        clocks.state = 'answered' as is_answered,
-        case
-            when clocks.state = 'answered' then {{ seconds_between('clocks.started_at', 'clocks.ended_at') }}
-        end as answered_seconds,
+        clocks.state in ('answered', 'running') and not clocks.has_unknown_author as is_case,
+        clocks.state = 'closed' and not clocks.has_unknown_author as is_closed_unanswered,
+        clocks.state = 'answered' and not clocks.has_unknown_author as is_answered,
+        {{ seconds_between('clocks.started_at', 'clocks.ended_at') }} as ended_seconds,
         -- An answer of after what has been read is not known yet.
         {{ seconds_between('clocks.started_at', 'least(clock.as_of, connections.data_as_of)') }} as known_seconds,
         connections.data_as_of,
@@ -48,46 +47,53 @@ cases as (
 ),
 
 -- Whoever still waits has waited longer than anybody; no real wait is as long as this.
-counted_cases as (
+timed_cases as (
 
     select
         *,
-        coalesce(answered_seconds, 4000000000000) as seconds_or_longest
+        case when is_answered then ended_seconds end as answered_seconds,
+        case when is_answered then ended_seconds when is_case then 4000000000000 end as seconds_or_longest
     from cases
+
+),
+
+-- Whoever was closed unanswered before the limit might still have been answered within it.
+counted_cases as (
+
+    select
+        timed_cases.*,
+        limits.limit_seconds,
+        timed_cases.known_seconds >= limits.limit_seconds
+        and (
+            timed_cases.is_case
+            or (timed_cases.is_closed_unanswered and timed_cases.ended_seconds >= limits.limit_seconds)
+        ) as is_old_enough
+    from timed_cases
+    cross join limits
 
 ),
 
 figures as (
 
     select
-        counted_cases.connection_id,
-        counted_cases.metric,
-        limits.limit_seconds,
-        max(counted_cases.integration_type) as integration_type,
-        sum(case when counted_cases.is_case then 1 else 0 end) as case_count,
-        sum(case when counted_cases.is_answered then 1 else 0 end) as answered_count,
-        sum(case when counted_cases.is_case and not counted_cases.is_answered then 1 else 0 end) as open_count,
-        sum(case when counted_cases.is_case then 0 else 1 end) as left_out_count,
-        sum(case when counted_cases.is_case and counted_cases.known_seconds >= limits.limit_seconds then 1 else 0 end)
-            as old_enough_count,
-        sum(
-            case
-                when
-                    counted_cases.known_seconds >= limits.limit_seconds
-                    and counted_cases.answered_seconds <= limits.limit_seconds
-                    then 1
-                else 0
-            end
-        ) as answered_within_count,
-        cast(floor(avg(counted_cases.answered_seconds) + 0.5) as bigint) as mean_answered_seconds,
-        {{ median_seconds('counted_cases.answered_seconds') }} as median_answered_seconds,
-        {{ median_seconds('case when counted_cases.is_case then counted_cases.seconds_or_longest end') }}
-            as median_seconds_or_longest,
-        max(counted_cases.data_as_of) as data_as_of,
-        max(counted_cases.as_of) as as_of
+        connection_id,
+        metric,
+        limit_seconds,
+        max(integration_type) as integration_type,
+        sum(case when is_case then 1 else 0 end) as case_count,
+        sum(case when is_answered then 1 else 0 end) as answered_count,
+        sum(case when is_case and not is_answered then 1 else 0 end) as open_count,
+        sum(case when is_closed_unanswered then 1 else 0 end) as closed_unanswered_count,
+        sum(case when is_case or is_closed_unanswered then 0 else 1 end) as left_out_count,
+        sum(case when is_old_enough then 1 else 0 end) as old_enough_count,
+        sum(case when is_old_enough and answered_seconds <= limit_seconds then 1 else 0 end) as answered_within_count,
+        cast(floor(avg(answered_seconds) + 0.5) as bigint) as mean_answered_seconds,
+        {{ median_seconds('answered_seconds') }} as median_answered_seconds,
+        {{ median_seconds('seconds_or_longest') }} as median_seconds_or_longest,
+        max(data_as_of) as data_as_of,
+        max(as_of) as as_of
     from counted_cases
-    cross join limits
-    group by counted_cases.connection_id, counted_cases.metric, limits.limit_seconds
+    group by connection_id, metric, limit_seconds
 
 )
 
@@ -99,6 +105,7 @@ select
     cast(case_count as bigint) as case_count,
     cast(answered_count as bigint) as answered_count,
     cast(open_count as bigint) as open_count,
+    cast(closed_unanswered_count as bigint) as closed_unanswered_count,
     cast(left_out_count as bigint) as left_out_count,
     cast(old_enough_count as bigint) as old_enough_count,
     cast(answered_within_count as bigint) as answered_within_count,

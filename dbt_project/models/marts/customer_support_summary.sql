@@ -32,8 +32,8 @@ ticket_figures as (
         cast(
             sum(
                 case
-                    when is_conversation_known and waiting_on = 'us' then 1
-                    when is_conversation_known then 0
+                    when waiting_on = 'us' then 1
+                    when is_conversation_known and waiting_on <> 'unknown' then 0
                 end
             ) as bigint
         ) as waiting_on_us_ticket_count,
@@ -47,7 +47,8 @@ ticket_figures as (
         max(last_customer_message_at) as last_customer_message_at,
         min(case when waiting_on = 'us' then waiting_since_at end) as waiting_on_us_since_at,
         {{ median_seconds('first_reply_seconds') }} as median_first_reply_seconds,
-        {{ median_seconds('resolution_seconds') }} as median_resolution_seconds
+        {{ median_seconds("case when kind not in ('spam', 'merged') then resolution_seconds end") }}
+            as median_resolution_seconds
     from tickets
     group by connection_id, customer_id
 

@@ -8,13 +8,13 @@ tickets as (
 
     select
         tickets.*,
-        coalesce(tickets.kind in ('spam', 'merged'), false) as is_set_aside
+        tickets.kind in ('spam', 'merged') as is_set_aside
     from {{ ref('tickets') }} as tickets
     where not tickets.is_deleted
 
 ),
 
-messages as (
+notes as (
 
     select * from {{ ref('conversation_messages') }}
     where note_id is not null
@@ -23,29 +23,32 @@ messages as (
 
 agents as (
 
-    select distinct
-        connection_id,
-        author_id,
-        author_name
-    from {{ ref('conversation_messages') }}
-    where author_role = 'agent' and author_id is not null
-
-),
-
-clocks as (
-
-    select * from {{ ref('int_clocks_started') }}
-
-),
-
-policed_clocks as (
-
     select
         connection_id,
-        ticket_id,
-        metric,
-        turn_number
-    from {{ ref('int_sla_clocks') }}
+        author_id,
+        max(author_name) as author_name
+    from {{ ref('conversation_messages') }}
+    where author_role = 'agent'
+    group by connection_id, author_id
+
+),
+
+first_turns as (
+
+    select * from {{ ref('conversation_turns') }}
+    where reply_kind = 'first'
+
+),
+
+assigning_connections as (
+
+    select connection_id
+    from tickets
+    where assignee_user_id is not null
+    union
+    select connection_id
+    from {{ ref('ticket_periods') }}
+    where assignee_user_id is not null
 
 ),
 
@@ -56,88 +59,127 @@ protected_tickets as (
         ticket_id,
         is_body_protected
     from {{ ref('stg_unified__tickets') }}
-    where not is_deleted
 
 ),
 
--- What each metric is about, and of which of it the metric is known.
+-- What each metric is about, and of which of it the metric is not known, and why.
 cases as (
 
     select
         connection_id,
         'conversation' as metric,
-        is_conversation_known as is_known
+        case when not is_conversation_known then 'notes_not_read' end as reason
     from tickets
     union all
     select
         connection_id,
         'message_author' as metric,
-        author_role <> 'unknown' as is_known
-    from messages
+        case when author_role = 'unknown' then 'author_not_told' end as reason
+    from notes
     union all
     select
         connection_id,
         'message_visibility' as metric,
-        visibility <> 'unknown' as is_known
-    from messages
+        case when visibility = 'unknown' then 'visibility_not_told' end as reason
+    from notes
     union all
     select
-        connection_id,
+        tickets.connection_id,
         'message_count' as metric,
-        not is_body_protected as is_known
-    from protected_tickets
+        case
+            when not tickets.is_conversation_known then 'notes_not_read'
+            when protected_tickets.is_body_protected then 'description_protected'
+        end as reason
+    from tickets
+    inner join protected_tickets
+        on
+            tickets.connection_id = protected_tickets.connection_id
+            and tickets.ticket_id = protected_tickets.ticket_id
     union all
     select
         connection_id,
         'agent_names' as metric,
-        author_name is not null as is_known
+        case
+            when author_id is null then 'author_not_told'
+            when author_name is null then 'agent_not_named'
+        end as reason
     from agents
     union all
     select
-        connection_id,
+        tickets.connection_id,
         'first_reply' as metric,
-        is_conversation_known and not has_unknown_author as is_known
+        case
+            when not tickets.is_conversation_known then 'notes_not_read'
+            when coalesce(first_turns.has_unknown_author, tickets.has_unknown_author) then 'author_not_told'
+            when tickets.is_answered and tickets.first_reply_seconds is null then 'time_not_told'
+        end as reason
     from tickets
-    where not is_set_aside
+    left join first_turns
+        on
+            tickets.connection_id = first_turns.connection_id
+            and tickets.ticket_id = first_turns.ticket_id
+    where not tickets.is_set_aside
     union all
     select
         connection_id,
         'resolution' as metric,
-        resolution_seconds is not null as is_known
+        case
+            when closed_at is null then 'closing_time_not_told'
+            when resolution_seconds is null then 'times_contradict'
+        end as reason
     from tickets
     where is_closed
     union all
     select
         connection_id,
         'changes' as metric,
-        coalesce(is_history_complete, false) as is_known
+        case when not coalesce(is_history_complete, false) then 'history_not_whole' end as reason
     from tickets
+    union all
+    select
+        tickets.connection_id,
+        'assignee' as metric,
+        case when assigning_connections.connection_id is null then 'assignee_never_told' end as reason
+    from tickets
+    left join assigning_connections
+        on tickets.connection_id = assigning_connections.connection_id
     union all
     select
         connection_id,
         'vendor_status' as metric,
-        vendor_status is not null as is_known
+        case when vendor_status is null then 'no_sign_in_raw' end as reason
     from tickets
     union all
     select
         connection_id,
         'satisfaction' as metric,
-        satisfaction is not null as is_known
+        case when satisfaction is null then 'not_rated_or_no_sign_in_raw' end as reason
     from tickets
     where is_closed
     union all
     select
         connection_id,
         'category' as metric,
-        category_name is not null as is_known
+        case
+            when category_name is not null then null
+            when category_id is null then 'category_not_told'
+            else 'category_not_named'
+        end as reason
     from tickets
     union all
     select
         clocks.connection_id,
         'service_levels' as metric,
-        policed_clocks.metric is not null as is_known
-    from clocks
-    left join policed_clocks
+        case
+            when policed_clocks.metric is null then 'no_policy'
+            when policed_clocks.used_seconds is null then 'time_not_told'
+            when policed_clocks.state <> 'running' and policed_clocks.used_seconds <= policed_clocks.target_seconds
+                then null
+            when policed_clocks.has_unknown_author then 'author_not_told'
+            when policed_clocks.has_unknown_pauses then 'pauses_not_told'
+        end as reason
+    from {{ ref('int_clocks_started') }} as clocks
+    left join {{ ref('int_sla_clocks') }} as policed_clocks
         on
             clocks.connection_id = policed_clocks.connection_id
             and clocks.ticket_id = policed_clocks.ticket_id
@@ -152,34 +194,70 @@ counts as (
         connection_id,
         metric,
         count(*) as applicable_count,
-        cast(sum(case when is_known then 1 else 0 end) as bigint) as known_count
+        count(*) - count(reason) as known_count
     from cases
     group by connection_id, metric
 
 ),
 
--- What is missing where a metric is not known, and why.
-metrics as (
+reason_counts as (
 
-    {% for metric, missing_field, reason in [
-            ('conversation', 'notes', 'notes_not_read'),
-            ('message_author', 'notes.user_id, notes.customer_id, notes.raw', 'author_not_told'),
-            ('message_visibility', 'notes.raw', 'visibility_not_told'),
-            ('message_count', 'tickets.description', 'description_protected'),
-            ('agent_names', 'employees', 'agents_not_named'),
-            ('first_reply', 'notes', 'conversation_or_author_not_known'),
-            ('resolution', 'tickets.closed_at', 'closing_time_not_told'),
-            ('changes', 'ticket_versions', 'history_begins_with_the_first_sync'),
-            ('vendor_status', 'tickets.raw', 'no_sign_in_raw'),
-            ('satisfaction', 'tickets.raw', 'not_rated_or_no_sign_in_raw'),
-            ('category', 'tickets.category_id, tickets.category', 'category_not_told'),
-            ('service_levels', 'sla_policies', 'no_policy'),
-        ] -%}
+    select
+        connection_id,
+        metric,
+        reason,
+        row_number() over (
+            partition by connection_id, metric order by count(*) desc, {{ byte_order('reason') }} asc
+        ) as place
+    from cases
+    where reason is not null
+    group by connection_id, metric, reason
+
+),
+
+main_reasons as (
+
+    select * from reason_counts
+    where place = 1
+
+),
+
+missing_fields as (
+
+    {% for reason, missing_field in {
+            'notes_not_read': 'notes',
+            'author_not_told': 'notes.user_id, notes.customer_id, notes.raw',
+            'visibility_not_told': 'notes.raw',
+            'description_protected': 'tickets.description',
+            'agent_not_named': 'employees.name',
+            'time_not_told': 'tickets.closed_at, notes.created_at',
+            'closing_time_not_told': 'tickets.closed_at',
+            'times_contradict': 'tickets.created_at, tickets.closed_at',
+            'history_not_whole': 'ticket_versions',
+            'assignee_never_told': 'tickets.user_id',
+            'no_sign_in_raw': 'tickets.raw',
+            'not_rated_or_no_sign_in_raw': 'tickets.raw',
+            'category_not_told': 'tickets.category_id, tickets.category',
+            'category_not_named': 'categories.name',
+            'no_policy': 'sla_policies',
+            'pauses_not_told': 'tickets.raw, ticket_versions',
+        }.items() -%}
         {% if not loop.first %}union all{% endif %}
         select
-            '{{ metric }}' as metric,
-            '{{ missing_field }}' as missing_field,
-            '{{ reason }}' as reason
+            '{{ reason }}' as reason,
+            '{{ missing_field }}' as missing_field
+    {% endfor %}
+
+),
+
+metrics as (
+
+    {% for metric in [
+            'conversation', 'message_author', 'message_visibility', 'message_count', 'agent_names', 'first_reply',
+            'resolution', 'changes', 'assignee', 'vendor_status', 'satisfaction', 'category', 'service_levels',
+        ] -%}
+        {% if not loop.first %}union all{% endif %}
+        select '{{ metric }}' as metric
     {% endfor %}
 
 ),
@@ -190,8 +268,6 @@ counted_metrics as (
         connections.connection_id,
         metrics.metric,
         connections.integration_type,
-        metrics.missing_field,
-        metrics.reason,
         coalesce(counts.applicable_count, 0) as applicable_count,
         coalesce(counts.known_count, 0) as known_count
     from connections
@@ -204,20 +280,26 @@ counted_metrics as (
 )
 
 select
-    connection_id,
-    metric,
-    integration_type,
+    counted_metrics.connection_id,
+    counted_metrics.metric,
+    counted_metrics.integration_type,
     case
-        when known_count = 0 then 'unavailable'
-        when known_count < applicable_count then 'partly'
+        when counted_metrics.known_count = 0 then 'unavailable'
+        when counted_metrics.known_count < counted_metrics.applicable_count then 'partly'
         else 'available'
     end as availability,
+    case when counted_metrics.applicable_count = 0 then 'nothing_to_measure' else main_reasons.reason end as reason,
+    missing_fields.missing_field,
+    counted_metrics.applicable_count,
+    counted_metrics.known_count,
     case
-        when applicable_count = 0 then 'nothing_to_measure'
-        when known_count < applicable_count then reason
-    end as reason,
-    case when known_count < applicable_count then missing_field end as missing_field,
-    applicable_count,
-    known_count,
-    case when applicable_count > 0 then cast(known_count as double precision) / applicable_count end as known_share
+        when counted_metrics.applicable_count > 0
+            then cast(counted_metrics.known_count as double precision) / counted_metrics.applicable_count
+    end as known_share
 from counted_metrics
+left join main_reasons
+    on
+        counted_metrics.connection_id = main_reasons.connection_id
+        and counted_metrics.metric = main_reasons.metric
+left join missing_fields
+    on main_reasons.reason = missing_fields.reason

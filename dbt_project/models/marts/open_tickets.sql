@@ -91,7 +91,8 @@ select
             then calendars.place - {{ business_place('wait_opening', 'tickets.waiting_since_at') }}
     end as waiting_business_seconds,
     tickets.unassigned_seconds
-    + greatest(coalesce({{ seconds_between('current_periods.started_at', 'clock.as_of') }}, 0), 0) as unassigned_seconds,
+    + greatest(coalesce({{ seconds_between('current_periods.started_at', 'clock.as_of') }}, 0), 0)
+        as unassigned_seconds,
     tickets.observed_reopen_count,
     tickets.assignee_user_id is null as is_unassigned,
     {{ has_vip_tag(json_stored('tickets.tags')) }} or coalesce(customers.is_vip, false) as is_vip,

@@ -45,7 +45,8 @@ told_clocks as (
     select
         *,
         case
-            when elapsed_seconds is null or (has_unknown_pauses and elapsed_seconds > target_seconds) then 'unknown'
+            when elapsed_seconds is null then 'unknown'
+            when elapsed_seconds > target_seconds and (has_unknown_pauses or has_unknown_author) then 'unknown'
             when state = 'running' and elapsed_seconds > target_seconds then 'overdue'
             when state = 'running' and running_since_place is null then 'paused'
             when state = 'running' then 'running'
@@ -76,11 +77,14 @@ select
     end as paused_seconds,
     target_seconds - elapsed_seconds as remaining_seconds,
     outcome,
-    outcome in ('missed', 'overdue') as is_breached,
+    case when outcome <> 'unknown' then outcome in ('missed', 'overdue') end as is_breached,
     state = 'running' as is_running,
     has_unknown_pauses,
-    outcome = 'running'
-    and elapsed_seconds >= {{ var('sla_at_risk_share') }} * target_seconds as is_at_risk,
+    has_unknown_author,
+    case
+        when outcome <> 'unknown'
+            then outcome = 'running' and elapsed_seconds >= {{ var('sla_at_risk_share') }} * target_seconds
+    end as is_at_risk,
     data_as_of,
     as_of
 from told_clocks

@@ -185,14 +185,18 @@ select
     stated_tickets.is_closed,
     tickets.is_deleted,
     opened_tickets.opened_by_role = 'agent' as is_agent_opened,
-    measured_tickets.agent_reply_count > 0 as is_answered,
     case
-        when measured_tickets.agent_reply_count is not null
+        when measured_tickets.agent_reply_count > 0 then true
+        when not measured_tickets.has_unknown_author then false
+    end as is_answered,
+    case
+        when not measured_tickets.has_unknown_author
             then measured_tickets.agent_reply_count = 1 and stated_tickets.is_closed
     end as is_one_touch,
     stated_tickets.is_conversation_known,
     case when not tickets.is_deleted then changed_tickets.is_history_complete end as is_history_complete,
-    {{ is_settled('coalesce(tickets.updated_at, tickets.created_at)', 'stated_tickets.data_as_of') }} as is_settled,
+    {{ is_settled('coalesce(tickets.updated_at, tickets.created_at)', 'stated_tickets.data_as_of') }}
+    and (tickets.is_deleted or stated_tickets.is_conversation_known) as is_settled,
     measured_tickets.has_unknown_visibility,
     measured_tickets.has_unknown_author,
     tickets.deleted_at,
