@@ -323,6 +323,35 @@ def reopened() -> Ticket:
     return ticket.period(1, 0, 60).period(2, 60, 120, status="closed").period(3, 120, None)
 
 
+def answered_later() -> Ticket:
+    """Closed at ten without a reply; the customer wrote again at half past eleven, and was answered at noon."""
+    ticket = Ticket(
+        "answered later",
+        first_customer_message_at=at(0),
+        first_replied_at=at(180),
+        first_reply_seconds=10_800,
+        first_reply_business_seconds=10_800,
+        first_closed_at=at(60),
+        first_resolution_seconds=3_600,
+        message_count=3,
+        customer_message_count=2,
+        agent_message_count=1,
+        agent_reply_count=1,
+        agent_count=1,
+        reopen_count=1,
+        observed_reopen_count=1,
+        waiting_on="customer",
+        waiting_since_at=at(180),
+        waiting_on_us_seconds=5_400,
+        waiting_on_us_business_seconds=5_400,
+    )
+    ticket.message(1, "customer", 0).message(2, "customer", 150).message(3, "agent", 180)
+    ticket.turn(1, "customer", 0, 60, end_reason="closed", answered_by_message_number=None)
+    ticket.turn(2, "customer", 150, 180).turn(3, "agent", 180, None)
+    ticket.change(1, "status", "active", "closed", 60).change(2, "status", "closed", "active", 120)
+    return ticket.period(1, 0, 60).period(2, 60, 120, status="closed").period(3, 120, None)
+
+
 def unread() -> Ticket:
     """Its notes have not been read, and it was there before the first sync."""
     ticket = Ticket(
@@ -416,7 +445,7 @@ def hostile() -> Ticket:
 def every_ticket() -> Tables:
     """All of the above in one warehouse."""
     tables: Tables = {"metric_availability": [AVAILABILITY]}
-    for ticket in (normal(), agent_opened(), reopened(), unread(), deleted(), paused(), hostile()):
+    for ticket in (normal(), agent_opened(), reopened(), answered_later(), unread(), deleted(), paused(), hostile()):
         for table, rows in ticket.tables.items():
             tables.setdefault(table, []).extend(rows)
     return tables

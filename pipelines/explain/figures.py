@@ -318,17 +318,7 @@ _RECORD, _CONVERSATION, _HISTORY, _STATES, _RAW = Needs
 _RECIPES = (
     _Recipe("kind", _RECORD, How.TOLD, _what_it_is),
     _Recipe("first_reply_seconds", _CONVERSATION, How.BETWEEN, _first_reply, unknowns.no_first_reply),
-    _Recipe(
-        "first_reply_business_seconds",
-        _CONVERSATION,
-        How.SUM,
-        lambda rows: _amounts(
-            "turn",
-            (row for row in rows.turns if row["reply_kind"] == "first" and row["end_reason"] == "answered"),
-            "wait_business_seconds",
-        ),
-        unknowns.no_first_reply,
-    ),
+    _Recipe("first_reply_business_seconds", _CONVERSATION, How.TOLD, _first_reply, unknowns.no_first_reply),
     _Recipe("resolution_seconds", _RECORD, How.BETWEEN, _of_ticket("opened_at", "closed_at"), unknowns.no_resolution),
     _Recipe(
         "resolution_business_seconds", _RECORD, How.TOLD, _of_ticket("opened_at", "closed_at"), unknowns.no_resolution

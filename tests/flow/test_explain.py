@@ -72,7 +72,7 @@ def test_a_ticket_is_explained_on_the_terminal(warehouse: WarehouseSettings, tol
 
 
 @on_both
-@pytest.mark.parametrize("ticket", ["agent opened", "reopened", "unread", "deleted", "paused"])
+@pytest.mark.parametrize("ticket", ["agent opened", "reopened", "answered later", "unread", "deleted", "paused"])
 def test_every_kind_of_ticket_is_explained(warehouse: WarehouseSettings, told: Any, ticket: str) -> None:
     make_marts(warehouse, every_ticket())
     assert told(DESK, ticket).exit_code == 0
@@ -153,7 +153,7 @@ def test_an_unknown_connection_or_ticket_is_named_with_what_is_there(warehouse: 
     make_marts(warehouse, tables)
     for arguments, expected in (
         (("dusk", "normal"), "got 'dusk'. There are: 'desk' (zendesk), 'other' (zendesk). Has it been synced"),
-        ((DESK, "abnormal"), "got 'abnormal'. There are 7 others of that connection, as of 2026-05-05 09:00Z. Has it"),
+        ((DESK, "abnormal"), "got 'abnormal'. There are 8 others of that connection, as of 2026-05-05 09:00Z. Has it"),
         ((DESK, "77"), "got '77'. That is the id of a ticket of 'other'."),
         ((EVIL, "normal"), f"got {EVIL!r}"),
         ((DESK, EVIL), f"got {EVIL!r}"),
@@ -164,7 +164,7 @@ def test_an_unknown_connection_or_ticket_is_named_with_what_is_there(warehouse: 
         assert expected in ended.stderr
         assert len(ended.stderr.splitlines()) == 1
     assert json.loads(told("dusk", "normal", "--json").stdout)["exit_code"] == 2
-    assert len(query(warehouse, "select * from marts.tickets")) == 8
+    assert len(query(warehouse, "select * from marts.tickets")) == 9
 
 
 @on_both

@@ -13,6 +13,7 @@ from tests.hand_made_marts import (
     NOTHING_OF_A_CONVERSATION,
     Ticket,
     agent_opened,
+    answered_later,
     at,
     contract,
     deleted,
@@ -38,7 +39,7 @@ def where(rows: list[Source]) -> list[str]:
     return [f"{row.entry} {row.number or row.column}" for row in rows]
 
 
-EVERYONE = [normal(), agent_opened(), reopened(), unread(), deleted(), paused(), hostile()]
+EVERYONE = [normal(), agent_opened(), reopened(), answered_later(), unread(), deleted(), paused(), hostile()]
 
 
 @pytest.mark.parametrize("ticket", EVERYONE, ids=lambda ticket: ticket.id[:12].split("\n")[0])
@@ -59,7 +60,7 @@ def test_every_figure_is_there_with_its_rule_and_rows_that_add_up_or_the_reason_
     [
         ("kind", None, "inbound", ["message 1"]),
         ("first_reply_seconds", None, 3_600, ["message 1", "message 3"]),
-        ("first_reply_business_seconds", None, 3_600, ["turn 1"]),
+        ("first_reply_business_seconds", None, 3_600, ["message 1", "message 3"]),
         ("next_reply_seconds", 3, 5_400, ["message 5", "message 6"]),
         ("next_reply_business_seconds", 3, 5_400, ["turn 3"]),
         ("resolution_seconds", None, 14_400, ["ticket opened_at", "ticket closed_at"]),
@@ -222,7 +223,7 @@ def test_a_wait_through_which_the_ticket_was_closed_says_how_long_that_was() -> 
 @pytest.mark.parametrize(
     "name",
     [
-        *("first_reply_seconds", "first_reply_business_seconds", "resolution_seconds", "first_resolution_seconds"),
+        *("first_reply_seconds", "resolution_seconds", "first_resolution_seconds"),
         *("waiting_on_us_seconds", "waiting_on_customer_seconds", "message_count", "agent_count"),
         *("reopen_count", "reassignment_count", "unassigned_seconds"),
     ],
@@ -232,6 +233,14 @@ def test_a_figure_that_its_rows_do_not_give_is_found_out(name: str) -> None:
     ticket.tables["tickets"][0][name] += 1
     explanation = explained(ticket)
     assert [each.name for each in explanation.figures if each.adds_up is False] == [name]
+
+
+def test_a_first_reply_after_a_reopening_counts_from_the_first_message_to_it() -> None:
+    explanation = explained(answered_later())
+    for name in ("first_reply_seconds", "first_reply_business_seconds"):
+        found = figure(explanation, name)
+        assert (found.value, where(found.rows)) == (10_800, ["message 1", "message 3"])
+        assert found.adds_up is not False
 
 
 def test_seconds_are_counted_between_whole_ones() -> None:
