@@ -193,8 +193,15 @@ def _amounts(entry: str, among: Iterable[Row], column: str) -> list[Source]:
     return [Source(entry, row[f"{entry}_number"], column, row[column]) for row in among if row[column] is not None]
 
 
-def _turns_of(side: str, column: str) -> Callable[[TicketRows], list[Source]]:
-    return lambda rows: _amounts("turn", (row for row in rows.turns if row["side"] == side), column)
+def _waiting(column: str, side: str, seconds: str) -> _Recipe:
+    """The sum of the waits that the turns of a side began."""
+    return _Recipe(
+        column,
+        Needs.CONVERSATION,
+        How.SUM,
+        lambda rows: _amounts("turn", (row for row in rows.turns if row["side"] == side), seconds),
+        unknowns.no_waiting_of(side),
+    )
 
 
 def _messages(column: str, counts: Callable[[Row], bool]) -> Callable[[TicketRows], list[Source]]:
@@ -210,8 +217,7 @@ def _changes(flag: str) -> Callable[[TicketRows], list[Source]]:
 
 
 def _unassigned_periods(rows: TicketRows) -> list[Source]:
-    unassigned = (row for row in rows.periods if row["status"] != "closed" and row["assignee_user_id"] is None)
-    return _amounts("period", (row for row in unassigned if not row["is_current"]), "seconds")
+    return _amounts("period", rows.unassigned_periods, "seconds")
 
 
 def _who_waits(rows: TicketRows) -> list[Source]:
@@ -326,16 +332,22 @@ _RECIPES = (
     _Recipe("first_resolution_seconds", _HISTORY, How.BETWEEN, _first_resolution, unknowns.no_first_resolution),
     _Recipe("waiting_on", _RECORD, How.TOLD, _who_waits),
     _Recipe("waiting_since_at", _CONVERSATION, How.TOLD, _start_of_waiting, unknowns.no_start_of_waiting),
-    _Recipe("waiting_on_us_seconds", _CONVERSATION, How.SUM, _turns_of("customer", "wait_seconds")),
-    _Recipe("waiting_on_us_business_seconds", _CONVERSATION, How.SUM, _turns_of("customer", "wait_business_seconds")),
-    _Recipe("waiting_on_customer_seconds", _CONVERSATION, How.SUM, _turns_of("agent", "wait_seconds")),
+    _waiting("waiting_on_us_seconds", "customer", "wait_seconds"),
+    _waiting("waiting_on_us_business_seconds", "customer", "wait_business_seconds"),
+    _waiting("waiting_on_customer_seconds", "agent", "wait_seconds"),
     _Recipe("message_count", _CONVERSATION, How.COUNT, _messages("author_role", lambda row: True)),
     _Recipe(
         "customer_message_count", _CONVERSATION, How.COUNT, _messages("side", lambda row: row["side"] == "customer")
     ),
     _Recipe("agent_message_count", _CONVERSATION, How.COUNT, _messages("side", lambda row: row["side"] == "agent")),
     _Recipe("agent_reply_count", _CONVERSATION, How.COUNT, _messages("side", lambda row: row["is_agent_reply"])),
-    _Recipe("agent_count", _CONVERSATION, How.DISTINCT, _messages("author_id", lambda row: row["is_agent_reply"])),
+    _Recipe(
+        "agent_count",
+        _CONVERSATION,
+        How.DISTINCT,
+        _messages("author_id", lambda row: row["is_agent_reply"]),
+        unknowns.no_agent_count,
+    ),
     _Recipe(
         "bot_message_count",
         _CONVERSATION,
@@ -351,7 +363,7 @@ _RECIPES = (
     _Recipe("reopen_count", _HISTORY, How.COUNT, _changes("is_reopening")),
     _Recipe("observed_reopen_count", _STATES, How.COUNT, _changes("is_reopening")),
     _Recipe("reassignment_count", _HISTORY, How.COUNT, _changes("is_reassignment")),
-    _Recipe("unassigned_seconds", _HISTORY, How.SUM, _unassigned_periods),
+    _Recipe("unassigned_seconds", _HISTORY, How.SUM, _unassigned_periods, unknowns.no_unassigned_seconds),
     _Recipe("satisfaction", _RAW, How.TOLD, _raw),
     _Recipe("vendor_status", _RAW, How.TOLD, _raw),
     _Recipe("vendor_first_replied_at", _RAW, How.TOLD, _raw),

@@ -92,6 +92,12 @@ class TicketRows:
     def change(self) -> dict[int, Row]:
         return {row["change_number"]: row for row in self.changes}
 
+    @property
+    def unassigned_periods(self) -> list[Row]:
+        """Those that have ended, in which the ticket was open and nobody's."""
+        unassigned = (row for row in self.periods if row["status"] != "closed" and row["assignee_user_id"] is None)
+        return [row for row in unassigned if not row["is_current"]]
+
 
 def rows_of(ask: AskRows, warehouse: WarehouseSettings, connection_id: str, ticket_id: str) -> TicketRows:
     """What the marts hold of a ticket. Raises `FixConfiguration` where they have none of that name."""

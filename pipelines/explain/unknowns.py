@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from pipelines.explain.spans import spans
 from pipelines.explain.ticket_rows import Row, TicketRows
 
 NOBODY_WAITS = {"spam", "merged"}
@@ -62,6 +65,8 @@ def no_resolution(rows: TicketRows) -> str:
 
 def no_first_resolution(rows: TicketRows) -> str:
     if rows.ticket["first_closed_at"] is None:
+        if rows.periods and rows.periods[0]["status"] == "closed":
+            return "The ticket was closed when it was first seen, and nothing says since when."
         return "The ticket was never seen to be closed."
     return _no_time_from_opening(rows, "first_closed_at")
 
@@ -81,6 +86,27 @@ def no_start_of_waiting(rows: TicketRows) -> str:
     if rows.ticket["waiting_on"] == "unknown":
         return "It is unknown who waits."
     return "The message since which somebody waits has no time."
+
+
+def no_agent_count(rows: TicketRows) -> str:
+    nameless = [row["message_number"] for row in rows.messages if row["is_agent_reply"] and row["author_id"] is None]
+    return f"A reply names no author: message {spans(nameless)}." if nameless else NOT_SAID
+
+
+def no_waiting_of(side: str) -> Callable[[TicketRows], str]:
+    """Why there is no sum of the waits that the turns of that side began."""
+
+    def why(rows: TicketRows) -> str:
+        ended = [row for row in rows.turns if row["side"] == side and row["end_reason"] in ("answered", "closed")]
+        timeless = [row["turn_number"] for row in ended if row["wait_seconds"] is None]
+        return f"A turn that has ended has no time: turn {spans(timeless)}." if timeless else NOT_SAID
+
+    return why
+
+
+def no_unassigned_seconds(rows: TicketRows) -> str:
+    lengthless = [row["period_number"] for row in rows.unassigned_periods if row["seconds"] is None]
+    return f"A period without an assignee has no length: period {spans(lengthless)}." if lengthless else NOT_SAID
 
 
 def not_said(rows: TicketRows) -> str:  # noqa: ARG001

@@ -39,6 +39,15 @@ def where(rows: list[Source]) -> list[str]:
     return [f"{row.entry} {row.number or row.column}" for row in rows]
 
 
+def without_a_time(side: str) -> Ticket:
+    """Its second turn was closed, and nothing says when; its third one still waits."""
+    nothing = dict.fromkeys(
+        ("waiting_on_us_seconds", "waiting_on_us_business_seconds", "waiting_on_customer_seconds"),
+    )
+    ticket = Ticket("timeless", **nothing).turn(1, side, 0, 5)
+    return ticket.turn(2, side, 10, None, end_reason="closed").turn(3, side, 20, None)
+
+
 EVERYONE = [normal(), agent_opened(), reopened(), answered_later(), unread(), deleted(), paused(), hostile()]
 
 
@@ -111,6 +120,31 @@ def test_a_figure_names_the_rows_it_came_from(name: str, turn: int | None, value
             Ticket("far", is_closed=True, closed_at=at(5), resolution_seconds=300),
             "resolution_business_seconds",
             "outside the years that the business calendars count",
+        ),
+        (
+            Ticket("met shut").period(1, None, 60, status="closed").period(2, 60, None),
+            "first_resolution_seconds",
+            "closed when it was first seen, and nothing says since when",
+        ),
+        (
+            Ticket("nameless", agent_count=None).message(1, "customer", 0).message(2, "agent", 5, author_id=None),
+            "agent_count",
+            "A reply names no author: message 2",
+        ),
+        (without_a_time("customer"), "waiting_on_us_seconds", "A turn that has ended has no time: turn 2"),
+        (without_a_time("customer"), "waiting_on_us_business_seconds", "A turn that has ended has no time: turn 2"),
+        (without_a_time("agent"), "waiting_on_customer_seconds", "A turn that has ended has no time: turn 2"),
+        (
+            Ticket("far off", waiting_on_us_business_seconds=None),
+            "waiting_on_us_business_seconds",
+            "outside the years that the business calendars count",
+        ),
+        (
+            Ticket("nobody's", unassigned_seconds=None)
+            .period(1, 9, 5, assignee_user_id=None, seconds=None)
+            .period(2, 5, None, assignee_user_id=None),
+            "unassigned_seconds",
+            "A period without an assignee has no length: period 1",
         ),
         (Ticket("cut", is_closed=True).message(1, "customer", 0), "first_reply_seconds", "before it was closed"),
     ],
