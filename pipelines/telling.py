@@ -7,11 +7,22 @@ from datetime import datetime
 
 from pipelines import console
 from pipelines.explain import Explanation
-from pipelines.explain.explanation import Change, Entry, Figure, How, Message, Period, ServiceLevel, Source, Turn
+from pipelines.explain.explanation import (
+    PAUSING,
+    Change,
+    Entry,
+    Figure,
+    How,
+    Message,
+    Period,
+    ServiceLevel,
+    Source,
+    Turn,
+)
 from pipelines.explain.spans import spans
 
 _PARTS_SHOWN = 12
-"""So many parts of a sum are shown; all are in the JSON."""
+"""So many parts of a sum, or pauses of a clock, are shown; all are in the JSON."""
 
 _LONGEST_CELL = 500
 """So many characters of a cell are shown; all are in the JSON."""
@@ -163,14 +174,18 @@ def _came_from(figure: Figure) -> str:
     if figure.how is How.BETWEEN:
         return " to ".join(f"{_place(row)} ({_shown(row.value)})" for row in rows)
     if figure.how is How.SUM:
-        parts = [f"{_place(row)} ({_shown(row.value)} s)" for row in rows[:_PARTS_SHOWN]]
-        more = [f"{len(rows) - _PARTS_SHOWN} more"] if len(rows) > _PARTS_SHOWN else []
-        return " + ".join([*parts, *more]) or "nothing that has ended"
+        parts = [f"{_place(row)} ({_shown(row.value)} s)" for row in rows]
+        return " + ".join(_first(parts)) or "nothing that has ended"
     if figure.how is How.COUNT:
         return _listed(rows) or "none"
     if figure.how is How.DISTINCT:
         return _by_value(rows) or "none"
     return ", ".join(_place(row) + (f" ({_shown(row.value)})" if row.value is not None else "") for row in rows)
+
+
+def _first(parts: list[str]) -> list[str]:
+    more = [f"{len(parts) - _PARTS_SHOWN} more"] if len(parts) > _PARTS_SHOWN else []
+    return [*parts[:_PARTS_SHOWN], *more]
 
 
 def _listed(rows: list[Source]) -> str:
@@ -195,7 +210,7 @@ def _service_level(level: ServiceLevel) -> list[object]:
     of_turn = f" of turn {level.turn_number}" if level.metric != "resolution" else ""
     told = _seconds if level.calendar is None else _business_seconds
     used = "an unknown time" if level.elapsed_seconds is None else told(level.elapsed_seconds)
-    paused = f", paused for {told(level.paused_seconds)} ({level.pauses_on})" if level.paused_seconds else ""
+    paused = "" if level.paused_seconds is None else _paused(told(level.paused_seconds), level)
     due = f", due at {_time(level.due_at)}" if level.due_at else ""
     since = f"from {_time(level.started_at)}"
     until = f"to {_time(level.ended_at)}" if level.ended_at else f"and still at {_time(level.as_of)}"
@@ -205,6 +220,15 @@ def _service_level(level: ServiceLevel) -> list[object]:
         f"{level.metric}{of_turn}: {used} of {told(level.target_seconds)} used, by "
         f"{f'the calendar {level.calendar}' if level.calendar else 'the clock'} {since} {until}{paused}{due}",
     ]
+
+
+def _paused(how_long: str, level: ServiceLevel) -> str:
+    """For how long, and by what."""
+    pauses = [row for row in level.rows if row.column in PAUSING]
+    if not pauses:
+        return f", paused for {how_long}" if level.paused_seconds else ""
+    parts = [f"{_place(row)} ({'waiting for the customer' if row.entry == 'turn' else row.value})" for row in pauses]
+    return f", paused for {how_long} by {', '.join(_first(parts))}"
 
 
 def _closing(explanation: Explanation) -> str:

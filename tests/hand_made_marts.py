@@ -403,12 +403,13 @@ def paused() -> Ticket:
     stopped = {
         "elapsed_seconds": 0,
         "paused_seconds": 3_600,
-        "pauses_on": "pending",
+        "pauses_on": "waiting_on_customer pending",
         "remaining_seconds": 28_800,
         "due_at": None,
         "outcome": "paused",
     }
-    return ticket.period(1, 0, None).clock("resolution", 0, 0, None, **stopped)
+    ticket.period(1, 0, None, vendor_status="pending")
+    return ticket.clock("resolution", 0, 0, None, **stopped)
 
 
 def hostile() -> Ticket:

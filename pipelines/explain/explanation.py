@@ -132,9 +132,16 @@ class Figure:
     doubts: list[str]
 
 
+PAUSING = {"side", "vendor_status", "status"}
+"""The columns that say why a turn or a period stopped the clock of a service level."""
+
+
 @dataclass(frozen=True)
 class ServiceLevel:
-    """One clock of a policy: how long it may run and how long it has; `rule` is that of `elapsed_seconds`."""
+    """One clock of a policy: how long it may run and how long it has; `rule` is that of `elapsed_seconds`.
+
+    `rows` are what its start and end hang on, then what stopped it, by `PAUSING` columns.
+    """
 
     policy: str
     metric: str

@@ -9,6 +9,7 @@ from enum import Enum
 
 from pipelines.explain import unknowns
 from pipelines.explain.explanation import Figure, How, Source, Value
+from pipelines.explain.moments import second
 from pipelines.explain.spans import spans
 from pipelines.explain.ticket_rows import Row, TicketRows
 
@@ -61,7 +62,7 @@ def counted_again(how: How, rows: list[Source]) -> int | None:
 
 
 def _whole_seconds(moment: datetime) -> int:
-    return int(moment.replace(microsecond=0).timestamp())
+    return int(second(moment).timestamp())
 
 
 def _figure_of_ticket(recipe: _Recipe, rows: TicketRows) -> Figure:

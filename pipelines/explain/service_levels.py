@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipelines.explain.explanation import ServiceLevel, Source
+from pipelines.explain.pauses import pauses_of
 from pipelines.explain.ticket_rows import Row, TicketRows
 
 
@@ -30,8 +31,12 @@ def _service_level(row: Row, rows: TicketRows) -> ServiceLevel:
         is_at_risk=row["is_at_risk"],
         as_of=row["as_of"],
         rule=rows.rules.get(("sla_outcomes", "elapsed_seconds")),
-        rows=_clock_of_resolution(row, rows) if row["metric"] == "resolution" else _clock_of_turn(row, rows),
+        rows=[*_clock(row, rows), *pauses_of(row, rows)],
     )
+
+
+def _clock(row: Row, rows: TicketRows) -> list[Source]:
+    return _clock_of_resolution(row, rows) if row["metric"] == "resolution" else _clock_of_turn(row, rows)
 
 
 def _clock_of_turn(row: Row, rows: TicketRows) -> list[Source]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from pipelines.explain.explanation import Change, Entry, Message, Period, Turn
+from pipelines.explain.moments import second
 from pipelines.explain.ticket_rows import Row, TicketRows
 
 LONGEST_TEXT = 100
@@ -25,21 +26,17 @@ def timeline_of(rows: TicketRows) -> list[Entry]:
     """All that is known to have happened, by whole seconds as figures are; in the same second messages by their order,
     each turn behind its first message, then changes and what they have begun. What has no time stands where its order
     puts it: a message 1 first, another message last, a period from before anything was known first."""
-    places = {row["message_number"]: (_second(_message_time(row)), row["number_by_time"]) for row in rows.messages}
+    places = {row["message_number"]: (second(_message_time(row)), row["number_by_time"]) for row in rows.messages}
     entries: list[tuple[tuple[object, ...], Entry]] = [
         *(((*places[row["message_number"]], 0), _message(row, rows.ticket["kind"])) for row in rows.messages),
         *(((*places.get(row["first_message_number"], _NOWHERE), 1), _turn(row)) for row in rows.turns),
-        *(((_second(row["changed_at"]), _AFTER_MESSAGES, row["change_number"]), _change(row)) for row in rows.changes),
+        *(((second(row["changed_at"]), _AFTER_MESSAGES, row["change_number"]), _change(row)) for row in rows.changes),
         *(
-            ((_second(row["started_at"] or _FIRST), _AFTER_CHANGES, row["period_number"]), _period(row))
+            ((second(row["started_at"] or _FIRST), _AFTER_CHANGES, row["period_number"]), _period(row))
             for row in rows.periods
         ),
     ]
     return [entry for _, entry in sorted(entries, key=lambda placed: placed[0])]
-
-
-def _second(moment: datetime) -> datetime:
-    return moment.replace(microsecond=0)
 
 
 def _message_time(row: Row) -> datetime:

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from pipelines.cli import main
 from pipelines.errors import FixConfiguration, WarehouseBusy
 from pipelines.explain import explain
+from pipelines.explain.explanation import PAUSING
 from pipelines.sandbox import Sandbox
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
 from pipelines.status import status
@@ -25,7 +26,7 @@ from pipelines.warehouse.lock import one_writer
 from tests.flow.conftest import destination_environment, on_both, on_postgres, slow
 from tests.flow.test_command import ROOT, ticketing
 from tests.flow.truth import change, connected, query
-from tests.hand_made_marts import DESK, HOSTILE, Ticket, every_ticket, make_marts, normal
+from tests.hand_made_marts import DESK, HOSTILE, Ticket, every_ticket, make_marts, normal, paused, reopened
 
 EVIL = "'; drop table marts.tickets; --"
 
@@ -105,6 +106,20 @@ def test_json_is_one_document_of_plain_numbers_and_times(warehouse: WarehouseSet
         "doubts": ["message 1: taken as the requester's, for nothing says otherwise"],
     }
     assert found["rule"].startswith("From first_customer_message_at to first_replied_at")
+
+
+@on_both
+def test_what_stopped_a_clock_is_told(warehouse: WarehouseSettings, told: Any) -> None:
+    ticket = reopened().clock("resolution", 0, 0, 180, paused_seconds=3_600)
+    make_marts(warehouse, every_ticket() | {"sla_outcomes": _clocks(paused()) + _clocks(ticket)})
+    words = " ".join(told(DESK, "paused").stdout.split())
+    assert "paused for 3,600 s (1.0 h) by turn 2 (waiting for the customer), period 1 (pending)" in words
+    words = " ".join(told(DESK, "reopened").stdout.split())
+    assert "paused for 3,600 s (1.0 h) by period 2 (closed), due at" in words
+
+
+def _clocks(ticket: Ticket) -> list[dict[str, Any]]:
+    return ticket.tables["sla_outcomes"]
 
 
 def test_a_word_of_others_is_shown_and_does_nothing(warehouse: WarehouseSettings, told: Any) -> None:
@@ -289,7 +304,12 @@ def test_every_figure_of_every_built_ticket_is_that_of_its_rows(
             assert (figure["value"] is None) == (figure["why_null"] is not None)
             assert figure["why_null"] != "The marts do not say why.", (ticket, figure)
             counted[figure["name"]] += figure["value"] is not None
+        for level in explanation.service_levels:
+            is_paused = any(row.column in PAUSING for row in level.rows)
+            assert is_paused or not level.paused_seconds, (ticket, level)
+            counted[f"paused {level.metric}"] += is_paused
     assert {"first_reply_seconds", "next_reply_seconds", "resolution_seconds", "waiting_on_us_seconds"} <= set(+counted)
+    assert counted["paused resolution"]
     [first, *_] = tickets
     shown = ticketing("explain", first["connection_id"], first["ticket_id"], env=command_environment, cwd=ROOT)
     assert shown.returncode == 0, shown.stderr

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipelines.explain import Explanation, explanation_of
-from pipelines.explain.explanation import Figure, Message, Source
+from pipelines.explain.explanation import PAUSING, Figure, Message, Source
 from pipelines.explain.spans import spans
 from tests.hand_made_marts import (
     NOTHING_OF_A_CONVERSATION,
@@ -293,7 +293,63 @@ def test_service_levels_name_the_rows_their_clocks_hang_on() -> None:
     assert (first.outcome, first.elapsed_seconds, first.due_at) == ("met", 3_600, at(480))
     [stopped] = explained(paused()).service_levels
     assert (stopped.outcome, stopped.due_at) == ("paused", None)
-    assert (stopped.paused_seconds, stopped.pauses_on) == (3_600, "pending")
+    assert (stopped.paused_seconds, stopped.pauses_on) == (3_600, "waiting_on_customer pending")
+
+
+def paused_by(ticket: Ticket, metric: str, start: float, end: float | None, pauses_on: str | None) -> list[str]:
+    """What stopped that clock of the ticket."""
+    turn_number = 0 if metric == "resolution" else 1
+    ticket.tables["sla_outcomes"] = []
+    [level] = explained(ticket.clock(metric, turn_number, start, end, pauses_on=pauses_on)).service_levels
+    return [f"{row.entry} {row.number} {row.value}" for row in level.rows if row.column in PAUSING]
+
+
+def test_a_resolution_names_the_waits_for_the_customer_that_stopped_it() -> None:
+    ticket = Ticket("waited").turn(1, "customer", 0, 10).turn(2, "agent", 10, 20).turn(3, "customer", 20, 30)
+    ticket.turn(4, "agent", 30, 40, end_reason="closed").turn(5, "customer", 60, 70).turn(6, "agent", 70, None)
+    pauses = ["turn 2 agent", "turn 4 agent", "turn 6 agent"]
+    assert paused_by(ticket, "resolution", 0, None, "waiting_on_customer") == pauses
+    assert paused_by(ticket, "resolution", 0, 70, "waiting_on_customer") == pauses[:2]
+    assert paused_by(ticket, "resolution", 20, None, "waiting_on_customer") == pauses[1:]
+    assert paused_by(ticket, "resolution", 50, None, "waiting_on_customer") == pauses[1:]
+    assert paused_by(ticket, "resolution", 60, None, "waiting_on_customer") == pauses[2:]
+    assert paused_by(ticket, "resolution", 0, None, "pending hold") == []
+
+
+def test_a_wait_for_the_customer_of_which_an_end_is_not_known_is_no_pause() -> None:
+    ticket = Ticket("untold").turn(1, "agent", 0, None, end_reason="closed", ended_at=at(5))
+    ticket.turn(2, "customer", 10, 20, started_at=None).turn(3, "agent", 20, None, started_at=None)
+    assert paused_by(ticket, "resolution", 0, None, "waiting_on_customer") == []
+
+
+@pytest.mark.parametrize("metric", ["resolution", "next_reply"])
+def test_a_clock_names_the_vendor_states_that_stopped_it(metric: str) -> None:
+    ticket = Ticket("held").period(1, None, 10, vendor_status="pending").period(2, 10, 20, vendor_status="hold")
+    ticket.period(3, 20, 30, vendor_status="open").period(4, 30, None, vendor_status="pending")
+    assert paused_by(ticket, metric, 0, None, "pending hold") == [
+        *("period 1 pending", "period 2 hold", "period 4 pending"),
+    ]
+    assert paused_by(ticket, metric, 0, 30, "waiting_on_customer pending") == ["period 1 pending"]
+    assert paused_by(ticket, metric, 10, 30, "pending hold") == ["period 2 hold"]
+    assert paused_by(ticket, metric, 0, 10.5, "pending hold") == ["period 1 pending", "period 2 hold"]
+    assert paused_by(ticket, metric, 0, 1, "pending hold") == []
+    assert paused_by(ticket, metric, 0, 30, "open") == []
+    assert paused_by(ticket, metric, 0, 30, None) == []
+
+
+def test_a_resolution_stands_still_while_its_ticket_was_closed_before_a_reopening() -> None:
+    ticket = reopened()
+    assert paused_by(ticket, "resolution", 0, None, None) == ["period 2 closed"]
+    assert paused_by(ticket, "resolution", 0, 60, None) == []
+    assert paused_by(ticket, "first_reply", 0, None, "waiting_on_customer pending hold") == []
+    assert paused_by(normal(), "resolution", 0, None, None) == []
+
+
+def test_what_stopped_a_clock_is_named_in_order_of_time() -> None:
+    ticket = Ticket("both").turn(1, "customer", 0, 50).turn(2, "agent", 50, None)
+    ticket.period(1, 0, 20, vendor_status="open").period(2, 20, 60, vendor_status="hold").period(3, 60, None)
+    pauses_on = "waiting_on_customer hold"
+    assert paused_by(ticket, "resolution", 0, None, pauses_on) == ["period 2 hold", "turn 2 agent"]
 
 
 def test_a_resolution_that_began_when_the_customer_came_in_says_so() -> None:
