@@ -213,12 +213,14 @@ def _service_level(level: ServiceLevel) -> list[object]:
     paused = "" if level.paused_seconds is None else _paused(told(level.paused_seconds), level)
     due = f", due at {_time(level.due_at)}" if level.due_at else ""
     since = f"from {_time(level.started_at)}"
-    until = f"to {_time(level.ended_at)}" if level.ended_at else f"and still at {_time(level.as_of)}"
+    still = f"and still at {_time(level.as_of)}" if level.is_running else "to an unknown time"
+    until = f"to {_time(level.ended_at)}" if level.ended_at else still
+    why = f". {level.why_unknown}" if level.why_unknown else ""
     return [
         level.policy,
         f"{level.outcome}, at risk" if level.is_at_risk else level.outcome,
         f"{level.metric}{of_turn}: {used} of {told(level.target_seconds)} used, by "
-        f"{f'the calendar {level.calendar}' if level.calendar else 'the clock'} {since} {until}{paused}{due}",
+        f"{f'the calendar {level.calendar}' if level.calendar else 'the clock'} {since} {until}{paused}{due}{why}",
     ]
 
 

@@ -187,6 +187,8 @@ class Ticket:
             "is_breached": False,
             "is_running": end is None,
             "is_at_risk": False,
+            "has_unknown_pauses": False,
+            "has_unknown_author": False,
             "as_of": at(1440),
         }
         return self._add("sla_outcomes", row | changed)
@@ -352,6 +354,39 @@ def answered_later() -> Ticket:
     return ticket.period(1, 0, 60).period(2, 60, 120, status="closed").period(3, 120, None)
 
 
+UNKNOWN: Row = {"outcome": "unknown", "is_breached": None, "is_at_risk": None}
+"""What is said of a clock that nobody can judge."""
+
+
+def unjudged() -> Ticket:
+    """Answered too late as far as is known, if somebody unknown had not answered already; closed, nobody knows when."""
+    ticket = Ticket(
+        "unjudged",
+        status="closed",
+        is_closed=True,
+        first_closed_at=at(700),
+        first_resolution_seconds=42_000,
+        first_customer_message_at=at(0),
+        first_replied_at=at(600),
+        first_reply_seconds=36_000,
+        first_reply_business_seconds=36_000,
+        message_count=3,
+        customer_message_count=1,
+        agent_message_count=1,
+        agent_reply_count=1,
+        agent_count=1,
+        waiting_on_us_seconds=36_000,
+        waiting_on_us_business_seconds=36_000,
+        waiting_on_customer_seconds=None,
+    )
+    ticket.message(1, "customer", 0).message(2, "unknown", 5, author_id=None).message(3, "agent", 600)
+    ticket.turn(1, "customer", 0, 600, answered_by_message_number=3, has_unknown_author=True)
+    ticket.turn(2, "agent", 600, None, first_message_number=3, last_message_number=3, end_reason="closed")
+    ticket.change(1, "status", "active", "closed", 700).period(1, 0, 700).period(2, 700, None, status="closed")
+    ticket.clock("first_reply", 1, 0, 600, has_unknown_author=True, **UNKNOWN)
+    return ticket.clock("resolution", 0, 0, None, due_at=None, is_running=False, **UNKNOWN)
+
+
 def unread() -> Ticket:
     """Its notes have not been read, and it was there before the first sync."""
     ticket = Ticket(
@@ -443,10 +478,16 @@ def hostile() -> Ticket:
     return ticket.clock("first_reply", 1, 0, 5, policy=HOSTILE, calendar=HOSTILE)
 
 
+def everyone() -> list[Ticket]:
+    """Each of the above."""
+    makers = (normal, agent_opened, reopened, answered_later, unjudged, unread, deleted, paused, hostile)
+    return [make() for make in makers]
+
+
 def every_ticket() -> Tables:
-    """All of the above in one warehouse."""
+    """All of them in one warehouse."""
     tables: Tables = {"metric_availability": [AVAILABILITY]}
-    for ticket in (normal(), agent_opened(), reopened(), answered_later(), unread(), deleted(), paused(), hostile()):
+    for ticket in everyone():
         for table, rows in ticket.tables.items():
             tables.setdefault(table, []).extend(rows)
     return tables

@@ -140,7 +140,8 @@ PAUSING = {"side", "vendor_status", "status"}
 class ServiceLevel:
     """One clock of a policy: how long it may run and how long it has; `rule` is that of `elapsed_seconds`.
 
-    `rows` are what its start and end hang on, then what stopped it, by `PAUSING` columns.
+    `rows` are what its start and end hang on, then what stopped it, by `PAUSING` columns. `why_unknown` is
+    None where the outcome is known; `is_breached` and `is_at_risk` are None where it is not.
     """
 
     policy: str
@@ -156,8 +157,12 @@ class ServiceLevel:
     ended_at: datetime | None
     due_at: datetime | None
     outcome: str
-    is_breached: bool
-    is_at_risk: bool
+    why_unknown: str | None
+    has_unknown_pauses: bool
+    has_unknown_author: bool
+    is_breached: bool | None
+    is_running: bool
+    is_at_risk: bool | None
     as_of: datetime
     rule: str | None
     rows: list[Source]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipelines.explain.explanation import ServiceLevel, Source
 from pipelines.explain.pauses import pauses_of
 from pipelines.explain.ticket_rows import Row, TicketRows
+from pipelines.explain.unknowns import no_outcome
 
 
 def service_levels_of(rows: TicketRows) -> list[ServiceLevel]:
@@ -27,7 +28,11 @@ def _service_level(row: Row, rows: TicketRows) -> ServiceLevel:
         ended_at=row["ended_at"],
         due_at=row["due_at"],
         outcome=row["outcome"],
+        why_unknown=no_outcome(row),
+        has_unknown_pauses=row["has_unknown_pauses"],
+        has_unknown_author=row["has_unknown_author"],
         is_breached=row["is_breached"],
+        is_running=row["is_running"],
         is_at_risk=row["is_at_risk"],
         as_of=row["as_of"],
         rule=rows.rules.get(("sla_outcomes", "elapsed_seconds")),

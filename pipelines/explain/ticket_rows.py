@@ -60,7 +60,8 @@ _COLUMNS = {
     "sla_outcomes": (
         *("policy", "metric", "turn_number", "calendar", "target_seconds", "elapsed_seconds", "remaining_seconds"),
         *("paused_seconds", "pauses_on"),
-        *("started_at", "ended_at", "due_at", "outcome", "is_breached", "is_at_risk", "as_of"),
+        *("started_at", "ended_at", "due_at", "outcome", "is_breached", "is_running", "is_at_risk", "as_of"),
+        *("has_unknown_pauses", "has_unknown_author"),
     ),
 }
 """What is read of each mart."""

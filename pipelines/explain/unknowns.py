@@ -1,4 +1,4 @@
-"""Why a figure is not there: a sentence for each reason that a mart has to leave it NULL."""
+"""Why a figure is not there: a sentence for each reason that a mart has to leave it NULL, or an outcome unknown."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ NOT_IN_BUSINESS_YEARS = "A time lies outside the years that the business calenda
 """Of a figure that is there by the clock on the wall."""
 
 NOT_IN_RAW = "The ticket's raw shows none by the signs of the seed raw_signs."
+
+NO_TIME_OF_END = "It has ended, but its end has no time, or one before its start."
+"""Of the clock of a service level."""
 
 NOT_SAID = "The marts do not say why."
 
@@ -107,6 +110,20 @@ def no_waiting_of(side: str) -> Callable[[TicketRows], str]:
 def no_unassigned_seconds(rows: TicketRows) -> str:
     lengthless = [row["period_number"] for row in rows.unassigned_periods if row["seconds"] is None]
     return f"A period without an assignee has no length: period {spans(lengthless)}." if lengthless else NOT_SAID
+
+
+def no_outcome(level: Row) -> str | None:
+    """Why nothing can be said of how the clock of a service level went; None where it can."""
+    if level["outcome"] != "unknown":
+        return None
+    if level["elapsed_seconds"] is None:
+        return NOT_IN_BUSINESS_YEARS if level["is_running"] or level["ended_at"] else NO_TIME_OF_END
+    doubts = {
+        "it may have been paused longer than is known": level["has_unknown_pauses"],
+        "somebody unknown wrote before its end, which may have been the answer": level["has_unknown_author"],
+    }
+    said = [doubt for doubt, is_so in doubts.items() if is_so]
+    return f"More than the target is used as far as is known, but {', and '.join(said)}." if said else NOT_SAID
 
 
 def not_said(rows: TicketRows) -> str:  # noqa: ARG001

@@ -73,7 +73,9 @@ def test_a_ticket_is_explained_on_the_terminal(warehouse: WarehouseSettings, tol
 
 
 @on_both
-@pytest.mark.parametrize("ticket", ["agent opened", "reopened", "answered later", "unread", "deleted", "paused"])
+@pytest.mark.parametrize(
+    "ticket", ["agent opened", "reopened", "answered later", "unjudged", "unread", "deleted", "paused"]
+)
 def test_every_kind_of_ticket_is_explained(warehouse: WarehouseSettings, told: Any, ticket: str) -> None:
     make_marts(warehouse, every_ticket())
     assert told(DESK, ticket).exit_code == 0
@@ -116,6 +118,22 @@ def test_what_stopped_a_clock_is_told(warehouse: WarehouseSettings, told: Any) -
     assert "paused for 3,600 s (1.0 h) by turn 2 (waiting for the customer), period 1 (pending)" in words
     words = " ".join(told(DESK, "reopened").stdout.split())
     assert "paused for 3,600 s (1.0 h) by period 2 (closed), due at" in words
+
+
+@on_both
+def test_why_an_outcome_is_unknown_is_told(warehouse: WarehouseSettings, told: Any) -> None:
+    make_marts(warehouse, every_ticket())
+    words = " ".join(told(DESK, "unjudged").stdout.split())
+    assert (
+        "to 2026-05-04 19:00:00, due at 2026-05-04 17:00:00. More than the target is used as far as is known, but "
+        "somebody unknown wrote before its end, which may have been the answer."
+    ) in words
+    assert "from 2026-05-04 09:00:00 to an unknown time. It has ended, but its end has no time" in words
+    replied, resolved = json.loads(told(DESK, "unjudged", "--json").stdout)["service_levels"]
+    assert (replied["has_unknown_pauses"], replied["has_unknown_author"]) == (False, True)
+    assert replied["why_unknown"].startswith("More than the target is used")
+    for level in (replied, resolved):
+        assert (level["outcome"], level["is_breached"], level["is_at_risk"]) == ("unknown", None, None)
 
 
 def _clocks(ticket: Ticket) -> list[dict[str, Any]]:
@@ -168,7 +186,7 @@ def test_an_unknown_connection_or_ticket_is_named_with_what_is_there(warehouse: 
     make_marts(warehouse, tables)
     for arguments, expected in (
         (("dusk", "normal"), "got 'dusk'. There are: 'desk' (zendesk), 'other' (zendesk). Has it been synced"),
-        ((DESK, "abnormal"), "got 'abnormal'. There are 8 others of that connection, as of 2026-05-05 09:00Z. Has it"),
+        ((DESK, "abnormal"), "got 'abnormal'. There are 9 others of that connection, as of 2026-05-05 09:00Z. Has it"),
         ((DESK, "77"), "got '77'. That is the id of a ticket of 'other'."),
         ((EVIL, "normal"), f"got {EVIL!r}"),
         ((DESK, EVIL), f"got {EVIL!r}"),
@@ -179,7 +197,7 @@ def test_an_unknown_connection_or_ticket_is_named_with_what_is_there(warehouse: 
         assert expected in ended.stderr
         assert len(ended.stderr.splitlines()) == 1
     assert json.loads(told("dusk", "normal", "--json").stdout)["exit_code"] == 2
-    assert len(query(warehouse, "select * from marts.tickets")) == 9
+    assert len(query(warehouse, "select * from marts.tickets")) == 10
 
 
 @on_both
@@ -308,6 +326,8 @@ def test_every_figure_of_every_built_ticket_is_that_of_its_rows(
             is_paused = any(row.column in PAUSING for row in level.rows)
             assert is_paused or not level.paused_seconds, (ticket, level)
             counted[f"paused {level.metric}"] += is_paused
+            assert (level.outcome == "unknown") == (level.why_unknown is not None)
+            assert level.why_unknown != "The marts do not say why.", (ticket, level)
     assert {"first_reply_seconds", "next_reply_seconds", "resolution_seconds", "waiting_on_us_seconds"} <= set(+counted)
     assert counted["paused resolution"]
     [first, *_] = tickets

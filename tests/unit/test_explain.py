@@ -11,13 +11,14 @@ from pipelines.explain.explanation import PAUSING, Figure, Message, Source
 from pipelines.explain.spans import spans
 from tests.hand_made_marts import (
     NOTHING_OF_A_CONVERSATION,
+    UNKNOWN,
     Ticket,
     agent_opened,
     answered_later,
     at,
     contract,
     deleted,
-    hostile,
+    everyone,
     normal,
     paused,
     reopened,
@@ -48,10 +49,7 @@ def without_a_time(side: str) -> Ticket:
     return ticket.turn(2, side, 10, None, end_reason="closed").turn(3, side, 20, None)
 
 
-EVERYONE = [normal(), agent_opened(), reopened(), answered_later(), unread(), deleted(), paused(), hostile()]
-
-
-@pytest.mark.parametrize("ticket", EVERYONE, ids=lambda ticket: ticket.id[:12].split("\n")[0])
+@pytest.mark.parametrize("ticket", everyone(), ids=lambda ticket: ticket.id[:12].split("\n")[0])
 def test_every_figure_is_there_with_its_rule_and_rows_that_add_up_or_the_reason_why_not(
     ticket: Ticket,
 ) -> None:
@@ -294,6 +292,38 @@ def test_service_levels_name_the_rows_their_clocks_hang_on() -> None:
     [stopped] = explained(paused()).service_levels
     assert (stopped.outcome, stopped.due_at) == ("paused", None)
     assert (stopped.paused_seconds, stopped.pauses_on) == (3_600, "waiting_on_customer pending")
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"elapsed_seconds": None, "ended_at": None, "is_running": False}, "It has ended, but its end has no time"),
+        ({"elapsed_seconds": None}, "outside the years that the business calendars count"),
+        (
+            {"elapsed_seconds": None, "ended_at": None, "is_running": True},
+            "outside the years that the business calendars count",
+        ),
+        ({"has_unknown_pauses": True}, "used as far as is known, but it may have been paused longer than is known."),
+        ({"has_unknown_author": True}, "used as far as is known, but somebody unknown wrote before its end, which may"),
+        (
+            {"has_unknown_pauses": True, "has_unknown_author": True},
+            "but it may have been paused longer than is known, and somebody unknown wrote before its end",
+        ),
+    ],
+)
+def test_an_outcome_that_is_unknown_says_why(changed: dict[str, Any], why: str) -> None:
+    ticket = Ticket("late").clock("resolution", 0, 0, 600, **(UNKNOWN | changed))
+    [level] = explained(ticket).service_levels
+    assert why in (level.why_unknown or "")
+    assert (level.is_breached, level.is_at_risk) == (None, None)
+    assert level.has_unknown_pauses == changed.get("has_unknown_pauses", False)
+    assert level.has_unknown_author == changed.get("has_unknown_author", False)
+
+
+def test_what_is_unknown_of_a_clock_needs_no_reason_where_its_outcome_is_known() -> None:
+    ticket = Ticket("soon").clock("resolution", 0, 0, 60, has_unknown_pauses=True, has_unknown_author=True)
+    [level] = explained(ticket).service_levels
+    assert (level.outcome, level.why_unknown, level.is_breached) == ("met", None, False)
 
 
 def paused_by(ticket: Ticket, metric: str, start: float, end: float | None, pauses_on: str | None) -> list[str]:
