@@ -1,8 +1,7 @@
 {# A vendor's time as a UTC timestamp: ISO-8601, "YYYY-MM-DD HH:MM:SS" as UTC, or seconds since 1970; NULL for anything
    else. No cast here can fail: a day that its month does not have is NULL. #}
 {% macro moment_from_text(expression) -%}
-    {%- set day = "make_date(cast(substr(" ~ expression ~ ", 1, 4) as integer), cast(substr(" ~ expression ~ ", 6, 2) as integer), 1) + cast(substr(" ~ expression ~ ", 9, 2) as integer) - 1" -%}
-    {%- set shape = "^[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,9})?(?:Z|[+-](?:0[0-9]|1[0-5]):?[0-5][0-9])?$" -%}
+    {%- set shape = "^" ~ day_pattern() ~ "[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,9})?(?:Z|[+-](?:0[0-9]|1[0-5]):?[0-5][0-9])?$" -%}
     {%- set fraction = "rpad(substr(regexp_replace(" ~ expression ~ ", '^.{19}(?:[.]([0-9]+))?.*$', '\\1'), 1, 6), 6, '0')" -%}
     {%- set zone = "regexp_replace(" ~ expression ~ ", '^.{19}(?:[.][0-9]+)?', '')" -%}
     case
@@ -10,9 +9,9 @@
             then cast('1970-01-01' as timestamp) + cast({{ expression }} as bigint) * interval '1 second'
         when
             {{ regex_matches(expression, shape) }}
-            and substr(cast({{ day }} as {{ dbt.type_string() }}), 6, 2) = substr({{ expression }}, 6, 2)
+            and {{ is_in_its_month(expression) }}
             then
-                cast({{ day }} as timestamp)
+                cast({{ day_of_digits(expression) }} as timestamp)
                 + cast(substr({{ expression }}, 12, 2) as integer) * interval '1 hour'
                 + cast(substr({{ expression }}, 15, 2) as integer) * interval '1 minute'
                 + cast(substr({{ expression }}, 18, 2) as integer) * interval '1 second'

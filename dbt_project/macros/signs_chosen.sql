@@ -6,7 +6,12 @@
             *,
             row_number() over (
                 partition by connection_id, record_id, sign
-                order by place asc, is_for_all asc, {{ byte_order('path') }} asc nulls last, {{ byte_order('value') }} asc
+                order by
+                    place asc,
+                    is_for_all asc,
+                    {{ byte_order('path') }} asc nulls last,
+                    {{ byte_order('value') }} asc,
+                    is_beginning asc
             ) as choice
         from {{ matches }}
     ) as matches_in_order

@@ -1,5 +1,5 @@
-{# A query of the signs that the `raw` of records shows: connection_id, record_id, sign, meaning, place, path and value.
-   `records` is a CTE with connection_id, integration_type, record_id and raw. #}
+{# A query of the signs that the `raw` of records shows: connection_id, record_id, sign, meaning, place, path, value and
+   is_beginning. `records` is a CTE with connection_id, integration_type, record_id and raw. #}
 {% macro signs_matched(object, records) -%}
     {%- set texts -%}
         (
@@ -35,7 +35,8 @@
         signs.place,
         signs.integration_type is null as is_for_all,
         signs.path,
-        signs.value
+        signs.value,
+        signs.is_beginning
     from {{ texts }} as texts
     inner join {{ ref('int_signs') }} as signs
         on

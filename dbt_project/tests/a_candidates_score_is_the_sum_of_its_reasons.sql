@@ -6,7 +6,7 @@ with named as (
         candidates.ticket_id,
         sum(weights.weight) as score
     from {{ ref('triage_candidates') }} as candidates
-    inner join {{ ref('triage_weights') }} as weights
+    inner join {{ ref('stg_seeds__triage_weights') }} as weights
         on cast(candidates.reasons as {{ dbt.type_string() }}) like '%"' || weights.reason || '"%'
     group by candidates.connection_id, candidates.ticket_id
 
@@ -19,7 +19,7 @@ owed as (
         tickets.ticket_id,
         sum(weights.weight) as score
     from {{ ref('open_tickets') }} as tickets
-    inner join {{ ref('triage_weights') }} as weights
+    inner join {{ ref('stg_seeds__triage_weights') }} as weights
         on
             weights.weight <> 0
             and case weights.reason

@@ -6,7 +6,7 @@ with unpaused_policies as (
     select
         policy,
         metric
-    from {{ ref('sla_policies') }}
+    from {{ ref('stg_seeds__sla_policies') }}
     group by policy, metric
     having count(pauses_on) = 0
 

@@ -2,13 +2,13 @@
 {% set problems -%}
 with calendars as (
 
-    select * from {{ ref('business_calendars') }}
+    select * from {{ ref('stg_seeds__business_calendars') }}
 
 ),
 
 hours as (
 
-    select * from {{ ref('business_hours') }}
+    select * from {{ ref('stg_seeds__business_hours') }}
 
 ),
 
@@ -19,7 +19,7 @@ time_zones as (
 )
 
 select
-    calendar as what,
+    coalesce(calendar, time_zone) as what,
     'business_calendars: a calendar needs a name and a time zone' as problem
 from calendars
 where calendar is null or time_zone is null
@@ -28,11 +28,12 @@ select
     calendar as what,
     'business_calendars: the calendar stands there more than once' as problem
 from calendars
+where calendar is not null
 group by calendar
 having count(*) > 1
 union all
 select
-    calendars.calendar || ': ' || calendars.time_zone as what,
+    coalesce(calendars.calendar, 'no calendar') || ': ' || calendars.time_zone as what,
     'business_calendars: no such time zone; they are called like Europe/Oslo' as problem
 from calendars
 left join time_zones
@@ -40,7 +41,7 @@ left join time_zones
 where time_zones.name is null and calendars.time_zone is not null
 union all
 select
-    calendars.calendar as what,
+    coalesce(calendars.calendar, 'no calendar') as what,
     'business_hours: the calendar has no hours and would never be open' as problem
 from calendars
 left join hours
@@ -48,7 +49,7 @@ left join hours
 where hours.calendar is null
 union all
 select
-    hours.calendar as what,
+    coalesce(hours.calendar, 'no calendar') as what,
     'business_calendars: the calendar of business_hours is not there' as problem
 from hours
 left join calendars

@@ -1,23 +1,28 @@
 {# The seeds business_hours and business_holidays as a user may have edited them. #}
 {% set problems -%}
-{% set time_of_day = '^(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)$' -%}
 with stretches as (
 
     select
         'business_hours' as seed,
         calendar,
-        'weekday ' || cast(weekday as {{ dbt.type_string() }}) as on_day,
+        cast(weekday as {{ dbt.type_string() }}) as on_day,
+        'weekday ' || weekday_text as day_text,
         opens_at,
-        closes_at
-    from {{ ref('business_hours') }}
+        opens_at_text,
+        closes_at,
+        closes_at_text
+    from {{ ref('stg_seeds__business_hours') }}
     union all
     select
         'business_holidays' as seed,
         calendar,
         cast(holiday_on as {{ dbt.type_string() }}) as on_day,
+        holiday_on_text as day_text,
         opens_at,
-        closes_at
-    from {{ ref('business_holidays') }}
+        opens_at_text,
+        closes_at,
+        closes_at_text
+    from {{ ref('stg_seeds__business_holidays') }}
 
 ),
 
@@ -25,10 +30,9 @@ told_stretches as (
 
     select
         *,
-        seed || ', ' || coalesce(calendar, 'no calendar') || ', ' || coalesce(on_day, 'no day') || ', '
-        || coalesce(opens_at, '') || ' to ' || coalesce(closes_at, '') as what,
-        coalesce({{ regex_matches('opens_at', time_of_day) }} and {{ regex_matches('closes_at', time_of_day) }}, false)
-            as is_told
+        seed || ', ' || coalesce(calendar, 'no calendar') || ', ' || coalesce(day_text, 'no day') || ', '
+        || coalesce(opens_at_text, '') || ' to ' || coalesce(closes_at_text, '') as what,
+        opens_at is not null and closes_at is not null as is_told
     from stretches
 
 ),
@@ -39,7 +43,7 @@ stretches_in_order as (
         *,
         lag(closes_at) over (partition by seed, calendar, on_day order by opens_at, closes_at) as closes_at_before
     from told_stretches
-    where is_told
+    where is_told and on_day is not null
 
 ),
 
@@ -50,15 +54,15 @@ closed_days as (
         calendar,
         on_day
     from stretches
-    where seed = 'business_holidays'
+    where seed = 'business_holidays' and on_day is not null
     group by seed, calendar, on_day
-    having count(*) > 1 and count(opens_at) < count(*)
+    having count(*) > 1 and count(opens_at_text) < count(*)
 
 ),
 
 calendars as (
 
-    select * from {{ ref('business_calendars') }}
+    select * from {{ ref('stg_seeds__business_calendars') }}
 
 )
 
@@ -66,13 +70,13 @@ select
     what,
     'the weekday is 1 for Monday to 7 for Sunday' as problem
 from told_stretches
-where seed = 'business_hours' and coalesce(on_day not in ({% for day in range(1, 8) %}'weekday {{ day }}'{{ ', ' if not loop.last }}{% endfor %}), true)
+where seed = 'business_hours' and coalesce(on_day not in ('1', '2', '3', '4', '5', '6', '7'), true)
 union all
 select
     what,
     'the times are written HH:MM, from 00:00 to 24:00' as problem
 from told_stretches
-where not is_told and (seed = 'business_hours' or opens_at is not null or closes_at is not null)
+where not is_told and (seed = 'business_hours' or opens_at_text is not null or closes_at_text is not null)
 union all
 select
     what,
@@ -87,7 +91,7 @@ from stretches_in_order
 where opens_at < closes_at_before
 union all
 select
-    calendar || ', ' || on_day as what,
+    coalesce(calendar, 'no calendar') || ', ' || on_day as what,
     'business_holidays: the day is closed by one row and open by another' as problem
 from closed_days
 union all
@@ -97,6 +101,12 @@ select
 from told_stretches
 left join calendars
     on told_stretches.calendar = calendars.calendar
-where told_stretches.seed = 'business_holidays' and (calendars.calendar is null or told_stretches.on_day is null)
+where told_stretches.seed = 'business_holidays' and (calendars.calendar is null or told_stretches.day_text is null)
+union all
+select
+    what,
+    'business_holidays: holiday_on has to be a day of the calendar, written YYYY-MM-DD, and not ' || day_text as problem
+from told_stretches
+where seed = 'business_holidays' and on_day is null and day_text is not null
 {%- endset -%}
 {{ refuse_problems('business_hours', problems) }}

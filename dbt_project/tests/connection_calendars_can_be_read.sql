@@ -2,13 +2,13 @@
 {% set problems -%}
 with connection_calendars as (
 
-    select * from {{ ref('connection_calendars') }}
+    select * from {{ ref('stg_seeds__connection_calendars') }}
 
 ),
 
 calendars as (
 
-    select * from {{ ref('business_calendars') }}
+    select * from {{ ref('stg_seeds__business_calendars') }}
 
 )
 

@@ -17,7 +17,19 @@ with signs as (
     select
         *,
         coalesce(object, 'no object') || ', ' || coalesce(path, 'no path') || ' = ' || coalesce(value, 'no value') as what
-    from {{ ref('raw_signs') }}
+    from {{ ref('stg_seeds__raw_signs') }}
+
+),
+
+doubled_signs as (
+
+    select
+        object || ', ' || coalesce(nullif(path, ''), 'no path') || ' = ' || value || case when is_beginning then '*' else '' end as what,
+        sign
+    from {{ ref('int_signs') }}
+    where object is not null and value is not null and sign is not null
+    group by object, integration_type, path, value, is_beginning, sign
+    having count(*) > 1
 
 )
 
@@ -59,12 +71,19 @@ select
     what,
     'value and place are needed; a value of * is any text' as problem
 from signs
-where value is null or place is null
+where value is null or place_text is null
+union all
+{{ misread_cells('signs', whole_numbers=['place']) }}
 union all
 select
     what,
     'a path is keys with dots between; a quotation mark, a star, an empty key or a number cannot be one' as problem
 from signs
 where path like '%"%' or path like '%*%' or '.' || path || '.' like '%..%' or {{ regex_matches("'.' || path || '.'", '[.][0-9]+[.]') }}
+union all
+select
+    what,
+    'the sign stands there more than once for the same helpdesk: ' || sign as problem
+from doubled_signs
 {%- endset -%}
 {{ refuse_problems('raw_signs', problems) }}

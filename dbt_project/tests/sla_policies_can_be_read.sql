@@ -6,13 +6,13 @@ with policies as (
         *,
         coalesce(policy, 'no name') || ', ' || coalesce(metric, 'no metric') as what,
         ' ' || coalesce({{ lower_case('pauses_on') }}, '') || ' ' as pause_words
-    from {{ ref('sla_policies') }}
+    from {{ ref('stg_seeds__sla_policies') }}
 
 ),
 
 calendars as (
 
-    select * from {{ ref('business_calendars') }}
+    select * from {{ ref('stg_seeds__business_calendars') }}
 
 )
 
@@ -20,7 +20,9 @@ select
     what,
     'a policy needs a name and a place' as problem
 from policies
-where policy is null or place is null
+where policy is null or place_text is null
+union all
+{{ misread_cells('policies', whole_numbers=['place', 'target_minutes'], days=['valid_from']) }}
 union all
 select
     what,
@@ -32,7 +34,7 @@ select
     what,
     'target_minutes has to be above 0' as problem
 from policies
-where coalesce(target_minutes <= 0, true)
+where coalesce(target_minutes <= 0, target_minutes_text is null)
 union all
 select
     policies.what,

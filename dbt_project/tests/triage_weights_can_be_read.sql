@@ -2,12 +2,15 @@
 {% set problems -%}
 with weights as (
 
-    select * from {{ ref('triage_weights') }}
+    select
+        *,
+        coalesce(reason, 'no reason') as what
+    from {{ ref('stg_seeds__triage_weights') }}
 
 )
 
 select
-    reason as what,
+    what,
     'there is no such reason; DECISIONS.md names them under triage_candidates' as problem
 from weights
 where
@@ -18,11 +21,13 @@ where
         true
     )
 union all
+{{ misread_cells('weights', whole_numbers=['weight']) }}
+union all
 select
-    reason as what,
+    what,
     'the reason needs one weight; 0 switches it off' as problem
 from weights
-group by reason
-having count(*) <> count(weight) or count(*) > 1
+group by what
+having count(*) <> count(weight_text) or count(*) > 1
 {%- endset -%}
 {{ refuse_problems('triage_weights', problems) }}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from tests.warehouse.edge_parts import AS_OF, Rows, agent, at, customer, stranger
+from tests.warehouse.edge_parts import AS_OF, OPENED_BY_AN_AGENT, Rows, agent, at, customer, stranger
 
 Conversation = tuple[str, dict[str, Any], Rows]
 
@@ -35,7 +35,7 @@ def conversations() -> Iterator[Conversation]:
         {"raw": {"source": {"author": {"type": "bot", "id": "b"}}}},
         [agent(1), customer(3)],
     )
-    yield "opened by an agent, freshdesk", {"raw": {"source": 10}}, []
+    yield "opened by a number of Freshdesk's elsewhere", {"raw": {"source": 10}}, []
     yield "opened by mail, freshdesk", {"raw": {"source": 1}}, [agent(2)]
     yield "opened by phone, freshdesk", {"raw": {"source": 3}}, [agent(2)]
     yield "opened by an agent, text", {"raw": {"opened_by": "aa", "caller_id": "bb"}}, [agent(2)]
@@ -51,17 +51,17 @@ def conversations() -> Iterator[Conversation]:
         {},
         [customer(-60), agent(-50), customer(-34), agent(-17)],
     )
-    yield "agent's ticket of an older conversation", {"raw": {"source": 10}}, [customer(-60), agent(-50)]
+    yield "agent's ticket of an older conversation", {"raw": OPENED_BY_AN_AGENT}, [customer(-60), agent(-50)]
     yield "same second, fractions above", {"created_at": at(milliseconds=500)}, [agent(0)]
     yield (
         "same second, agent opened",
-        {"raw": {"source": 10}},
+        {"raw": OPENED_BY_AN_AGENT},
         [{**customer(5), "created_at": at(minutes=5, milliseconds=400)}, agent(5)],
     )
-    yield "same second as an agent's opening", {"raw": {"source": 10}}, [customer(0)]
+    yield "same second as an agent's opening", {"raw": OPENED_BY_AN_AGENT}, [customer(0)]
     yield "note before its ticket, agent", {}, [agent(-0.1)]
     yield "equal times", {}, [agent(0), customer(0), agent(0, "Second")]
-    yield "equal times later", {"raw": {"source": 10}}, [agent(5), customer(5)]
+    yield "equal times later", {"raw": OPENED_BY_AN_AGENT}, [agent(5), customer(5)]
     yield "repeat within a minute by the agent", {}, [agent(1, same), customer(4), agent(5)]
     yield "repeat after a minute by the agent", {}, [agent(1.02, same)]
     yield "repeat within five minutes by the customer", {}, [customer(5, same), agent(6)]
@@ -225,8 +225,8 @@ def _who_speaks() -> Iterator[Conversation]:
         [agent(5), {**customer(30), "created_at": at(seconds=1800.7)}],
     )
     yield "answered after the closing", closed, [agent(5), customer(40), agent(50)]
-    yield "agent opened, customer after the closing", {**closed, "raw": {"source": 10}}, [customer(40)]
-    yield "agent opened, answered after the closing", {**closed, "raw": {"source": 10}}, [customer(40), agent(45)]
+    yield "agent opened, customer after the closing", {**closed, "raw": OPENED_BY_AN_AGENT}, [customer(40)]
+    yield "agent opened, answered after the closing", {**closed, "raw": OPENED_BY_AN_AGENT}, [customer(40), agent(45)]
     yield "closed at an unknown time, agent last", {"status": "CLOSED"}, [agent(4), customer(6), agent(9)]
     yield "closed with one reply by each of two", closed, [agent(4), agent(6, user_id="u-2")]
     yield "replies by many", {}, [agent(4), agent(5, user_id="u-2"), agent(6, user_id=" u-2"), customer(7), agent(8)]
@@ -235,11 +235,11 @@ def _who_speaks() -> Iterator[Conversation]:
         {},
         [agent(4, user_id=None, raw={"incoming": False}), agent(5, user_id=None, raw={"author": {"type": "admin"}})],
     )
-    yield "agent's opening after the customer", {"raw": {"source": 10}}, [customer(-5), customer(3), agent(8)]
-    yield "agent's opening between two customers", {"raw": {"source": 10}}, [customer(-5), agent(-3), customer(4)]
+    yield "agent's opening after the customer", {"raw": OPENED_BY_AN_AGENT}, [customer(-5), customer(3), agent(8)]
+    yield "agent's opening between two customers", {"raw": OPENED_BY_AN_AGENT}, [customer(-5), agent(-3), customer(4)]
     yield (
         "three agents' notes, then the customer",
-        {"raw": {"source": 10}},
+        {"raw": OPENED_BY_AN_AGENT},
         [agent(3), agent(4), customer(9), agent(11)],
     )
     yield "auto-reply, then a person", {}, [agent(1, raw={"via": {"source": {"rel": "trigger"}}}), agent(8)]
@@ -377,6 +377,8 @@ def _what_the_helpdesk_says() -> Iterator[Conversation]:
     yield "a rating that was offered", {"raw": {"satisfaction_rating": {"score": "offered"}}}, []
     yield "a rating in numbers", {"raw": {"conversation_rating": {"rating": 4}}}, []
     yield "a rating in the user's sign", {"raw": {"verdict": {"stars": " Very Good "}}}, []
+    yield "a rating in a word and its beginning", {"raw": {"verdict": {"word": "fine"}}}, []
+    yield "a rating in the beginning of a word", {"raw": {"verdict": {"word": "Finest"}}}, []
     yield "two ratings", {"raw": {"verdict": {"stars": "5"}, "satisfaction_rating": {"score": "Bad"}}}, []
     for state in ("new", "Pending", "hold", "solved", "parked", 3, "3"):
         yield f"vendor status {state!r}", {"raw": {"status": state}}, []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.warehouse.edge_parts import Case, Rows, agent, at, customer, on, seen, stranger
+from tests.warehouse.edge_parts import OPENED_BY_AN_AGENT, Case, Rows, agent, at, customer, on, seen, stranger
 
 
 def histories() -> Iterator[Case]:
@@ -403,7 +403,7 @@ def _service_levels() -> Iterator[Case]:
     yield "resolution without a pause", {"tags": ["No Pause"], "created_at": on("2026-05-01 00:00")}, [], []
     yield (
         "agent opened, resolution from the customer's first turn",
-        {"raw": {"source": 10}, "status": "CLOSED", "closed_at": at(minutes=300)},
+        {"raw": OPENED_BY_AN_AGENT, "status": "CLOSED", "closed_at": at(minutes=300)},
         [customer(60), stranger(70), agent(100)],
         [],
     )

@@ -21,6 +21,9 @@ PER_TICKET_DESK = "desk-4"
 FAR_DESK = "desk-5"
 """Nothing is known of its syncs; its tickets lie beyond the calendars, or in hours that daylight saving moves."""
 
+OPENED_BY_AN_AGENT = {"source": {"author": {"type": "admin"}, "delivered_as": "admin_initiated"}}
+"""A ticket's `raw`: an agent wrote first, to somebody who had not asked."""
+
 Rows = list[dict[str, Any]]
 Case = tuple[str, dict[str, Any], Rows, Rows]
 """What a ticket tries, its fields, its notes, and the states in which it was seen."""

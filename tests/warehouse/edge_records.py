@@ -14,6 +14,7 @@ from tests.warehouse.edge_parts import (
     DAY,
     DESK,
     FAR_DESK,
+    OPENED_BY_AN_AGENT,
     OTHER_DESK,
     PER_TICKET_DESK,
     UNREAD_DESK,
@@ -228,7 +229,7 @@ def _drawn_ticket(chance: random.Random, name: str, desk: str, opened_at: dateti
         "tags": chance.choice([None, None, ["gold"], ["no pause"], ["spam"], ["we wrote first"]]),
         "description": chance.choice(["Help", "<p>help</p>", "Help me", None]),
         "raw": chance.choice(
-            [None, None, {"source": 10, "status": "pending"}, {"source": {"author": {"type": "user"}}}]
+            [None, None, {**OPENED_BY_AN_AGENT, "status": "pending"}, {"source": {"author": {"type": "user"}}}]
         ),
         "_deleted_at": chance.choice([None] * 9 + [DAY]),
     }

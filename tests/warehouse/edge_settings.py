@@ -37,6 +37,8 @@ OWN_SIGNS = [
     ("tag", "zendesk", None, "we wrote first", "kind", "outbound", 5),
     ("ticket", None, "status", "parked", "vendor_status", "hold", 1),
     ("ticket", None, "verdict.stars", "*", "satisfaction", None, 3),
+    ("ticket", None, "verdict.word", "Fine*", "satisfaction", "roughly so", 3),
+    ("ticket", None, "verdict.word", "fine", "satisfaction", "just so", 3),
 ]
 
 CALENDARS = {
@@ -166,9 +168,12 @@ def _row(seed: str, told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_seeds(given: Settings, project: Path) -> None:
-    """Into a copy of the project, in place of those shipped."""
+    """Into a copy of the project, in place of those shipped, as spreadsheets leave such files: with a byte order mark,
+    blanks around what is written, and a row of blanks and an empty line at the end."""
     for seed, rows in given.seeds.items():
-        with (project / "seeds" / f"{seed}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, SEED_COLUMNS[seed].split())
-            writer.writeheader()
-            writer.writerows(rows)
+        columns = SEED_COLUMNS[seed].split()
+        with (project / "seeds" / f"{seed}.csv").open("w", encoding="utf-8-sig", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows([f" {'' if row.get(name) is None else row[name]} " for name in columns] for row in rows)
+            writer.writerows([[" " for _ in columns], []])

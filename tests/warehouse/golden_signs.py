@@ -52,7 +52,8 @@ class Signs:
                         int(row["place"]),
                         row["integration_type"] is None,
                         (row["path"] or "").encode(),
-                        row["value"].encode(),
+                        (snake(row["value"].removesuffix("*")) or "").encode(),
+                        row["value"].endswith("*"),
                     )
                     matched.append((rank, Sign(row["meaning"] or word, row["path"])))
         return min(matched, key=lambda match: match[0])[1] if matched else None

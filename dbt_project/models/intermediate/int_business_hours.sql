@@ -9,19 +9,19 @@
 
 with calendars as (
 
-    select * from {{ ref('business_calendars') }}
+    select * from {{ ref('stg_seeds__business_calendars') }}
 
 ),
 
 weekly_hours as (
 
-    select * from {{ ref('business_hours') }}
+    select * from {{ ref('stg_seeds__business_hours') }}
 
 ),
 
 holidays as (
 
-    select * from {{ ref('business_holidays') }}
+    select * from {{ ref('stg_seeds__business_holidays') }}
 
 ),
 

@@ -22,7 +22,7 @@ sync_runs as (
 
 calendars as (
 
-    select * from {{ ref('connection_calendars') }}
+    select * from {{ ref('stg_seeds__connection_calendars') }}
 
 ),
 

@@ -1,15 +1,18 @@
 with signs as (
 
-    select * from {{ ref('raw_signs') }}
+    select
+        *,
+        coalesce(value like '%*', false) as is_beginning
+    from {{ ref('stg_seeds__raw_signs') }}
 
 )
 
 select
     object,
-    {{ lower_snake('integration_type') }} as integration_type,
-    coalesce({{ blank_to_null('path') }}, '') as path,
-    rtrim({{ lower_snake('value') }}, '*') as value,
-    value like '%*' as is_beginning,
+    integration_type,
+    coalesce(path, '') as path,
+    case when is_beginning then left(value, length(value) - 1) else value end as value,
+    is_beginning,
     sign,
     meaning,
     place

@@ -28,7 +28,7 @@ policies as (
         coalesce(calendar, '') as calendar,
         ' ' || coalesce({{ lower_case('pauses_on') }}, '') || ' ' as pauses_on,
         cast(valid_from as timestamp) as valid_from_at
-    from {{ ref('sla_policies') }}
+    from {{ ref('stg_seeds__sla_policies') }}
 
 ),
 

@@ -16,7 +16,7 @@ with tickets as (
 
 weights as (
 
-    select * from {{ ref('triage_weights') }}
+    select * from {{ ref('stg_seeds__triage_weights') }}
     where weight <> 0
 
 ),
