@@ -19,6 +19,7 @@ import msgspec
 
 from pipelines import ends_with_parent
 from pipelines.errors import FixConfiguration, ModelsFailed
+from pipelines.seeds import refuse_unreadable_seeds
 from pipelines.settings import WarehouseSettings
 from pipelines.ticketing.source import tables_of
 from pipelines.warehouse import anew
@@ -62,8 +63,8 @@ def build(
     """Run `dbt build`, after finishing a load that is still pending. Views tell the moment in which they are read; with
     the clock `as_of` they stand still at that.
 
-    Raises `ModelsFailed` with what dbt said, `FixConfiguration` outside the project's root, before any sync, or where
-    the raw tables are of another version.
+    Raises `ModelsFailed` with what dbt said, `FixConfiguration` outside the project's root, where a seed cannot be
+    read, before any sync, or where the raw tables are of another version.
     """
     require_project()
     with one_writer(warehouse, wait_seconds):
@@ -81,11 +82,12 @@ def build(
 
 
 def require_project() -> None:
-    """Raises `FixConfiguration` where there is no dbt project to build."""
+    """Raises `FixConfiguration` where there is no dbt project to build, or a seed of it cannot be read."""
     if not (PROJECT_DIR / "dbt_project.yml").is_file():
         raise FixConfiguration(
             f"Expected the folder {PROJECT_DIR}/ here, but {Path.cwd()} has none. Run this from the project's root."
         )
+    refuse_unreadable_seeds(PROJECT_DIR)
 
 
 def complete_tables(pipeline: dlt.Pipeline, warehouse: WarehouseSettings) -> None:
