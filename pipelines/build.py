@@ -67,6 +67,7 @@ def build(
     read, before any sync, or where the raw tables are of another version.
     """
     require_project()
+    require_seeds()
     with one_writer(warehouse, wait_seconds):
         pipeline = open_pipeline(warehouse, wait_seconds)
         pending = finish_pending(pipeline, warehouse)
@@ -82,11 +83,15 @@ def build(
 
 
 def require_project() -> None:
-    """Raises `FixConfiguration` where there is no dbt project to build, or a seed of it cannot be read."""
+    """Raises `FixConfiguration` where there is no dbt project to build."""
     if not (PROJECT_DIR / "dbt_project.yml").is_file():
         raise FixConfiguration(
             f"Expected the folder {PROJECT_DIR}/ here, but {Path.cwd()} has none. Run this from the project's root."
         )
+
+
+def require_seeds() -> None:
+    """Raises `FixConfiguration` where a seed of the dbt project is not the CSV file that it should be."""
     refuse_unreadable_seeds(PROJECT_DIR)
 
 

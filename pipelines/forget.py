@@ -13,7 +13,15 @@ from uuid import uuid4
 import dlt
 import msgspec
 
-from pipelines.build import BuildReport, Heard, build_models, clear_logs, complete_tables, require_project
+from pipelines.build import (
+    BuildReport,
+    Heard,
+    build_models,
+    clear_logs,
+    complete_tables,
+    require_project,
+    require_seeds,
+)
 from pipelines.errors import FixConfiguration
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import of_findings, of_records, put_up, recalled
@@ -101,6 +109,7 @@ def forget(
         builds = has_marts(pipeline)
         if builds:
             require_project()
+            require_seeds()
             complete_tables(pipeline, warehouse)
         meant = _meant(who, pipeline, settings, warehouse, connections)
         traces = Traces(pipeline, meant.forgotten)

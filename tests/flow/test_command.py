@@ -445,6 +445,23 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], command_environm
     assert ticketing(*arguments, env=command_environment).returncode == 2
 
 
+def test_a_seed_that_is_no_csv_file_is_named_and_keeps_nothing_from_being_read(
+    sandbox: Sandbox, warehouse: DuckdbWarehouse, command_environment: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "dbt_project", tmp_path / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    (tmp_path / "dbt_project" / "seeds" / "triage_weights.csv").write_text("reason;weight\nvip;20\n")
+    for command in (("build",), ("run", "--select", "tickets")):
+        ended = ticketing(*command, env=command_environment, cwd=tmp_path)
+        assert ended.returncode == 2
+        assert ended.stderr.splitlines()[-2:] == [
+            "error: dbt_project/seeds/triage_weights.csv: Expected the columns reason,weight, got reason;weight.",
+            "Save it as CSV with commas, in UTF-8.",
+        ]
+        assert warehouse.path.exists() == (command[0] == "run")
+    (told,) = query(warehouse, "select count(*) as number from raw_unified.tickets")
+    assert told["number"] == 40
+
+
 def test_building_before_any_sync_says_what_to_do_first(command_environment: dict[str, str]) -> None:
     ended = ticketing("build", env=command_environment)
     assert ended.returncode == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.build import require_project
+from pipelines.build import require_seeds
 from pipelines.errors import FixConfiguration
 from pipelines.seeds import refuse_unreadable_seeds
 
@@ -76,12 +76,12 @@ def test_every_file_that_is_to_be_mended_is_named_at_once(project: Path) -> None
         refuse_unreadable_seeds(project)
 
 
-def test_a_project_is_not_built_with_such_a_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_project_that_is_built_is_looked_at(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.parent)
-    require_project()
+    require_seeds()
     (project / "seeds" / "sla_policies.csv").write_text("policy;place\n")
-    with pytest.raises(FixConfiguration, match="dbt_project/seeds/sla_policies.csv: Expected the columns policy,place,"):
-        require_project()
+    with pytest.raises(FixConfiguration, match=r"^dbt_project/seeds/sla_policies\.csv: .*, got policy;place\."):
+        require_seeds()
 
 
 def test_every_column_of_a_seed_is_described_and_loaded_as_text() -> None:

@@ -169,11 +169,14 @@ def _row(seed: str, told: Mapping[str, Any]) -> dict[str, Any]:
 
 def write_seeds(given: Settings, project: Path) -> None:
     """Into a copy of the project, in place of those shipped, as spreadsheets leave such files: with a byte order mark,
-    blanks around what is written, and a row of blanks and an empty line at the end."""
+    blanks around what is written, the word null in every other row where nothing is, and a row of blanks and an empty
+    line at the end."""
     for seed, rows in given.seeds.items():
         columns = SEED_COLUMNS[seed].split()
         with (project / "seeds" / f"{seed}.csv").open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(columns)
-            writer.writerows([f" {'' if row.get(name) is None else row[name]} " for name in columns] for row in rows)
+            for number, row in enumerate(rows):
+                nothing = ("", "NULL")[number % 2]
+                writer.writerow(f" {nothing if row.get(name) is None else row[name]} " for name in columns)
             writer.writerows([[" " for _ in columns], []])

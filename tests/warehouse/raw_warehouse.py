@@ -53,6 +53,10 @@ class RawWarehouse(ABC):
     def write(self, records: Mapping[str, Sequence[Record]]) -> None:
         """Create every raw table; a table without records is there and empty."""
 
+    @abstractmethod
+    def execute(self, statements: str) -> None:
+        """Change the warehouse."""
+
     def build(
         self,
         *,
@@ -116,6 +120,10 @@ class DuckDBWarehouse(RawWarehouse):
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    def execute(self, statements: str) -> None:
+        with duckdb.connect(str(self._path)) as connection:
+            connection.execute(statements)
+
     def write(self, records: Mapping[str, Sequence[Record]]) -> None:
         with duckdb.connect(str(self._path)) as connection:
             connection.execute("set TimeZone = 'UTC'")
@@ -164,6 +172,10 @@ class PostgresWarehouse(RawWarehouse):
             cursor.execute(query)
             names = [column.name for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def execute(self, statements: str) -> None:
+        with self._cursor() as cursor:
+            cursor.execute(statements)
 
     def write(self, records: Mapping[str, Sequence[Record]]) -> None:
         with self._cursor() as cursor:
