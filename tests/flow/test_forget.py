@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines.build import build
+from pipelines.build import PROJECT_DIR, build
 from pipelines.errors import FixConfiguration, WarehouseBusy
 from pipelines.forget import Receipt, forget, preview
 from pipelines.sandbox import Sandbox, World
@@ -564,6 +565,27 @@ def test_what_a_look_has_said_of_them_goes_too(
         if row["connection_id"] == connection_id
     ]
     assert gaps == []
+
+
+def test_where_the_marts_could_not_be_built_again_nothing_is_forgotten_by_half(
+    sandbox: Sandbox,
+    warehouse: WarehouseSettings,
+    run_sync: RunSync,
+    forget_now: ForgetNow,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ann = Ann(sandbox.world)
+    run_sync()
+    change(warehouse, "create schema marts", "create table marts.tickets (ticket_id varchar)")
+    before = sorted(every_row(warehouse))
+    project = tmp_path / "dbt_project"
+    shutil.copytree(PROJECT_DIR, project, ignore=shutil.ignore_patterns("target", "logs"))
+    (project / "seeds" / "triage_weights.csv").write_text("reason;weight\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FixConfiguration, match="triage_weights"):
+        forget_now(ann.address)
+    assert sorted(every_row(warehouse)) == before
 
 
 @pytest.mark.slow
