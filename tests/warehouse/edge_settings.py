@@ -90,6 +90,8 @@ POLICIES: list[dict[str, Any]] = [
      "calendar": "oslo", "valid_from": "2026-03-04"},
     {"policy": "a", "place": 9, "metric": "first_reply", "connection_id": OTHER_DESK, "target_minutes": 90,
      "calendar": "newfoundland", "valid_from": "2000-01-01"},
+    {"policy": "a", "place": 9, "metric": "first_reply", "connection_id": OTHER_DESK, "target_minutes": 95,
+     "valid_from": "2000-01-01"},
     {"policy": "b", "place": 9, "metric": "first_reply", "connection_id": OTHER_DESK, "target_minutes": 9,
      "valid_from": "2000-01-01"},
     {"policy": "next", "place": 5, "metric": "next_reply", "target_minutes": 5,

@@ -123,9 +123,10 @@ def policy_of(clock: Clock, tags: Any, policies: Sequence[Record]) -> Record | N
     """The first of those that match the ticket as it is now."""
     found = [policy for policy in policies if policy["metric"] == clock.metric and _matches(clock, tags, policy)]
 
-    def rank(policy: Record) -> tuple[int, int, bytes]:
+    def rank(policy: Record) -> tuple[int, int, bytes, int, bytes, bytes]:
         since = date.fromisoformat(str(policy["valid_from"])).toordinal() if policy["valid_from"] else 0
-        return int(policy["place"]), -since, policy["policy"].encode()
+        last = (policy["calendar"] or "").encode(), (policy["pauses_on"] or "").encode()
+        return int(policy["place"]), -since, policy["policy"].encode(), int(policy["target_minutes"]), *last
 
     return min(found, key=rank, default=None)
 

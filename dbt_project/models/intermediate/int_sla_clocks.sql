@@ -46,7 +46,10 @@ matched_policies as (
             order by
                 policies.place asc,
                 policies.valid_from_at desc nulls last,
-                {{ byte_order('policies.policy') }} asc
+                {{ byte_order('policies.policy') }} asc,
+                policies.target_seconds asc,
+                {{ byte_order('policies.calendar') }} asc,
+                {{ byte_order('policies.pauses_on') }} asc
         ) as choice
     from clocks
     inner join tickets
