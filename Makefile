@@ -24,7 +24,7 @@ test: setup
 # its examples by chance.
 test-slow: setup
 	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=60 TICKETING_TEST_WORLDS=60 \
-	$(UV) run --frozen pytest -n 2 --dist worksteal -m "slow or hypothesis"
+	$(UV) run --frozen pytest -n 2 --dist worksteal -m "slow or hypothesis" --durations=30
 
 # Hours of bad days on both warehouses, other ones each time, where the tests have the same ones each time; a failure
 # is replayed first by the next run.

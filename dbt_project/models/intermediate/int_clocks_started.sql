@@ -46,13 +46,11 @@ reply_clocks as (
 
 ),
 
-resolution_clocks as (
+resolutions as (
 
     select
         tickets.connection_id,
         tickets.ticket_id,
-        'resolution' as metric,
-        cast(0 as bigint) as turn_number,
         tickets.integration_type,
         case
             when tickets.opened_by_role = 'customer' then tickets.opened_at
@@ -66,33 +64,29 @@ resolution_clocks as (
             tickets.connection_id = first_turns.connection_id
             and tickets.ticket_id = first_turns.ticket_id
 
+),
+
+resolution_clocks as (
+
+    select
+        connection_id,
+        ticket_id,
+        'resolution' as metric,
+        cast(0 as bigint) as turn_number,
+        integration_type,
+        started_at,
+        case when {{ in_order('started_at', 'ended_at') }} then ended_at end as ended_at,
+        case
+            when not is_closed then 'running'
+            when {{ in_order('started_at', 'ended_at') }} then 'answered'
+            else 'unknown'
+        end as state,
+        false as has_unknown_author
+    from resolutions
+    where started_at is not null
+
 )
 
-select
-    connection_id,
-    ticket_id,
-    metric,
-    turn_number,
-    integration_type,
-    started_at,
-    ended_at,
-    state,
-    has_unknown_author
-from reply_clocks
+select * from reply_clocks
 union all
-select
-    connection_id,
-    ticket_id,
-    metric,
-    turn_number,
-    integration_type,
-    started_at,
-    case when {{ in_order('started_at', 'ended_at') }} then ended_at end as ended_at,
-    case
-        when not is_closed then 'running'
-        when {{ in_order('started_at', 'ended_at') }} then 'answered'
-        else 'unknown'
-    end as state,
-    false as has_unknown_author
-from resolution_clocks
-where started_at is not null
+select * from resolution_clocks
