@@ -52,6 +52,7 @@ def by_time(rows: Rows, since: datetime, until: datetime) -> set[tuple[str, str]
     return {key for key, row in rows.items() if since <= row["updated_at"] <= until}
 
 
+@pytest.mark.slow
 @on_both
 @pytest.mark.usefixtures("small_loads")
 def test_a_backfill_is_committed_in_portions(sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync) -> None:
@@ -179,6 +180,7 @@ def test_what_changed_between_a_backfill_and_its_going_on_is_a_change(
     assert not [row for row in after if row["id"] in before and row["states"] == row["baselines"]]
 
 
+@pytest.mark.slow
 @on_both
 def test_a_stretch_of_time_is_read_again_and_no_cursor_moves(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
@@ -215,6 +217,7 @@ def test_a_stretch_of_time_is_read_again_whatever_the_plan(helpdesk: str, wareho
         assert notes_of <= {id for _, id in stored} or helpdesk != "helpscout"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_waiting", "small_loads")
 def test_what_a_run_has_stopped_to_believe_is_not_believed_by_the_next(
     warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
@@ -561,6 +564,7 @@ class HoldsUp(Watcher):
         self.at_the_first_end = self.at_the_first_end or self.pages.copy()
 
 
+@pytest.mark.slow
 def test_a_list_that_began_later_is_read_by_as_many_hands(warehouse: WarehouseSettings) -> None:
     with Sandbox(seed=7, tickets=1_200, helpdesks=("zendesk",) * 2) as sandbox:
         sandbox.faults = Faults(latency_ms=40)

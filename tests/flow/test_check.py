@@ -41,6 +41,7 @@ def test_the_forecast_of_calls_is_near_what_the_sync_then_makes(
             assert seconds > 0
 
 
+@pytest.mark.slow
 def test_the_forecast_knows_the_pages_of_a_second_look(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
@@ -53,6 +54,7 @@ def test_the_forecast_knows_the_pages_of_a_second_look(
     assert forecast(5) == forecast(0) + 5 * len(incremental)
 
 
+@pytest.mark.slow
 def test_the_forecast_of_notes_by_ticket_is_of_the_tickets_that_are_due(warehouse: WarehouseSettings) -> None:
     def forecast(**settings: object) -> int | None:
         (connection,) = checked(sandbox, warehouse, **settings).connections

@@ -292,6 +292,7 @@ def test_who_is_stored_under_a_hash_is_found_by_the_id_on_every_connection(
         forget_now("bob@example.com", privacy)
 
 
+@pytest.mark.slow
 @on_both
 def test_nobody_elses_address_is_touched_and_what_is_cleaned_stays_clean(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow

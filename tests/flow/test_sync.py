@@ -557,6 +557,7 @@ def test_neither_the_key_nor_any_other_secret_is_left_anywhere(
             assert secret.encode() not in content, path
 
 
+@pytest.mark.slow
 @on_both
 def test_an_older_warehouse_put_back_from_a_backup_is_caught_up(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, tmp_path: Path

@@ -51,6 +51,7 @@ def old_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> DuckdbWareh
     return warehouse
 
 
+@pytest.mark.slow
 def test_a_sync_brings_an_old_warehouse_up_and_goes_on_where_it_was(
     old_sandbox: Sandbox, old_warehouse: DuckdbWarehouse
 ) -> None:

@@ -209,6 +209,7 @@ def test_a_planted_gap_is_found_explained_and_repaired(
     assert run_verify(is_deep=True).gaps_left == 0
 
 
+@pytest.mark.slow
 def test_gaps_of_all_kinds_at_once_are_found_and_repaired(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
 ) -> None:
@@ -725,6 +726,7 @@ def test_what_was_missing_tells_of_no_change_once_it_is_here(
     assert {row["id"]: row["is_baseline"] for row in versions} == {lost: True, aged: False}
 
 
+@pytest.mark.slow
 @of("zendesk")
 def test_more_than_can_be_believed_is_shown_and_asked_for_though_nothing_is_removed(
     sandbox: Sandbox,
