@@ -1,6 +1,6 @@
 -- By the clock on the wall and without pauses: the seconds are those from start to end (or now), those of the turn, or
 -- of the resolution of a customer's ticket, and it is due the target after its start. Absurd years, which no calendar has,
--- are left out.
+-- are left out, and resolutions that stood still while their ticket was closed.
 with unpaused_policies as (
 
     select
@@ -48,13 +48,16 @@ left join {{ ref('conversation_turns') }} as turns
         and outcomes.ticket_id = turns.ticket_id
         and outcomes.turn_number = turns.turn_number
 where
-    outcomes.elapsed_seconds
-    <> greatest({{ seconds_between('outcomes.started_at', 'coalesce(outcomes.ended_at, outcomes.as_of)') }}, 0)
-    or (outcomes.metric <> 'resolution' and outcomes.elapsed_seconds <> turns.wait_seconds)
-    or (
-        outcomes.metric = 'resolution' and tickets.opened_by_role = 'customer'
-        and outcomes.elapsed_seconds <> tickets.resolution_seconds
+    (outcomes.metric <> 'resolution' or coalesce(tickets.observed_reopen_count, 0) = 0)
+    and (
+        outcomes.elapsed_seconds
+        <> greatest({{ seconds_between('outcomes.started_at', 'coalesce(outcomes.ended_at, outcomes.as_of)') }}, 0)
+        or (outcomes.metric <> 'resolution' and outcomes.elapsed_seconds <> turns.wait_seconds)
+        or (
+            outcomes.metric = 'resolution' and tickets.opened_by_role = 'customer'
+            and outcomes.elapsed_seconds <> tickets.resolution_seconds
+        )
+        or {{ seconds_between('outcomes.started_at', 'outcomes.due_at') }} <> outcomes.target_seconds
+        or outcomes.is_breached
+        <> ({{ seconds_between('outcomes.due_at', 'coalesce(outcomes.ended_at, outcomes.as_of)') }} > 0)
     )
-    or {{ seconds_between('outcomes.started_at', 'outcomes.due_at') }} <> outcomes.target_seconds
-    or outcomes.is_breached
-    <> ({{ seconds_between('outcomes.due_at', 'coalesce(outcomes.ended_at, outcomes.as_of)') }} > 0)

@@ -4,7 +4,7 @@ with clocks as (
 
     select
         connection_id,
-        least(max(as_of), max(data_as_of)) as known_until
+        case when max(data_as_of) is not null then least(max(as_of), max(data_as_of)) end as known_until
     from {{ ref('answer_statistics') }}
     group by connection_id
 

@@ -1,9 +1,13 @@
--- The other road: where nothing pauses, the openings from the start to due_at hold the target, one by one, and due_at is
--- within an opening. It is long, so a thousand service levels walk it.
+-- The other road: where nothing pauses, nor can pause later, the openings from the start to due_at hold the target, one by
+-- one, and due_at is within an opening. It is long, so a thousand service levels walk it.
 with outcomes as (
 
     select * from {{ ref('sla_outcomes') }}
-    where calendar is not null and due_at is not null and paused_seconds = 0
+    where
+        calendar is not null
+        and due_at is not null
+        and paused_seconds = 0
+        and (due_at <= as_of or (metric <> 'resolution' and pauses_on is null))
     order by connection_id asc, ticket_id asc, metric asc, turn_number asc
     limit 1000
 

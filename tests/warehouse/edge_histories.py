@@ -400,6 +400,12 @@ def _service_levels() -> Iterator[Case]:
     yield "resolution, closed while we wait", {"status": "CLOSED", "closed_at": at(minutes=240)}, [agent(120)], []
     yield "resolution, answered by closing", {"status": "CLOSED", "closed_at": at(minutes=120)}, [agent(120)], []
     yield "resolution, waiting for the customer", urgent, [agent(120)], []
+    yield (
+        "resolution by the clock, reopened",
+        {"tags": ["Plain clock"], "status": "CLOSED", "closed_at": at(minutes=90)},
+        [agent(10)],
+        [seen(5, changed=0), _closed(30, 29), seen(61, changed=59), _closed(91, 90)],
+    )
     yield "resolution without a pause", {"tags": ["No Pause"], "created_at": on("2026-05-01 00:00")}, [], []
     yield (
         "agent opened, resolution from the customer's first turn",

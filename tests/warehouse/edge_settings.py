@@ -104,6 +104,7 @@ POLICIES: list[dict[str, Any]] = [
      "target_minutes": 2880, "pauses_on": "waiting_on_customer"},
     {"policy": "solved without a pause", "place": 2, "metric": "resolution", "tag": "no pause",
      "target_minutes": 600, "calendar": "always"},
+    {"policy": "solved by the clock", "place": 1, "metric": "resolution", "tag": "plain clock", "target_minutes": 600},
     {"policy": "solved but for pending", "place": 6, "metric": "resolution", "connection_id": OTHER_DESK,
      "target_minutes": 130_000, "pauses_on": "pending"},
     {"policy": "held", "place": 7, "metric": "resolution", "connection_id": PER_TICKET_DESK,

@@ -15,7 +15,8 @@ MISSING = {
     "visibility_not_told": "notes.raw",
     "description_protected": "tickets.description",
     "agent_not_named": "employees.name",
-    "time_not_told": "tickets.closed_at, notes.created_at",
+    "time_not_told": "tickets.created_at, tickets.closed_at, notes.created_at",
+    "opening_time_not_told": "tickets.created_at",
     "closing_time_not_told": "tickets.closed_at",
     "times_contradict": "tickets.created_at, tickets.closed_at",
     "history_not_whole": "ticket_versions",
@@ -25,6 +26,7 @@ MISSING = {
     "category_not_told": "tickets.category_id, tickets.category",
     "category_not_named": "categories.name",
     "no_policy": "sla_policies",
+    "beyond_calendars": "business_calendars",
     "pauses_not_told": "tickets.raw, ticket_versions",
 }
 """What is missing, by the reason for which a metric is not known."""
@@ -126,7 +128,7 @@ class _Connection:
     def _service_levels(self, clocks: Sequence[Clock]) -> list[Reason]:
         outcomes = {(row["ticket_id"], row["metric"], row["turn_number"]): row for row in self._of("sla_outcomes")}
         return [
-            _service_level(outcomes.get((clock.ticket["ticket_id"], clock.metric, clock.turn_number)))
+            _service_level(clock, outcomes.get((clock.ticket["ticket_id"], clock.metric, clock.turn_number)))
             for clock in clocks
         ]
 
@@ -142,6 +144,8 @@ def _unread(ticket: Row) -> Reason:
 def _resolution(ticket: Row) -> Reason:
     if ticket["closed_at"] is None:
         return "closing_time_not_told"
+    if ticket["opened_at"] is None:
+        return "opening_time_not_told"
     return _if(ticket["resolution_seconds"] is None, "times_contradict")
 
 
@@ -151,11 +155,11 @@ def _category(ticket: Row) -> Reason:
     return "category_not_named" if ticket["category_id"] else "category_not_told"
 
 
-def _service_level(outcome: Row | None) -> Reason:
+def _service_level(clock: Clock, outcome: Row | None) -> Reason:
     if outcome is None:
         return "no_policy"
     if outcome["elapsed_seconds"] is None:
-        return "time_not_told"
+        return "time_not_told" if clock.end == "unknown" else "beyond_calendars"
     if not outcome["is_running"] and outcome["elapsed_seconds"] <= outcome["target_seconds"]:
         return None
     return _if(outcome["has_unknown_author"], "author_not_told") or _if(

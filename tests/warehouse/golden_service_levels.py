@@ -185,10 +185,10 @@ def _statistics_row(connection_id: str, metric: str, limit: int, found: Sequence
     closed = [clock for clock in sure if clock.end == "cancelled"]
     took = {id(clock): seconds_between(clock.started_at, clock.ended_at) for clock in sure}
     answered = sorted(seconds for clock in cases if (seconds := took[id(clock)]) is not None)
-    known_until = min(as_of, account.data_as_of(connection_id) or as_of)
-    oldest = whole_second(known_until) - timedelta(seconds=limit)
+    read_until = account.data_as_of(connection_id)
+    oldest = whole_second(min(as_of, read_until)) - timedelta(seconds=limit) if read_until else None
     waited_in_vain = [clock for clock in closed if (took[id(clock)] or 0) >= limit]
-    old_enough = [clock for clock in (*cases, *waited_in_vain) if whole_second(clock.started_at) <= oldest]
+    old_enough = [clock for clock in (*cases, *waited_in_vain) if oldest and whole_second(clock.started_at) <= oldest]
     within = [seconds for clock in old_enough if clock.end == "answered" and (seconds := took[id(clock)] or 0) <= limit]
     middle = answered[(len(cases) - 1) // 2 : len(cases) // 2 + 1]
     has_middle = bool(cases) and len(cases) // 2 < len(answered)

@@ -302,6 +302,29 @@ def test_without_a_clock_of_its_own_a_build_has_views_that_move_with_time(tmp_pa
     assert messages == _by_key("conversation_messages", [_comparable("conversation_messages", row) for row in expected])
 
 
+@pytest.mark.slow
+@on_both
+def test_at_a_clock_in_the_past_no_more_is_used_up_than_has_gone_by(
+    make: MakeWarehouse, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """An hour after the day began, though the build knows of what came later."""
+    raw = make(tmp_path, request)
+    raw.write(hand_picked())
+    given = settings()
+    outcome = raw.build(
+        as_of=at(hours=1),
+        target_path=tmp_path / "target",
+        project=_project(tmp_path, given),
+        variables=given.variables,
+    )
+    assert outcome.returncode == 0, outcome.stdout[-5000:]
+    query = "select ticket_id, elapsed_seconds, is_breached from marts.sla_outcomes where metric = 'resolution'"
+    rows = raw.rows(f"{query} and connection_id = '{DESK}' and ticket_id = 'resolution, waiting for the customer'")
+    assert rows == [
+        {"ticket_id": "resolution, waiting for the customer", "elapsed_seconds": 3600, "is_breached": False}
+    ]
+
+
 @pytest.mark.parametrize(
     ("ticket_id", "figures"),
     [
@@ -490,6 +513,13 @@ def test_business_seconds_are_as_a_person_counts_them(
         ),
         ("resolution, waiting for the customer", "resolution", 0, {"elapsed_seconds": 7200, "outcome": "paused"}),
         # The first of May is a holiday, the other thirty days of the month are not.
+        # Closed from 09:29 to 09:59.
+        (
+            "resolution by the clock, reopened",
+            "resolution",
+            0,
+            {"elapsed_seconds": 3600, "paused_seconds": 1800, "due_at": at(minutes=630), "outcome": "met"},
+        ),
         ("resolution without a pause", "resolution", 0, {"elapsed_seconds": 30 * 86_400}),
     ],
 )  # fmt: skip

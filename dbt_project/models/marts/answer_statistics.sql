@@ -36,7 +36,10 @@ cases as (
         clocks.state = 'answered' and not clocks.has_unknown_author as is_answered,
         {{ seconds_between('clocks.started_at', 'clocks.ended_at') }} as ended_seconds,
         -- An answer of after what has been read is not known yet.
-        {{ seconds_between('clocks.started_at', 'least(clock.as_of, connections.data_as_of)') }} as known_seconds,
+        case
+            when connections.data_as_of is not null
+                then {{ seconds_between('clocks.started_at', 'least(clock.as_of, connections.data_as_of)') }}
+        end as known_seconds,
         connections.data_as_of,
         clock.as_of
     from clocks
@@ -63,7 +66,7 @@ counted_cases as (
     select
         timed_cases.*,
         limits.limit_seconds,
-        timed_cases.known_seconds >= limits.limit_seconds
+        coalesce(timed_cases.known_seconds >= limits.limit_seconds, false)
         and (
             timed_cases.is_case
             or (timed_cases.is_closed_unanswered and timed_cases.ended_seconds >= limits.limit_seconds)

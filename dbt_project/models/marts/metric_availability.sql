@@ -125,6 +125,7 @@ cases as (
         'resolution' as metric,
         case
             when closed_at is null then 'closing_time_not_told'
+            when opened_at is null then 'opening_time_not_told'
             when resolution_seconds is null then 'times_contradict'
         end as reason
     from tickets
@@ -172,7 +173,8 @@ cases as (
         'service_levels' as metric,
         case
             when policed_clocks.metric is null then 'no_policy'
-            when policed_clocks.used_seconds is null then 'time_not_told'
+            when policed_clocks.used_seconds is null and policed_clocks.state = 'unknown' then 'time_not_told'
+            when policed_clocks.used_seconds is null then 'beyond_calendars'
             when policed_clocks.state <> 'running' and policed_clocks.used_seconds <= policed_clocks.target_seconds
                 then null
             when policed_clocks.has_unknown_author then 'author_not_told'
@@ -230,7 +232,8 @@ missing_fields as (
             'visibility_not_told': 'notes.raw',
             'description_protected': 'tickets.description',
             'agent_not_named': 'employees.name',
-            'time_not_told': 'tickets.closed_at, notes.created_at',
+            'time_not_told': 'tickets.created_at, tickets.closed_at, notes.created_at',
+            'opening_time_not_told': 'tickets.created_at',
             'closing_time_not_told': 'tickets.closed_at',
             'times_contradict': 'tickets.created_at, tickets.closed_at',
             'history_not_whole': 'ticket_versions',
@@ -240,6 +243,7 @@ missing_fields as (
             'category_not_told': 'tickets.category_id, tickets.category',
             'category_not_named': 'categories.name',
             'no_policy': 'sla_policies',
+            'beyond_calendars': 'business_calendars',
             'pauses_not_told': 'tickets.raw, ticket_versions',
         }.items() -%}
         {% if not loop.first %}union all{% endif %}

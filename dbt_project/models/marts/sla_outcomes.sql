@@ -40,21 +40,41 @@ used_clocks as (
 
 ),
 
+-- What has come after a clock in the past is known to the build: no more can be used up by then than has gone by, and
+-- not the target before it is due.
+capped_clocks as (
+
+    select
+        used_clocks.*,
+        case
+            when used_clocks.elapsed_seconds is not null and used_clocks.state = 'running'
+                then
+                    least(
+                        used_clocks.elapsed_seconds,
+                        case when used_clocks.started_place is not null then used_clocks.seconds_since_start end,
+                        case when used_clocks.due_at > used_clocks.as_of then used_clocks.target_seconds end
+                    )
+            else used_clocks.elapsed_seconds
+        end as capped_seconds
+    from used_clocks
+
+),
+
 told_clocks as (
 
     select
         *,
         case
-            when elapsed_seconds is null then 'unknown'
-            when elapsed_seconds > target_seconds and (has_unknown_pauses or has_unknown_author) then 'unknown'
-            when state = 'running' and elapsed_seconds > target_seconds then 'overdue'
+            when capped_seconds is null then 'unknown'
+            when capped_seconds > target_seconds and (has_unknown_pauses or has_unknown_author) then 'unknown'
+            when state = 'running' and capped_seconds > target_seconds then 'overdue'
             when state = 'running' and running_since_place is null then 'paused'
             when state = 'running' then 'running'
-            when elapsed_seconds > target_seconds then 'missed'
+            when capped_seconds > target_seconds then 'missed'
             when state = 'closed' then 'cancelled'
             else 'met'
         end as outcome
-    from used_clocks
+    from capped_clocks
 
 )
 
@@ -71,11 +91,11 @@ select
     started_at,
     ended_at,
     due_at,
-    elapsed_seconds,
+    capped_seconds as elapsed_seconds,
     case
-        when elapsed_seconds is not null then greatest(seconds_since_start - elapsed_seconds, 0)
+        when capped_seconds is not null then greatest(seconds_since_start - capped_seconds, 0)
     end as paused_seconds,
-    target_seconds - elapsed_seconds as remaining_seconds,
+    target_seconds - capped_seconds as remaining_seconds,
     outcome,
     case when outcome <> 'unknown' then outcome in ('missed', 'overdue') end as is_breached,
     state = 'running' as is_running,
@@ -83,7 +103,7 @@ select
     has_unknown_author,
     case
         when outcome <> 'unknown'
-            then outcome = 'running' and elapsed_seconds >= {{ var('sla_at_risk_share') }} * target_seconds
+            then outcome = 'running' and capped_seconds >= {{ var('sla_at_risk_share') }} * target_seconds
     end as is_at_risk,
     data_as_of,
     as_of
