@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tests.warehouse.golden_text import lower
 
@@ -26,6 +27,10 @@ class Settings:
     @property
     def assumed_note_visibility(self) -> str | None:
         return self.variables.get("assumed_note_visibility")
+
+    @property
+    def reporting_timezone(self) -> ZoneInfo:
+        return ZoneInfo(self.variables.get("reporting_timezone", "UTC"))
 
     @property
     def settle_seconds(self) -> int:
