@@ -108,12 +108,15 @@ def clear_logs() -> None:
 
 
 def build_models(warehouse: WarehouseSettings, as_of: datetime | None, heard: Heard) -> BuildReport:
-    """Run `dbt build` for whoever holds the lock. Raises `ModelsFailed` with what dbt said."""
+    """Run `dbt build` for whoever holds the lock, from nothing where the warehouse is to be written anew. Raises
+    `ModelsFailed` with what dbt said."""
     started = time.monotonic()
     destination = destination_of(warehouse)
     errors: list[str] = []
     done = 0
-    with _running(_command(destination.dbt_target, as_of), _environment(destination)) as process:
+    with _running(
+        _command(destination.dbt_target, as_of, anew.is_due(warehouse)), _environment(destination)
+    ) as process:
         for line in process.stdout or ():
             event = _event(line)
             if event is None:
@@ -162,7 +165,7 @@ def _running(command: list[str], environment: dict[str, str]) -> Iterator[subpro
             process.wait()
 
 
-def _command(target: str, as_of: datetime | None) -> list[str]:
+def _command(target: str, as_of: datetime | None, full_refresh: bool) -> list[str]:
     variables = {"as_of": as_of.astimezone(UTC).isoformat()} if as_of else {}
     return [
         *(str(Path(sys.executable).parent / "dbt"), "--log-format", "json", "--no-use-colors", "build"),
@@ -170,6 +173,7 @@ def _command(target: str, as_of: datetime | None) -> list[str]:
         *("--target-path", str(TARGET_DIR.absolute()), "--log-path", str(LOG_DIR.absolute())),
         *("--vars", msgspec.json.encode(variables).decode()),
         *("--exclude-resource-type", "unit_test"),
+        *(["--full-refresh"] if full_refresh else []),
     ]
 
 

@@ -24,7 +24,7 @@ outcomes as (
         outcomes.calendar is null
         and outcomes.outcome <> 'unknown'
         and outcomes.started_at >= {{ business_time_begins_at() }}
-        and coalesce(outcomes.ended_at, outcomes.as_of) < outcomes.as_of + interval '9 years'
+        and coalesce(outcomes.ended_at, outcomes.as_of) < {{ business_time_ends_at() }}
 
 )
 

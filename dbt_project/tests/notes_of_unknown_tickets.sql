@@ -3,9 +3,13 @@
 {{ config(severity='warn') }}
 
 select
-    connection_id,
-    ticket_id,
+    notes.connection_id,
+    notes.ticket_id,
     count(*) as note_count
-from {{ ref('int_notes_classified') }}
-where exclusion_reason = 'ticket_unknown'
-group by connection_id, ticket_id
+from {{ ref('stg_unified__notes') }} as notes
+left join {{ ref('stg_unified__tickets') }} as tickets
+    on
+        notes.connection_id = tickets.connection_id
+        and notes.ticket_id = tickets.ticket_id
+where tickets.ticket_id is null and not notes.is_deleted
+group by notes.connection_id, notes.ticket_id

@@ -17,6 +17,11 @@ def mark_due(warehouse: WarehouseSettings) -> None:
     _mark(warehouse).touch()
 
 
+def is_due(warehouse: WarehouseSettings) -> bool:
+    """Whether it is; then what was made of the removed rows has to be made anew, too."""
+    return _mark(warehouse).exists()
+
+
 def write(warehouse: WarehouseSettings) -> None:
     """Write it anew. Raises `WarehouseBusy` where others keep it from being so; it stays due then."""
     destination_of(warehouse).compact()
@@ -25,7 +30,7 @@ def write(warehouse: WarehouseSettings) -> None:
 
 def write_if_due(warehouse: WarehouseSettings) -> None:
     """The same where it is due, for a run that does not fail because of that."""
-    if _mark(warehouse).exists():
+    if is_due(warehouse):
         try:
             write(warehouse)
         except WarehouseBusy as busy:

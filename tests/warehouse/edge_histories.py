@@ -466,7 +466,7 @@ def far_traps() -> Iterator[Case]:
         ("into the calendar", "1989-12-01 10:00:00", "1990-02-01 10:00:00"),
     ):
         yield name, {"created_at": on(opened_at)}, [agent(on(replied_at))], []
-    yield "out of the calendar", {"status": "CLOSED", "closed_at": on("2038-01-01 10:00:00")}, [agent(7)], []
+    yield "out of the calendar", {"status": "CLOSED", "closed_at": on("2101-01-01 10:00:00")}, [agent(7)], []
 
 
 def unread() -> Iterator[Case]:

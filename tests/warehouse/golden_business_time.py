@@ -14,6 +14,7 @@ SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 FIRST_MOMENT = datetime(1990, 1, 1, tzinfo=UTC)
+LAST_MOMENT = datetime(2100, 1, 1, tzinfo=UTC)
 
 Span = tuple[datetime, datetime]
 
@@ -41,15 +42,14 @@ class Wall:
 class Calendar:
     """The weekly hours and holidays of one calendar in its time zone."""
 
-    def __init__(self, zone: str, weekly: Sequence[Record], holidays: Sequence[Record], until: datetime) -> None:
+    def __init__(self, zone: str, weekly: Sequence[Record], holidays: Sequence[Record]) -> None:
         self._zone = ZoneInfo(zone)
         self._weekly = weekly
         self._holidays = holidays
-        self._until = until
         self.spans_of_day = cache(self._spans_of_day)
 
     def spans(self, start: datetime, end: datetime | None) -> Iterator[Span]:
-        last = self._until if end is None else min(end, self._until)
+        last = LAST_MOMENT if end is None else min(end, LAST_MOMENT)
         day = start.astimezone(self._zone).date() - DAY
         while datetime.combine(day, time(), UTC) - DAY <= last:
             for opens, closes in self.spans_of_day(day):
@@ -58,7 +58,7 @@ class Calendar:
             day += DAY
 
     def covers(self, start: datetime, end: datetime) -> bool:
-        return start >= FIRST_MOMENT and end <= self._until
+        return start >= FIRST_MOMENT and end <= LAST_MOMENT
 
     def _spans_of_day(self, day: date) -> list[Span]:
         special = [row for row in self._holidays if str(row["holiday_on"]) == day.isoformat()]
@@ -81,7 +81,6 @@ class Calendars:
 
     def __init__(self, settings: Settings) -> None:
         seeds = settings.seeds
-        until = settings.as_of.replace(year=settings.as_of.year + 10)
         self._of_connection: Mapping[str | None, str] = {
             row["connection_id"]: row["calendar"] for row in seeds["connection_calendars"]
         }
@@ -90,7 +89,6 @@ class Calendars:
                 row["time_zone"],
                 [hours for hours in seeds["business_hours"] if hours["calendar"] == row["calendar"]],
                 [day for day in seeds["business_holidays"] if day["calendar"] == row["calendar"]],
-                until,
             )
             for row in seeds["business_calendars"]
         }

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from hashlib import md5
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -28,7 +29,7 @@ from transforms.schemas import DATASET, RAW_TABLES, Kind, TableSchema
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "dbt_project"
 
-LOADS = f"create table {DATASET}._dlt_loads as select 'load-1' as load_id, 0 as status"
+LOADS = f"create table if not exists {DATASET}._dlt_loads as select 'load-1' as load_id, 0 as status"
 """dlt's own table of the loads that came to their end; the rows of the raw tables are all of one."""
 
 Record = Mapping[str, Any]
@@ -51,7 +52,7 @@ class RawWarehouse(ABC):
 
     @abstractmethod
     def write(self, records: Mapping[str, Sequence[Record]]) -> None:
-        """Create every raw table; a table without records is there and empty."""
+        """Fill every raw table, which is made where it is not there; a table without records is empty."""
 
     @abstractmethod
     def execute(self, statements: str) -> None:
@@ -91,7 +92,7 @@ class RawWarehouse(ABC):
 
     def _table_definition(self, table: TableSchema) -> str:
         columns = ", ".join(f'"{name}" {self.sql_types[kind]}' for name, kind in table.columns.items())
-        return f'create table {DATASET}.{table.name} ({columns}, "_dlt_load_id" varchar)'
+        return f'create table if not exists {DATASET}.{table.name} ({columns}, "_dlt_load_id" varchar)'
 
 
 class DuckDBWarehouse(RawWarehouse):
@@ -127,10 +128,11 @@ class DuckDBWarehouse(RawWarehouse):
     def write(self, records: Mapping[str, Sequence[Record]]) -> None:
         with duckdb.connect(str(self._path)) as connection:
             connection.execute("set TimeZone = 'UTC'")
-            connection.execute(f"create schema {DATASET}")
+            connection.execute(f"create schema if not exists {DATASET}")
             connection.execute(LOADS)
             for table in RAW_TABLES.values():
                 connection.execute(self._table_definition(table))
+                connection.execute(f"delete from {DATASET}.{table.name}")
                 columns = _columns(table, records.get(table.name, ()))
                 arrays = [pa.array(columns[name], type=kind.arrow_type) for name, kind in table.columns.items()]
                 connection.register("arrow_records", pa.Table.from_arrays(arrays, schema=table.arrow()))
@@ -179,10 +181,11 @@ class PostgresWarehouse(RawWarehouse):
 
     def write(self, records: Mapping[str, Sequence[Record]]) -> None:
         with self._cursor() as cursor:
-            cursor.execute(f"create schema {DATASET}")
+            cursor.execute(f"create schema if not exists {DATASET}")
             cursor.execute(LOADS)
             for table in RAW_TABLES.values():
                 cursor.execute(self._table_definition(table))
+                cursor.execute(f"delete from {DATASET}.{table.name}")
                 columns = _columns(table, records.get(table.name, ()))
                 rows = [(*row, "load-1") for row in zip(*columns.values(), strict=True)]
                 execute_values(cursor, f"insert into {DATASET}.{table.name} values %s", rows)
@@ -203,7 +206,13 @@ class PostgresWarehouse(RawWarehouse):
 def _columns(table: TableSchema, records: Sequence[Record]) -> dict[str, list[Any]]:
     unknown = {name for record in records for name in record} - set(table.columns)
     assert not unknown, f"{table.name} has no columns {sorted(unknown)}"
-    return {name: [_shaped(kind, record.get(name)) for record in records] for name, kind in table.columns.items()}
+    rows = [{"_row_hash": _hash_of(record), **record} for record in records]
+    return {name: [_shaped(kind, row.get(name)) for row in rows] for name, kind in table.columns.items()}
+
+
+def _hash_of(record: Record) -> str:
+    """Another one for whatever is changed in a record, as the loader's."""
+    return md5(json.dumps(record, default=str, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
 
 
 def _shaped(kind: Kind, value: Any) -> Any:

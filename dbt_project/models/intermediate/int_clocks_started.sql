@@ -7,15 +7,8 @@ with turns as (
 
 tickets as (
 
-    select
-        tickets.*,
-        stated_tickets.is_set_aside
-    from {{ ref('tickets') }} as tickets
-    inner join {{ ref('int_tickets_stated') }} as stated_tickets
-        on
-            tickets.connection_id = stated_tickets.connection_id
-            and tickets.ticket_id = stated_tickets.ticket_id
-    where not tickets.is_deleted and not stated_tickets.is_set_aside
+    select * from {{ ref('tickets') }}
+    where not is_deleted and kind not in ('spam', 'merged')
 
 ),
 

@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 with connections as (
 
     select * from {{ ref('stg_unified__connections') }}

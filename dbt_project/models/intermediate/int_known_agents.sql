@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 -- Somebody who is an employee today is one for good, as far as is known: `is_still_agent`.
 with customers as (
 

@@ -1,6 +1,6 @@
 with notes as (
 
-    select * from {{ ref('stg_unified__notes') }}
+    select * from {{ due(ref('stg_unified__notes')) }} as notes
 
 ),
 
@@ -17,7 +17,7 @@ tickets as (
         ticket_id,
         customer_id,
         is_deleted
-    from {{ ref('stg_unified__tickets') }}
+    from {{ due(ref('stg_unified__tickets')) }} as tickets
 
 ),
 
@@ -50,11 +50,7 @@ notes_with_signs as (
         {{ json_text('notes.raw', ['author', 'id']) }} as raw_author_id,
         coalesce(
             {{ differs('notes.customer_id', 'tickets.customer_id') }}
-            and (
-                known_agents.is_still_agent
-                or {{ whole_second('coalesce(notes.created_at, notes.updated_at)') }}
-                <= {{ whole_second('known_agents.known_until_at') }}
-            ),
+            and {{ was_known_agent('known_agents', 'coalesce(notes.created_at, notes.updated_at)') }},
             false
         ) as is_by_known_agent
     from notes

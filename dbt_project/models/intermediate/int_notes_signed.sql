@@ -5,7 +5,7 @@ with notes as (
         connections.integration_type,
         notes.note_id as record_id,
         notes.raw
-    from {{ ref('stg_unified__notes') }} as notes
+    from {{ due(ref('stg_unified__notes')) }} as notes
     left join {{ ref('stg_unified__connections') }} as connections
         on notes.connection_id = connections.connection_id
     where not notes.is_deleted

@@ -1,14 +1,14 @@
-{{ config(materialized='table') }}
+{{ config(materialized='incremental', incremental_strategy='due_tickets', on_schema_change='fail') }}
 
 with clocks as (
 
-    select * from {{ ref('int_clocks_started') }}
+    select * from {{ due(ref('int_clocks_started')) }} as clocks
 
 ),
 
 tickets as (
 
-    select * from {{ ref('tickets') }}
+    select * from {{ due(ref('tickets')) }} as tickets
 
 ),
 
@@ -78,7 +78,7 @@ told_states as (
     select
         periods.connection_id,
         periods.ticket_id
-    from {{ ref('ticket_periods') }} as periods
+    from {{ due(ref('ticket_periods')) }} as periods
     inner join {{ ref('int_tickets_changed') }} as histories
         on
             periods.connection_id = histories.connection_id
@@ -99,7 +99,7 @@ waits_for_customer as (
         started_at,
         case when end_reason = 'closed' then lead(started_at) over ticket else ended_at end as ended_at,
         lead(turn_number) over ticket is null as is_last
-    from {{ ref('conversation_turns') }}
+    from {{ due(ref('conversation_turns')) }} as turns
     window ticket as (partition by connection_id, ticket_id order by turn_number)
 
 ),
@@ -182,7 +182,7 @@ pauses as (
         vendor_status as cause,
         {{ whole_second('coalesce(started_at, observed_from)') }} as from_at,
         {{ whole_second('ended_at') }} as until_at
-    from {{ ref('ticket_periods') }}
+    from {{ due(ref('ticket_periods')) }} as periods
     where vendor_status in ('pending', 'hold') and coalesce(coalesce(started_at, observed_from) < ended_at, true)
 
     union all
@@ -193,7 +193,7 @@ pauses as (
         'closed' as cause,
         {{ whole_second('coalesce(started_at, observed_from)') }} as from_at,
         {{ whole_second('ended_at') }} as until_at
-    from {{ ref('ticket_periods') }}
+    from {{ due(ref('ticket_periods')) }} as periods
     where status = 'closed' and coalesce(started_at, observed_from) < ended_at
 
 ),

@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='incremental', incremental_strategy='due_tickets', on_schema_change='fail') }}
 
 with tickets as (
 
@@ -25,7 +25,7 @@ versions as (
         versions.is_baseline,
         versions.observed_at,
         versions.observed_via
-    from {{ ref('stg_unified__ticket_versions') }} as versions
+    from {{ due(ref('stg_unified__ticket_versions')) }} as versions
     inner join tickets
         on
             versions.connection_id = tickets.connection_id
@@ -139,23 +139,6 @@ changed_versions as (
         ) as changed_at
     from timed_versions
 
-),
-
--- The last sync that began before a state was seen may be the one that saw it: only the one before it showed no change.
-complete_syncs as (
-
-    select
-        connection_id,
-        read_through_at,
-        lag(read_through_at) over (partition by connection_id order by read_through_at) as read_through_before_at
-    from (
-        select distinct
-            connection_id,
-            read_through_at
-        from {{ ref('stg_unified__sync_runs') }}
-        where object_name = 'tickets' and read_through_at is not null
-    ) as syncs
-
 )
 
 select
@@ -190,6 +173,6 @@ select
     versions.is_baseline
 from changed_versions as versions
 {{ asof_join(
-    'complete_syncs', 'last_syncs', {'connection_id': 'versions.connection_id'}, 'read_through_at',
+    ref('int_syncs_completed'), 'last_syncs', {'connection_id': 'versions.connection_id'}, 'read_through_at',
     'versions.observed_at'
 ) }}

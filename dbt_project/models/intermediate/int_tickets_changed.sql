@@ -1,6 +1,6 @@
 with versions as (
 
-    select * from {{ ref('int_ticket_versions_ordered') }}
+    select * from {{ due(ref('int_ticket_versions_ordered')) }} as versions
 
 ),
 
@@ -43,7 +43,7 @@ changes as (
         cast(sum(case when is_reopening then 1 else 0 end) as bigint) as reopen_count,
         cast(sum(case when is_reassignment then 1 else 0 end) as bigint) as reassignment_count,
         min(case when is_closing then changed_at end) as first_closed_at
-    from {{ ref('ticket_changes') }}
+    from {{ due(ref('ticket_changes')) }} as changes
     group by connection_id, ticket_id
 
 ),
@@ -55,7 +55,7 @@ unassigned_periods as (
         ticket_id,
         cast(sum(seconds) as bigint) as unassigned_seconds,
         count(*) - count(seconds) as untold_count
-    from {{ ref('ticket_periods') }}
+    from {{ due(ref('ticket_periods')) }} as periods
     where status <> 'closed' and assignee_user_id is null and not is_current
     group by connection_id, ticket_id
 

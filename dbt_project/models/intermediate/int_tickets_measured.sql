@@ -12,7 +12,7 @@ with messages as (
         sent_at,
         is_agent_reply,
         note_id is null as is_opening
-    from {{ ref('conversation_messages') }}
+    from {{ due(ref('conversation_messages')) }} as messages
 
 ),
 
@@ -22,7 +22,7 @@ turns as (
         *,
         end_reason in ('answered', 'closed') as is_ended,
         row_number() over (partition by connection_id, ticket_id order by turn_number desc) as number_from_last
-    from {{ ref('conversation_turns') }}
+    from {{ due(ref('int_turns_taken')) }} as turns
 
 ),
 

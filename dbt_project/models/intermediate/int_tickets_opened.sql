@@ -1,13 +1,13 @@
 with tickets as (
 
-    select * from {{ ref('stg_unified__tickets') }}
+    select * from {{ due(ref('stg_unified__tickets')) }} as tickets
     where not is_deleted
 
 ),
 
 signs as (
 
-    select * from {{ ref('int_tickets_signed') }}
+    select * from {{ due(ref('int_tickets_signed')) }} as signs
 
 ),
 

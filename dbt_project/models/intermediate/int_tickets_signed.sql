@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='incremental', incremental_strategy='due_tickets', on_schema_change='fail') }}
 
 with tickets as (
 
@@ -8,7 +8,7 @@ with tickets as (
         tickets.ticket_id as record_id,
         tickets.raw,
         tickets.tags
-    from {{ ref('stg_unified__tickets') }} as tickets
+    from {{ due(ref('stg_unified__tickets')) }} as tickets
     left join {{ ref('stg_unified__connections') }} as connections
         on tickets.connection_id = connections.connection_id
 

@@ -3,7 +3,7 @@ with tickets as (
     select
         *,
         {{ status_word('status_text') }} as status
-    from {{ ref('stg_unified__tickets') }}
+    from {{ due(ref('stg_unified__tickets')) }} as tickets
 
 ),
 
@@ -15,7 +15,7 @@ connections as (
 
 signs as (
 
-    select * from {{ ref('int_tickets_signed') }}
+    select * from {{ due(ref('int_tickets_signed')) }} as signs
 
 ),
 
@@ -24,14 +24,14 @@ ticket_notes as (
     select distinct
         connection_id,
         ticket_id
-    from {{ ref('stg_unified__notes') }}
+    from {{ due(ref('stg_unified__notes')) }} as notes
     where ticket_id is not null
 
 ),
 
 note_sweeps as (
 
-    select * from {{ ref('stg_unified__note_sweeps') }}
+    select * from {{ due(ref('stg_unified__note_sweeps')) }} as sweeps
     where found_note_count is not null
 
 )
@@ -51,16 +51,12 @@ select
     signs.satisfaction,
     signs.vendor_first_replied_at,
     signs.vendor_resolved_at,
-    connections.data_as_of,
     tickets.status = 'closed' as is_closed,
     tickets.is_deleted,
     coalesce(signs.kind in ('spam', 'merged'), false) as is_set_aside,
     not tickets.is_deleted
     and (
-        coalesce(
-            {{ whole_second('tickets.created_at') }} <= {{ whole_second('connections.all_notes_read_through_at') }},
-            connections.all_notes_read_through_at is not null
-        )
+        {{ is_before_notes_read('tickets.created_at', 'connections') }}
         or ticket_notes.ticket_id is not null
         or note_sweeps.ticket_id is not null
     ) as is_conversation_known

@@ -1,3 +1,12 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='due_tickets',
+        on_schema_change='fail',
+        post_hook='{{ rename_authors() }}'
+    )
+}}
+
 with messages as (
 
     select
@@ -84,12 +93,7 @@ select
     messages.author_role,
     messages.author_role_source,
     messages.author_id,
-    case
-        when messages.author_role = 'customer' then customers.customer_name
-        when messages.author_role_source = 'known_agent'
-            then coalesce(employees.employee_name, customers.customer_name)
-        else employees.employee_name
-    end as author_name,
+    {{ author_name('messages', 'customers', 'employees') }} as author_name,
     messages.visibility,
     messages.visibility_source,
     messages.side,

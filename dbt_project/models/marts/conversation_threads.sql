@@ -1,12 +1,14 @@
+{{ config(materialized='incremental', incremental_strategy='due_tickets', on_schema_change='fail') }}
+
 with messages as (
 
-    select * from {{ ref('conversation_messages') }}
+    select * from {{ due(ref('conversation_messages')) }} as messages
 
 ),
 
 tickets as (
 
-    select * from {{ ref('tickets') }}
+    select * from {{ due(ref('tickets')) }} as tickets
     where not is_deleted
 
 ),

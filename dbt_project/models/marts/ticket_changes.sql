@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', incremental_strategy='due_tickets', on_schema_change='fail') }}
+
 {%- set fields = [
     ('status', 'status', 'true'),
     ('assignee', 'assignee_user_id', 'true'),
@@ -9,7 +11,7 @@
 
 with versions as (
 
-    select * from {{ ref('int_ticket_versions_ordered') }}
+    select * from {{ due(ref('int_ticket_versions_ordered')) }} as versions
     where version_number > 1
 
 ),

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', incremental_strategy='due_tickets', on_schema_change='fail') }}
+
 with versions as (
 
     select
@@ -8,7 +10,7 @@ with versions as (
         or {{ differs('assignee_user_id', 'assignee_user_id_before') }}
         or {{ differs('priority', 'priority_before') }}
         or {{ differs('category', 'category_before') }} as starts_period
-    from {{ ref('int_ticket_versions_ordered') }}
+    from {{ due(ref('int_ticket_versions_ordered')) }} as versions
 
 ),
 

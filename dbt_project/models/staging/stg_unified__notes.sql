@@ -13,6 +13,7 @@ select
     description as body,
     metadata,
     raw,
+    _row_hash as row_hash,
     {{ utc_timestamp('created_at') }} as created_at,
     {{ utc_timestamp('updated_at') }} as updated_at,
     _deleted_at is not null as is_deleted,

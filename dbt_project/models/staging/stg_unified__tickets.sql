@@ -23,6 +23,7 @@ select
     attachment_ids,
     metadata,
     raw,
+    _row_hash as row_hash,
     {{ utc_timestamp('created_at') }} as created_at,
     {{ utc_timestamp('updated_at') }} as updated_at,
     {{ utc_timestamp('closed_at') }} as closed_at,

@@ -1,0 +1,20 @@
+{# Instead of dbt's own: where every ticket is due, a model of the strategy `due_tickets` is made from nothing. That is
+   quicker than to replace all rows, and its columns may be others now. Only then: `--full-refresh` makes every ticket due
+   by `int_tickets_due`, and of this model alone it would leave no more than what is due. #}
+{% macro should_full_refresh() -%}
+    {%- if config.get('incremental_strategy') == 'due_tickets' -%}
+        {{ return(not is_anything_built()) }}
+    {%- elif config.get('full_refresh') is not none -%}
+        {{ return(config.get('full_refresh')) }}
+    {%- endif -%}
+    {{ return(flags.FULL_REFRESH) }}
+{%- endmacro %}
+
+{# Whether there is a ticket that is not due: those that are have lost their marks before the models are made. #}
+{% macro is_anything_built() -%}
+    {%- set query -%}
+        select count(*)
+        from (select 1 from {{ model_relation('int_tickets_built') }} where inputs_hash is not null limit 1) as built
+    {%- endset -%}
+    {{ return(run_query(query).columns[0].values()[0] > 0) }}
+{%- endmacro %}

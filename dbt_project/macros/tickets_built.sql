@@ -1,0 +1,66 @@
+{# Which tickets are built, and from what: a ticket that stands in `int_tickets_built` with its `inputs_hash` is in every
+   model of the strategy `due_tickets` as it is to be made of these inputs. One that is due loses its mark before the
+   first of them is made, and has it again when all of them are: a build that is cut short, or leaves some of them out,
+   marks nothing, and the next one makes the same tickets anew. #}
+{% macro mark_due_tickets() -%}
+    {%- if can_build_on() %}
+        update {{ model_relation('int_tickets_built') }} as built_tickets
+        set inputs_hash = null
+        from {{ this }} as due_tickets
+        where
+            built_tickets.connection_id = due_tickets.connection_id
+            and built_tickets.ticket_id = due_tickets.ticket_id
+    {%- else %}
+        truncate table {{ model_relation('int_tickets_built') }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# After a run: `results` are its results. #}
+{% macro mark_built_tickets(results) -%}
+    {%- if execute -%}
+        {%- set made = results | selectattr('status', 'equalto', 'success') | map(attribute='node.unique_id') | list -%}
+        {%- set needed = ['model.unified_ticketing.int_tickets_due'] + models_by_ticket() | map(attribute='unique_id') | list -%}
+        {%- if needed | reject('in', made) | list | length == 0 %}
+            delete from {{ model_relation('int_tickets_built') }} as built_tickets
+            using {{ model_relation('int_tickets_due') }} as due_tickets
+            where
+                built_tickets.connection_id = due_tickets.connection_id
+                and built_tickets.ticket_id = due_tickets.ticket_id;
+
+            insert into {{ model_relation('int_tickets_built') }} (connection_id, ticket_id, inputs_hash)
+            select
+                connection_id,
+                ticket_id,
+                inputs_hash
+            from {{ model_relation('int_tickets_due') }}
+            where inputs_hash is not null
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{# Whether the tickets that are not due can stay as they were built: nobody wants all anew, and all models are there. #}
+{% macro can_build_on() -%}
+    {%- if not execute or flags.FULL_REFRESH -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- for node in models_by_ticket() -%}
+        {%- set relation = adapter.get_relation(database=node.database, schema=node.schema, identifier=node.alias) -%}
+        {%- if relation is none or relation.type != 'table' -%}
+            {{ return(false) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(true) }}
+{%- endmacro %}
+
+{# The nodes of the models that are made ticket by ticket. #}
+{% macro models_by_ticket() -%}
+    {{ return(graph.nodes.values() | selectattr('config.incremental_strategy', 'equalto', 'due_tickets') | list) }}
+{%- endmacro %}
+
+{# The relation of a model to which a hook may not refer by `ref`. #}
+{% macro model_relation(name) -%}
+    {%- if execute -%}
+        {%- set node = graph.nodes['model.unified_ticketing.' ~ name] -%}
+        {{ return(api.Relation.create(schema=node.schema, identifier=node.alias)) }}
+    {%- endif -%}
+{%- endmacro %}
