@@ -1,10 +1,15 @@
 {# Before a model: what a warehouse has to be told so that it plans for many rows. Postgres knows nothing of tables that
-   are a second old, nor of what a CTE brings, takes both for small, and goes through them row by row. #}
+   are a second old, nor of what a CTE brings, takes both for small, and goes through them row by row. DuckDB, too, may
+   take the left side of an asof join for small, and then compares it with all of the right side. #}
 {% macro plan_for_many_rows() -%}
     {{ return(adapter.dispatch('plan_for_many_rows', 'unified_ticketing')()) }}
 {%- endmacro %}
 
 {% macro default__plan_for_many_rows() -%}
+{%- endmacro %}
+
+{% macro duckdb__plan_for_many_rows() -%}
+    set asof_loop_join_threshold = 0
 {%- endmacro %}
 
 {% macro postgres__plan_for_many_rows() -%}

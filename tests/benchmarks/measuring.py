@@ -81,7 +81,7 @@ def measure(
     log = folder / "output.log"
     environment = {**contestant.environment(server, folder), **(settings or {})}
     began_at = time.time()
-    seconds, usage, code = _run([*around, *contestant.program], environment, log)
+    seconds, usage, code = run([*around, *contestant.program], environment, log)
     counts = server.counts()
     if code:
         problem: str | None = f"ended with {code}: {log.read_text()[-600:]}"
@@ -120,7 +120,7 @@ def _missing(contestant: Contestant, server: StandIn, ask: Ask) -> str | None:
     return None
 
 
-def _run(command: list[str], environment: Mapping[str, str], log: Path) -> tuple[float, struct_rusage, int]:
+def run(command: list[str], environment: Mapping[str, str], log: Path) -> tuple[float, struct_rusage, int]:
     """Seconds, what the process and those it waited for used, and the exit code."""
     began = time.monotonic()
     with log.open("w") as output:

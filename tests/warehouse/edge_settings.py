@@ -125,6 +125,7 @@ WEIGHTS = {
 
 VARIABLES: dict[str, Any] = {
     "reporting_timezone": "Pacific/Auckland",
+    "tickets_per_batch": 100,
     "settle_seconds": 600,
     "history_gap_seconds": 180_000,
     "sla_at_risk_share": 0.75,

@@ -5,20 +5,15 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.warehouse.changing_records import Tables, changed, moved
-from tests.warehouse.edge_parts import DESK, at
 from tests.warehouse.edge_records import drawn, hand_picked
-from tests.warehouse.edge_settings import settings, write_seeds
+from tests.warehouse.edge_settings import settings
 from tests.warehouse.golden_figures import marts
-from tests.warehouse.golden_settings import Settings
 from tests.warehouse.raw_warehouse import RawWarehouse
 from tests.warehouse.test_marts import GRAINS, MakeWarehouse, _by_key, _comparable, _project, on_both
 

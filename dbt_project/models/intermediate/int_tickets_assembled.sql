@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='due_tickets', on_schema_change='fail') }}
+{{ config(materialized='incremental', incremental_strategy='due_tickets') }}
 
 with tickets as (
 

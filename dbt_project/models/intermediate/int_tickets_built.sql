@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='append', full_refresh=false, on_schema_change='fail') }}
+{{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
 -- No row is made here: mark_due_tickets and mark_built_tickets keep them.
 select

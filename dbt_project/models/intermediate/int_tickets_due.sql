@@ -106,7 +106,7 @@ tickets_now as (
         tickets.ticket_id,
         cast(
             {{ hash_of([
-                "'" ~ logic_hash() ~ "'",
+                "cast('" ~ logic_hash() ~ "' as " ~ dbt.type_string() ~ ")",
                 'tickets.row_hash',
                 'tickets.deletion_reason',
                 'ticket_notes.note_count',
@@ -161,7 +161,8 @@ tickets_now as (
 select
     coalesce(tickets_now.connection_id, built_tickets.connection_id) as connection_id,
     coalesce(tickets_now.ticket_id, built_tickets.ticket_id) as ticket_id,
-    tickets_now.inputs_hash
+    tickets_now.inputs_hash,
+    {{ batch_of_tickets() }} as batch
 from tickets_now
 full outer join built_tickets
     on

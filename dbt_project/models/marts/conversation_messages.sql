@@ -2,7 +2,6 @@
     config(
         materialized='incremental',
         incremental_strategy='due_tickets',
-        on_schema_change='fail',
         post_hook='{{ rename_authors() }}'
     )
 }}

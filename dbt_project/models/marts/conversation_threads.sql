@@ -1,14 +1,20 @@
-{{ config(materialized='incremental', incremental_strategy='due_tickets', on_schema_change='fail') }}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='due_tickets',
+        post_hook='{{ add_other_batches() }}'
+    )
+}}
 
 with messages as (
 
-    select * from {{ due(ref('conversation_messages')) }} as messages
+    select * from {{ due(ref('conversation_messages'), batch=0) }} as messages
 
 ),
 
 tickets as (
 
-    select * from {{ due(ref('tickets')) }} as tickets
+    select * from {{ due(ref('tickets'), batch=0) }} as tickets
     where not is_deleted
 
 ),

@@ -16,7 +16,11 @@ with tickets as (
 
 weights as (
 
-    select * from {{ ref('stg_seeds__triage_weights') }}
+    select
+        reason,
+        weight,
+        row_number() over (order by weight desc, reason asc) as place
+    from {{ ref('stg_seeds__triage_weights') }}
     where weight <> 0
 
 ),
@@ -43,7 +47,7 @@ scores as (
         cast(sum(weights.weight) as bigint) as score,
         {{ json_array_aggregate(
             json_object({'reason': 'weights.reason', 'weight': 'weights.weight'}),
-            order_by='weights.weight desc, weights.reason asc'
+            order_by='weights.place'
         ) }} as reasons
     from ticket_reasons
     inner join weights

@@ -10,6 +10,7 @@ from tests.benchmarks.scenarios.beside_peers import five_times, idle_network, la
 from tests.benchmarks.scenarios.fairness import connections, rate_limit
 from tests.benchmarks.scenarios.flatness import memory, scattered, unchanged
 from tests.benchmarks.scenarios.proof import proof
+from tests.benchmarks.scenarios.rebuilding import rebuilding, rebuilding_postgres
 from tests.benchmarks.scenarios.whereabouts import postgres, profile
 
 Scenario = Callable[[Work, int], Report]
@@ -20,5 +21,6 @@ SCENARIOS: dict[str, Scenario] = {
     for scenario in (
         *(idle_network, five_times, latency, rate_limit, memory),
         *(unchanged, scattered, connections, proof, postgres, profile),
+        *(rebuilding, rebuilding_postgres),
     )
 }
