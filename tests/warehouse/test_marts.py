@@ -50,6 +50,9 @@ GRAINS = {
     "answer_statistics": "connection_id metric limit_seconds",
     "customer_support_summary": "connection_id customer_id",
     "metric_availability": "connection_id metric",
+    "agents": "connection_id agent_id",
+    "agent_daily": "connection_id agent_id day_on",
+    "agent_hours": "connection_id agent_id weekday hour_of_day",
 }
 """What makes a row of a mart one row."""
 
