@@ -25,6 +25,9 @@ PEOPLE_DESK = "desk-6"
 """It tries whose replies are whose, and how its syncs are."""
 GONE_DESK = "desk-7"
 """Its tickets are there, and it is not."""
+PAUSED_DESK = "desk-8"
+UNLISTED_DESK = "desk-9"
+"""A slip in somebody's settings: nothing but a run in vain is known of it."""
 
 OPENED_BY_AN_AGENT = {"source": {"author": {"type": "admin"}, "delivered_as": "admin_initiated"}}
 """A ticket's `raw`: an agent wrote first, to somebody who had not asked."""

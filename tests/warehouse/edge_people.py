@@ -1,13 +1,18 @@
-"""A desk whose agents, categories and syncs try the marts of people and connections, and one that is not there any more;
-each record is named for what it tries."""
+"""A desk whose agents, categories and syncs try the marts of people and connections, and one that is not there any
+more; each record is named for what it tries."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.warehouse.edge_parts import (
+    AS_OF,
+    GONE_DESK,
     OPENED_BY_AN_AGENT,
+    PAUSED_DESK,
     PEOPLE_DESK,
+    UNLISTED_DESK,
     Case,
     Rows,
     agent,
@@ -28,6 +33,7 @@ PEOPLE_CONNECTIONS: Rows = [
         "created_at": at(days=-100),
         "is_paused": False,
     },
+    {"id": PAUSED_DESK, "integration_type": "zendesk", "is_paused": True},
 ]
 PEOPLE_EMPLOYEES: Rows = [
     {
@@ -77,7 +83,7 @@ def people() -> list[Case]:
         ("assigned to somebody who never wrote", {"user_id": "p-owner"}, [], []),
         ("assigned and deleted", {"user_id": "p-forgotten", "_deleted_at": at(days=1)}, [_by("p-anna", 5)], []),
         ("reopened", {}, [_by("p-anna", 50)], [seen(5, changed=0), seen(65, status="CLOSED"), seen(121)]),
-        # Of these waits nine in ten are no longer than 7 seconds and three tenths of 5: a half that binary fractions miss.
+        # Nine in ten of them are no longer than 7 seconds and three tenths of 5: a half that binary fractions miss.
         *(
             (f"percentile {n}", {"user_id": None}, [_by("p-slow", at(seconds=seconds))], [])
             for n, seconds in enumerate([1, 2, 3, 4, 5, 6, 7, 12])
@@ -90,8 +96,107 @@ def gone() -> list[Case]:
     return [("of a desk that is gone", {"user_id": "p-anna"}, [_by("p-anna", 5)], [])]
 
 
+LATE = AS_OF - timedelta(hours=1)
+"""So near to the clock of the build that what is read through then is not stale."""
+HOSTILE = "evil'); drop table marts.tickets; --\n\x1b[2J {{ var('x') }} \u202e " + "x" * 4000
+
+
+def _run(number: int, kind: str, started_at: datetime, desk: str = PEOPLE_DESK, **more: Any) -> dict[str, Any]:
+    return {
+        "run_id": f"p-{number:03}",
+        "connection_id": desk,
+        "object": kind,
+        "plan": "by_anchor",
+        "command": "sync",
+        "started_at": started_at,
+        "ended_at": started_at + timedelta(minutes=2),
+        "is_complete": False,
+        **more,
+    }
+
+
+def _good(number: int, kind: str, started_at: datetime, desk: str = PEOPLE_DESK, **more: Any) -> dict[str, Any]:
+    """A sync that has read all."""
+    return _run(number, kind, started_at, desk, read_through=started_at, is_complete=True, **more)
+
+
+def _verify(number: int, kind: str, started_at: datetime, desk: str = PEOPLE_DESK, **more: Any) -> dict[str, Any]:
+    """Its row of `sync_coverage`."""
+    return {
+        "run_id": f"v-{number:03}",
+        "connection_id": desk,
+        "object": kind,
+        "started_at": started_at,
+        "ended_at": started_at + timedelta(minutes=9),
+        "is_complete": True,
+        **more,
+    }
+
+
+_RECENT = AS_OF - timedelta(days=3)
+_COUNTS = {"rows_received": 7, "retries": 1, "rows_rejected": 2, "rows_repaired": 3, "rows_deleted": 4}
+PEOPLE_RUNS: Rows = [
+    # Tickets: failed twice, well, put off since; a reconcile failed later, which makes no sync of it failing.
+    _run(1, "tickets", LATE - timedelta(hours=9), error="before", **_COUNTS),
+    _run(2, "tickets", LATE - timedelta(hours=8), error=HOSTILE, ended_at=None),
+    _good(3, "tickets", LATE, **_COUNTS),
+    _run(4, "tickets", LATE + timedelta(minutes=5), plan="by_anchor, stopped at max_calls_per_run"),
+    _run(5, "tickets", LATE + timedelta(minutes=9), command="reconcile", error="Too much would go.\n"),
+    _run(6, "tickets", LATE - timedelta(days=2), command="reconcile", is_complete=True),
+    _run(7, "tickets", LATE - timedelta(days=1), command="reconcile", is_complete=True, error="not to its end"),
+    _run(8, "tickets", LATE + timedelta(minutes=9), command="verify", is_complete=True),
+    # Customers: one failure is not yet enough; the day of the recent ones begins in the second of one of them.
+    _good(11, "customers", _RECENT, **_COUNTS),
+    _good(12, "customers", _RECENT - timedelta(milliseconds=1), **_COUNTS),
+    _good(13, "customers", LATE - timedelta(minutes=3), command=None),
+    _run(14, "customers", LATE, error="once"),
+    # Notes: twice in vain since, once since an unhealthy connection was skipped; being paused then was no failure.
+    _good(21, "notes", LATE),
+    _run(22, "notes", LATE + timedelta(minutes=1), plan="skipped, unhealthy since 2026-05-31"),
+    _run(23, "notes", LATE + timedelta(minutes=2), plan="skipped, paused"),
+    _run(24, "notes", LATE + timedelta(minutes=3), error="again"),
+    _run(25, "notes", LATE + timedelta(minutes=3), error="\u00e9 in the same moment", plan="whole_list"),
+    # Categories: read through just too long ago, and a later run for a stretch of time alone.
+    _good(31, "categories", AS_OF - timedelta(seconds=7201)),
+    _run(32, "categories", LATE, is_complete=True, plan="by_anchor"),
+    _run(41, "employees", LATE - timedelta(days=9), error="no permission"),
+    _run(42, "employees", LATE, plan="not_offered, the connection does not have the category hris"),
+    # Another desk: gaps, and a clock ahead; one that was not offered any more; one that nobody lists.
+    _good(51, "tickets", LATE, PAUSED_DESK),
+    _run(52, "notes", LATE, UNLISTED_DESK, error="The workspace has no ticketing connection."),
+    _good(53, "tickets", AS_OF + timedelta(minutes=1), GONE_DESK),
+    _good(54, "categories", AS_OF - timedelta(seconds=7200), GONE_DESK),
+    _good(55, "customers", LATE, GONE_DESK, plan="not_offered", error="It was read before."),
+    _good(56, "customers", LATE - timedelta(hours=1), GONE_DESK),
+    _run(57, "customers", LATE + timedelta(hours=2), GONE_DESK, plan="not_offered", error="It was read before."),
+]
+PEOPLE_COVERAGE: Rows = [
+    _verify(1, "tickets", LATE - timedelta(days=1), records_shown=100, records_held=90, missing=10, gaps=[]),
+    _verify(
+        2, "tickets", LATE, records_shown=8, records_held=9, missing=1, wrongly_deleted=1, stale=1, changed=1,
+        extra=5, doubled=2, repaired=11, is_deep=True,
+    ),
+    _verify(3, "tickets", LATE - timedelta(hours=1), records_shown=5, records_held=5, is_sample=True),
+    _verify(4, "customers", LATE, error="cut short", is_complete=False, is_sample=True, ended_at=None),
+    _verify(5, "customers", LATE, records_shown=2, missing=5, repaired=4, is_complete=None),
+    _verify(6, "categories", LATE, GONE_DESK, records_shown=4, records_held=4, extra=3, repaired=2),
+    _verify(7, "tickets", LATE, GONE_DESK, records_shown=4, records_held=4, doubled=3, repaired=3),
+]  # fmt: skip
+PEOPLE_REJECTED: Rows = [
+    {"connection_id": desk, "object": kind, "record_hash": name, "reason": HOSTILE, "record": "{}", "observed_at": LATE}
+    for desk, kind, name in [
+        (PEOPLE_DESK, "tickets", "a"),
+        (PEOPLE_DESK, "tickets", "b"),
+        (PEOPLE_DESK, "notes", "a"),
+        (UNLISTED_DESK, "tickets", "a"),
+    ]
+]
+
 PEOPLE_RECORDS: dict[str, Rows] = {
     "connections": PEOPLE_CONNECTIONS,
     "employees": PEOPLE_EMPLOYEES,
+    "sync_runs": PEOPLE_RUNS,
+    "sync_coverage": PEOPLE_COVERAGE,
+    "rejected_records": PEOPLE_REJECTED,
 }
 """What is beside the desk's tickets, by raw table."""

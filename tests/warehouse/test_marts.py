@@ -53,6 +53,7 @@ GRAINS = {
     "agents": "connection_id agent_id",
     "agent_daily": "connection_id agent_id day_on",
     "agent_hours": "connection_id agent_id weekday hour_of_day",
+    "sync_health": "connection_id object_name",
 }
 """What makes a row of a mart one row."""
 
