@@ -23,6 +23,16 @@ from tests.warehouse.edge_parts import (
     stranger,
 )
 
+
+def _support(ticket_id: str | None) -> dict[str, Any]:
+    """A support table, as far as it tells how notes are listed."""
+    methods = {"list": True, "get": True}
+    return {
+        "ticketing_ticket": {"methods": methods},
+        "ticketing_note": {"methods": methods, "list_ticket_id": ticket_id},
+    }
+
+
 PEOPLE_CONNECTIONS: Rows = [
     {
         "id": PEOPLE_DESK,
@@ -33,7 +43,17 @@ PEOPLE_CONNECTIONS: Rows = [
         "created_at": at(days=-100),
         "is_paused": False,
     },
-    {"id": PAUSED_DESK, "integration_type": "zendesk", "is_paused": True},
+    {"id": PAUSED_DESK, "integration_type": "zendesk", "is_paused": True, "support": _support("supported")},
+    *(
+        {"id": f"supports {name}", "support": support}
+        for name, support in {
+            "notes per ticket": _support("supported-required"),
+            "notes in no way": {"ticketing_ticket": {"methods": {"list": True}}},
+            "notes without a list": {**_support(None), "ticketing_note": {"methods": {"list": False}}},
+            "who knows what": {"ticketing_ticket": None, "ticketing_note": {"methods": {"list": True}}},
+            "nothing": [],
+        }.items()
+    ),
 ]
 PEOPLE_EMPLOYEES: Rows = [
     {

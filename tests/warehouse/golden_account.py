@@ -93,6 +93,10 @@ class Account:
             return None
         return min(max(tickets), max(notes, default=max(tickets)))
 
+    def read_through(self, connection_id: str, kind: str) -> datetime | None:
+        """Up to when all changes of one object have been read."""
+        return max((run["read_through"] for run in self._read_runs(connection_id, kind)), default=None)
+
     def is_settled(self, connection_id: str, moment: datetime | None) -> bool:
         through = self.data_as_of(connection_id)
         if moment is None or through is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,71 @@ COUNTS = {
     "repaired_row_count": "rows_repaired",
     "deleted_row_count": "rows_deleted",
 }
+
+
+def connection_rows(made: Mapping[str, Sequence[Row]], account: Account) -> list[Row]:
+    """One row for each connection that is listed, or has tickets."""
+    ids = {*account.connections(), *(ticket["connection_id"] for ticket in made["tickets"])}
+    return [_connection_row(connection_id, made, account) for connection_id in ids]
+
+
+def _connection_row(connection_id: str, made: Mapping[str, Sequence[Row]], account: Account) -> Row:
+    def of(table: str) -> list[Record]:
+        return [row for row in account.records.get(table, ()) if row["connection_id"] == connection_id]
+
+    listed = account.connection(connection_id)
+    living, gone = {}, {}
+    for name, table in (("ticket", "tickets"), ("customer", "customers"), ("note", "notes")):
+        living[f"{name}_count"] = sum(not row.get("_deleted_at") for row in of(table))
+        gone[f"deleted_{name}_count"] = sum(bool(row.get("_deleted_at")) for row in of(table))
+    tickets = [row for row in of("tickets") if not row.get("_deleted_at")]
+    there = {row["id"] for row in tickets}
+    metrics = {row["metric"]: row for row in made["metric_availability"] if row["connection_id"] == connection_id}
+    unavailable = sorted(name for name, row in metrics.items() if row["known_count"] == 0)
+
+    def tells(metric: str) -> bool | None:
+        return metrics[metric]["known_count"] > 0 if metrics[metric]["applicable_count"] else None
+
+    return {
+        "connection_id": connection_id,
+        "integration_type": account.helpdesk(connection_id),
+        **{name: text((listed or {}).get(name)) for name in ("integration_name", "external_xref", "environment")},
+        "calendar": account.calendars.name_for(connection_id),
+        "data_as_of": account.data_as_of(connection_id),
+        "tickets_read_through_at": account.read_through(connection_id, "tickets"),
+        "notes_read_through_at": account.read_through(connection_id, "notes"),
+        **living,
+        **gone,
+        "first_ticket_opened_at": min((row["created_at"] for row in tickets if row.get("created_at")), default=None),
+        "last_ticket_updated_at": max((row["updated_at"] for row in tickets if row.get("updated_at")), default=None),
+        "history_since_at": min(
+            (row["observed_at"] for row in of("ticket_versions") if row["id"] in there), default=None
+        ),
+        "has_notes_listed": _lists_notes(connection_id, account),
+        "has_employees": bool(of("employees")),
+        "tells_author": tells("message_author"),
+        "tells_visibility": tells("message_visibility"),
+        "tells_vendor_status": tells("vendor_status"),
+        "tells_satisfaction": tells("satisfaction"),
+        "unavailable_metrics": [{"metric": name, "reason": metrics[name]["reason"]} for name in unavailable],
+        "is_connected": listed is not None,
+        "is_paused": bool(listed.get("is_paused")) if listed else None,
+    }
+
+
+def _lists_notes(connection_id: str, account: Account) -> bool | None:
+    """As in the last sync that read all notes, else as the support table says."""
+    through = account.read_through(connection_id, "notes")
+    if through:
+        runs = [row for row in account.records["sync_runs"] if row["connection_id"] == connection_id]
+        last = [run for run in runs if run["object"] == "notes" and run.get("read_through") == through]
+        return any(not (run.get("plan") or "").startswith("per_ticket") for run in last)
+    support = (account.connection(connection_id) or {}).get("support") or {}
+    notes, tickets = support.get("ticketing_note") or {}, support.get("ticketing_ticket") or {}
+    if "list" not in (tickets.get("methods") or {}):
+        return None
+    offers = (notes.get("methods") or {}).get("list", False)
+    return bool(offers and notes.get("list_ticket_id") != "supported-required")
 
 
 def sync_health_rows(account: Account) -> list[Row]:

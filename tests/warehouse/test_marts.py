@@ -54,10 +54,11 @@ GRAINS = {
     "agent_daily": "connection_id agent_id day_on",
     "agent_hours": "connection_id agent_id weekday hour_of_day",
     "sync_health": "connection_id object_name",
+    "connections": "connection_id",
 }
 """What makes a row of a mart one row."""
 
-JSON_COLUMNS = {"tags", "messages", "reasons"}
+JSON_COLUMNS = {"tags", "messages", "reasons", "unavailable_metrics"}
 
 MakeWarehouse = Callable[[Path, pytest.FixtureRequest], RawWarehouse]
 
