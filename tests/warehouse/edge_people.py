@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.warehouse.edge_categories import TREE, categorised
 from tests.warehouse.edge_parts import (
     AS_OF,
     GONE_DESK,
@@ -102,6 +103,7 @@ def people() -> list[Case]:
         ("spam with a reply", {"tags": ["spam"], "user_id": "p-anna"}, [_by("p-anna", 5)], []),
         ("assigned to somebody who never wrote", {"user_id": "p-owner"}, [], []),
         ("assigned and deleted", {"user_id": "p-forgotten", "_deleted_at": at(days=1)}, [_by("p-anna", 5)], []),
+        *categorised(),
         ("reopened", {}, [_by("p-anna", 50)], [seen(5, changed=0), seen(65, status="CLOSED"), seen(121)]),
         # Nine in ten of them are no longer than 7 seconds and three tenths of 5: a half that binary fractions miss.
         *(
@@ -214,6 +216,7 @@ PEOPLE_REJECTED: Rows = [
 
 PEOPLE_RECORDS: dict[str, Rows] = {
     "connections": PEOPLE_CONNECTIONS,
+    "categories": TREE,
     "employees": PEOPLE_EMPLOYEES,
     "sync_runs": PEOPLE_RUNS,
     "sync_coverage": PEOPLE_COVERAGE,

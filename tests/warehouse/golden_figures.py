@@ -12,6 +12,7 @@ from typing import Any
 from tests.warehouse.golden_account import Account
 from tests.warehouse.golden_availability import availability_rows
 from tests.warehouse.golden_business_time import seconds_between
+from tests.warehouse.golden_categories import category_rows
 from tests.warehouse.golden_changes import change_rows, history, period_rows, status_of, versions
 from tests.warehouse.golden_connections import connection_rows, sync_health_rows
 from tests.warehouse.golden_messages import Message, conversation, first_time, kind_of, last_time, message_row
@@ -53,6 +54,7 @@ def marts(records: Mapping[str, Sequence[Record]], settings: Settings) -> Marts:
     made["triage_candidates"] = triage_rows(made["open_tickets"], account)
     made["metric_availability"] = availability_rows(made, found, account)
     made.update(people_rows(made, account))
+    made["categories"] = category_rows(made, account)
     made["connections"] = connection_rows(made, account)
     made["sync_health"] = sync_health_rows(account)
     return made

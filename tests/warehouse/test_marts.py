@@ -55,6 +55,7 @@ GRAINS = {
     "agent_hours": "connection_id agent_id weekday hour_of_day",
     "sync_health": "connection_id object_name",
     "connections": "connection_id",
+    "categories": "connection_id category_id",
 }
 """What makes a row of a mart one row."""
 
