@@ -3,6 +3,7 @@ more; each record is named for what it tries."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,10 @@ from tests.warehouse.edge_parts import (
     seen,
     stranger,
 )
+
+LATE = AS_OF - timedelta(hours=1)
+"""So near to the clock of the build that what is read through then is not stale."""
+_SECOND = timedelta(seconds=1)
 
 
 def _support(ticket_id: str | None) -> dict[str, Any]:
@@ -104,6 +109,7 @@ def people() -> list[Case]:
         ("assigned to somebody who never wrote", {"user_id": "p-owner"}, [], []),
         ("assigned and deleted", {"user_id": "p-forgotten", "_deleted_at": at(days=1)}, [_by("p-anna", 5)], []),
         *categorised(),
+        *_lately(),
         ("reopened", {}, [_by("p-anna", 50)], [seen(5, changed=0), seen(65, status="CLOSED"), seen(121)]),
         # Nine in ten of them are no longer than 7 seconds and three tenths of 5: a half that binary fractions miss.
         *(
@@ -113,13 +119,32 @@ def people() -> list[Case]:
     ]
 
 
+def _lately() -> Iterator[Case]:
+    """Opened about the edges of the periods before the last sight, by customers of their own."""
+    through = LATE
+    length = timedelta(days=45)
+    for name, moments in {
+        "c-edges": [through, through + timedelta(seconds=1), through - length, through - length - _SECOND,
+                    through - length + _SECOND, through - 2 * length, through - 2 * length + _SECOND],
+        "c-more": [through - timedelta(days=60), *[through - timedelta(days=day) for day in (1, 2, 3)]],
+        "c-silent-now": [through - timedelta(days=60), through - timedelta(days=70)],
+        "c-new": [through - timedelta(milliseconds=1), through + timedelta(milliseconds=900)],
+    }.items():  # fmt: skip
+        for number, opened_at in enumerate(moments):
+            told = {
+                "created_at": opened_at,
+                "customer_id": name,
+                "category": ["B", "a", "\u00e9", "B", "z"][number % 5],
+            }
+            yield f"{name}, {number}", told, [_by("p-anna", opened_at + timedelta(seconds=number * 7 + 3))], []
+    yield "c-edges, spam", {"created_at": through, "customer_id": "c-edges", "tags": ["spam"], "category": "a"}, [], []
+
+
 def gone() -> list[Case]:
     """Tickets of a connection that is not there any more."""
     return [("of a desk that is gone", {"user_id": "p-anna"}, [_by("p-anna", 5)], [])]
 
 
-LATE = AS_OF - timedelta(hours=1)
-"""So near to the clock of the build that what is read through then is not stale."""
 HOSTILE = "evil'); drop table marts.tickets; --\n\x1b[2J {{ var('x') }} \u202e " + "x" * 4000
 
 

@@ -132,6 +132,7 @@ VARIABLES: dict[str, Any] = {
     "triage_waiting_seconds": 7_000_000,
     "vip_tags": ["gold", "Key account"],
     "answer_limits_seconds": [0, 240, 300, 600, 86_400, 2_140_000],
+    "customer_trend_days": 45,
     "category_levels": LEVELS,
     "sync_stale_seconds": 7200,
     "sync_failing_runs": 2,

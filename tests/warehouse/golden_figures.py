@@ -15,6 +15,7 @@ from tests.warehouse.golden_business_time import seconds_between
 from tests.warehouse.golden_categories import category_rows
 from tests.warehouse.golden_changes import change_rows, history, period_rows, status_of, versions
 from tests.warehouse.golden_connections import connection_rows, sync_health_rows
+from tests.warehouse.golden_customers import account_figures
 from tests.warehouse.golden_messages import Message, conversation, first_time, kind_of, last_time, message_row
 from tests.warehouse.golden_people import people_rows
 from tests.warehouse.golden_service_levels import (
@@ -291,6 +292,7 @@ def _customer_row(key: Key, account: Account, tickets: Sequence[Row]) -> Row:
         "median_resolution_seconds": middle(
             [s for ticket in resolved if (s := ticket["resolution_seconds"]) is not None]
         ),
+        **account_figures(key[0], tickets, account),
         "is_known": key in account.customers,
         "is_deleted": bool(record.get("_deleted_at")),
     }

@@ -57,6 +57,10 @@ class Settings:
         return [int(limit) for limit in self.variables.get("answer_limits_seconds", [3600, 14400, 86400, 259200])]
 
     @property
+    def customer_trend_days(self) -> int:
+        return int(self.variables.get("customer_trend_days", 30))
+
+    @property
     def category_levels(self) -> int:
         return int(self.variables.get("category_levels", 20))
 

@@ -59,7 +59,7 @@ GRAINS = {
 }
 """What makes a row of a mart one row."""
 
-JSON_COLUMNS = {"tags", "messages", "reasons", "unavailable_metrics"}
+JSON_COLUMNS = {"tags", "messages", "reasons", "unavailable_metrics", "top_categories"}
 
 MakeWarehouse = Callable[[Path, pytest.FixtureRequest], RawWarehouse]
 
