@@ -76,7 +76,9 @@ PEOPLE_EMPLOYEES: Rows = [
 
 def _by(agent_id: str | None, when: Any, text: str | None = "By name", **more: Any) -> dict[str, Any]:
     """By an agent of whom the id may not be told."""
-    told = {"user_id": agent_id} if agent_id else {"user_id": None, "customer_id": None, "raw": {"incoming": False}}
+    told: dict[str, Any] = (
+        {"user_id": agent_id} if agent_id else {"user_id": None, "customer_id": None, "raw": {"incoming": False}}
+    )
     return agent(when, text, **{**told, **more})
 
 
@@ -181,7 +183,7 @@ def _verify(number: int, kind: str, started_at: datetime, desk: str = PEOPLE_DES
 
 
 _RECENT = AS_OF - timedelta(days=3)
-_COUNTS = {"rows_received": 7, "retries": 1, "rows_rejected": 2, "rows_repaired": 3, "rows_deleted": 4}
+_COUNTS: dict[str, Any] = {"rows_received": 7, "retries": 1, "rows_rejected": 2, "rows_repaired": 3, "rows_deleted": 4}
 PEOPLE_RUNS: Rows = [
     # Tickets: failed twice, well, put off since; a reconcile failed later, which makes no sync of it failing.
     _run(1, "tickets", LATE - timedelta(hours=9), error="before", **_COUNTS),

@@ -73,7 +73,6 @@ employees as (
 metrics as (
 
     select
-        connection_id,
         {% for column, metric in told.items() -%}
             max(
                 case
@@ -81,8 +80,9 @@ metrics as (
                     when availability = 'unavailable' then 0
                     else 1
                 end
-            ) = 1 as {{ column }}{{ ',' if not loop.last }}
-        {% endfor %}
+            ) = 1 as {{ column }},
+        {% endfor -%}
+        connection_id
     from {{ ref('metric_availability') }}
     group by connection_id
 

@@ -109,13 +109,13 @@ ticket_figures as (
         cast(
             sum(case when observed_reopen_count is not null then least(observed_reopen_count, 1) end) as bigint
         ) as reopened_ticket_count,
-        min(case when not is_closed and not is_set_aside then opened_at end) as oldest_open_ticket_opened_at,
         {% for period in ['recent', 'previous'] -%}
             cast(sum(case when period = '{{ period }}' then 1 else 0 end) as bigint)
                 as {{ period }}_opened_ticket_count,
             {{ median_seconds("case when period = '" ~ period ~ "' then first_reply_seconds end") }}
-                as {{ period }}_median_first_reply_seconds{{ ',' if not loop.last }}
-        {% endfor %}
+                as {{ period }}_median_first_reply_seconds,
+        {% endfor -%}
+        min(case when not is_closed and not is_set_aside then opened_at end) as oldest_open_ticket_opened_at
     from tickets
     group by connection_id, customer_id
 
@@ -140,12 +140,12 @@ trends as (
     select
         customer_keys.connection_id,
         customer_keys.customer_id,
-        periods.data_as_of,
         {% for period in ['recent', 'previous'] -%}
             case
                 when periods.data_as_of is not null then coalesce(ticket_figures.{{ period }}_opened_ticket_count, 0)
-            end as {{ period }}_opened_ticket_count{{ ',' if not loop.last }}
-        {% endfor %}
+            end as {{ period }}_opened_ticket_count,
+        {% endfor -%}
+        periods.data_as_of
     from customer_keys
     left join periods
         on customer_keys.connection_id = periods.connection_id

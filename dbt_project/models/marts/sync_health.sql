@@ -21,7 +21,8 @@ clock as (
 
 ),
 
-runs as (
+-- Not materialized: Postgres would otherwise sort all runs with their texts to find the few objects.
+runs as not materialized (
 
     select
         *,
@@ -44,14 +45,14 @@ run_figures as (
         max(case when runs.is_sync and runs.is_success then runs.ended_at end) as last_success_at,
         max(case when runs.command = 'reconcile' and runs.is_success then runs.ended_at end) as last_reconciled_at,
         max(case when runs.error_text is not null then runs.started_at end) as last_error_started_at,
-        max(runs.read_through_at) as read_through_at,
         {% for count in counts -%}
             cast(sum(runs.{{ count }}) as bigint) as {{ count }},
         {% endfor -%}
         {% for count in ['received_row_count'] + counts -%}
             cast(sum(case when runs.started_at >= clock.recent_since_at then runs.{{ count }} else 0 end) as bigint)
-                as recent_{{ count }}{{ ',' if not loop.last }}
-        {% endfor %}
+                as recent_{{ count }},
+        {% endfor -%}
+        max(runs.read_through_at) as read_through_at
     from runs
     cross join clock
     group by runs.connection_id, runs.object_name
