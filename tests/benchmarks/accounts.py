@@ -51,7 +51,8 @@ select
     cast(customer as varchar) as customer_id, cast(agent as varchar) as user_id,
     cast(category as varchar) as category_id,
     left(text, 60) as subject, '<p>' || text || '</p>' as description,
-    if(is_open, 'ACTIVE', 'CLOSED') as status, priority, 'web' as "source", to_json(['tag-' || number % 13, 'tag-' || number % 17]) as tags,
+    if(is_open, 'ACTIVE', 'CLOSED') as status, priority, 'web' as "source",
+    to_json(['tag-' || number % 13, 'tag-' || number % 17]) as tags,
     json_object(
         'id', number, 'status', if(is_open, 'open', 'closed'), 'requester_id', customer, 'submitter_id', customer,
         'assignee_id', agent, 'via', json_object('channel', 'web'), 'subject', left(text, 60), 'is_public', true,

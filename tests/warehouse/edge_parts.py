@@ -21,6 +21,14 @@ PER_TICKET_DESK = "desk-4"
 FAR_DESK = "desk-5"
 """Nothing is known of its syncs; its tickets lie beyond the calendars, or in hours that daylight saving moves."""
 
+PEOPLE_DESK = "desk-6"
+"""It tries whose replies are whose, and how its syncs are."""
+GONE_DESK = "desk-7"
+"""Its tickets are there, and it is not."""
+PAUSED_DESK = "desk-8"
+UNLISTED_DESK = "desk-9"
+"""A slip in somebody's settings: nothing but a run in vain is known of it."""
+
 OPENED_BY_AN_AGENT = {"source": {"author": {"type": "admin"}, "delivered_as": "admin_initiated"}}
 """A ticket's `raw`: an agent wrote first, to somebody who had not asked."""
 

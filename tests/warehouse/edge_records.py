@@ -14,8 +14,10 @@ from tests.warehouse.edge_parts import (
     DAY,
     DESK,
     FAR_DESK,
+    GONE_DESK,
     OPENED_BY_AN_AGENT,
     OTHER_DESK,
+    PEOPLE_DESK,
     PER_TICKET_DESK,
     UNREAD_DESK,
     Case,
@@ -27,6 +29,7 @@ from tests.warehouse.edge_parts import (
     states_of,
     ticket_of,
 )
+from tests.warehouse.edge_people import PEOPLE_RECORDS, gone, people
 from transforms.schemas import RAW_TABLES
 
 CONNECTIONS: Rows = [
@@ -182,7 +185,9 @@ def hand_picked() -> dict[str, Rows]:
     _add(records, UNREAD_DESK, unread())
     _add(records, PER_TICKET_DESK, per_ticket())
     _add(records, FAR_DESK, far_traps())
-    return records
+    _add(records, PEOPLE_DESK, people())
+    _add(records, GONE_DESK, gone())
+    return {table: [*records.get(table, []), *PEOPLE_RECORDS.get(table, [])] for table in RAW_TABLES}
 
 
 def _add(records: dict[str, Rows], desk: str, cases: Iterable[Case]) -> None:

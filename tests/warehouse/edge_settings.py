@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.warehouse.edge_categories import LEVELS
 from tests.warehouse.edge_parts import AS_OF, DESK, FAR_DESK, OTHER_DESK, PER_TICKET_DESK, UNREAD_DESK
 from tests.warehouse.golden_settings import Settings
 from tests.warehouse.raw_warehouse import PROJECT
@@ -132,6 +133,11 @@ VARIABLES: dict[str, Any] = {
     "triage_waiting_seconds": 7_000_000,
     "vip_tags": ["gold", "Key account"],
     "answer_limits_seconds": [0, 240, 300, 600, 86_400, 2_140_000],
+    "customer_trend_days": 45,
+    "category_levels": LEVELS,
+    "sync_stale_seconds": 7200,
+    "sync_failing_runs": 2,
+    "sync_recent_days": 3,
 }
 
 

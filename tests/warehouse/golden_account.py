@@ -24,6 +24,7 @@ class Account:
         self.employees = _by_id(records.get("employees", ()))
         self.categories: dict[str, list[Record]] = _grouped(records.get("categories", ()), "connection_id")
         self._helpdesks = {row["id"]: row.get("integration_type") for row in records.get("connections", ())}
+        self._connections = {row["id"]: row for row in records.get("connections", ())}
         self._runs: dict[str, list[Record]] = _grouped(records.get("sync_runs", ()), "connection_id")
         self._notes = _by_ticket(records.get("notes", ()), "ticket_id")
         self._versions = _by_ticket(records.get("ticket_versions", ()), "id")
@@ -40,6 +41,10 @@ class Account:
 
     def connections(self) -> list[str]:
         return [*self._helpdesks]
+
+    def connection(self, connection_id: str) -> Record | None:
+        """As it was last listed."""
+        return self._connections.get(connection_id)
 
     def notes_of(self, ticket: Record) -> Sequence[Record]:
         return self._notes[ticket["connection_id"], ticket["id"]]
@@ -87,6 +92,10 @@ class Account:
         if not tickets:
             return None
         return min(max(tickets), max(notes, default=max(tickets)))
+
+    def read_through(self, connection_id: str, kind: str) -> datetime | None:
+        """Up to when all changes of one object have been read."""
+        return max((run["read_through"] for run in self._read_runs(connection_id, kind)), default=None)
 
     def is_settled(self, connection_id: str, moment: datetime | None) -> bool:
         through = self.data_as_of(connection_id)

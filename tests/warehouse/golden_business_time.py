@@ -96,9 +96,13 @@ class Calendars:
     def named(self, name: str | None) -> Hours:
         return self._calendars[name] if name else Wall()
 
+    def name_for(self, connection_id: str) -> str | None:
+        """Whose hours count for a connection."""
+        return self._of_connection.get(connection_id, self._of_connection.get(None))
+
     def seconds(self, connection_id: str, start: datetime | None, end: datetime | None) -> int | None:
         """Business seconds between two moments by the hours that count for a connection."""
-        name = self._of_connection.get(connection_id, self._of_connection.get(None))
+        name = self.name_for(connection_id)
         return running_seconds(self.named(name), start, end) if name else None
 
 

@@ -12,8 +12,12 @@ from typing import Any
 from tests.warehouse.golden_account import Account
 from tests.warehouse.golden_availability import availability_rows
 from tests.warehouse.golden_business_time import seconds_between
+from tests.warehouse.golden_categories import category_rows
 from tests.warehouse.golden_changes import change_rows, history, period_rows, status_of, versions
+from tests.warehouse.golden_connections import connection_rows, sync_health_rows
+from tests.warehouse.golden_customers import account_figures
 from tests.warehouse.golden_messages import Message, conversation, first_time, kind_of, last_time, message_row
+from tests.warehouse.golden_people import people_rows
 from tests.warehouse.golden_service_levels import (
     Clock,
     clocks,
@@ -50,6 +54,10 @@ def marts(records: Mapping[str, Sequence[Record]], settings: Settings) -> Marts:
     made["answer_statistics"] = statistics_rows(found, account)
     made["triage_candidates"] = triage_rows(made["open_tickets"], account)
     made["metric_availability"] = availability_rows(made, found, account)
+    made.update(people_rows(made, account))
+    made["categories"] = category_rows(made, account)
+    made["connections"] = connection_rows(made, account)
+    made["sync_health"] = sync_health_rows(account)
     return made
 
 
@@ -284,6 +292,7 @@ def _customer_row(key: Key, account: Account, tickets: Sequence[Row]) -> Row:
         "median_resolution_seconds": middle(
             [s for ticket in resolved if (s := ticket["resolution_seconds"]) is not None]
         ),
+        **account_figures(key[0], tickets, account),
         "is_known": key in account.customers,
         "is_deleted": bool(record.get("_deleted_at")),
     }

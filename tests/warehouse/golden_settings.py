@@ -57,5 +57,25 @@ class Settings:
         return [int(limit) for limit in self.variables.get("answer_limits_seconds", [3600, 14400, 86400, 259200])]
 
     @property
+    def customer_trend_days(self) -> int:
+        return int(self.variables.get("customer_trend_days", 30))
+
+    @property
+    def category_levels(self) -> int:
+        return int(self.variables.get("category_levels", 20))
+
+    @property
+    def sync_stale_seconds(self) -> int:
+        return int(self.variables.get("sync_stale_seconds", 86_400))
+
+    @property
+    def sync_failing_runs(self) -> int:
+        return int(self.variables.get("sync_failing_runs", 1))
+
+    @property
+    def sync_recent_days(self) -> int:
+        return int(self.variables.get("sync_recent_days", 7))
+
+    @property
     def weights(self) -> Mapping[str, int]:
         return {row["reason"]: int(row["weight"]) for row in self.seeds["triage_weights"]}

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,12 @@ from tests.warehouse.edge_parts import (
     DAY,
     DESK,
     FAR_DESK,
+    GONE_DESK,
     OTHER_DESK,
+    PAUSED_DESK,
+    PEOPLE_DESK,
     PER_TICKET_DESK,
+    UNLISTED_DESK,
     UNREAD_DESK,
     Rows,
     at,
@@ -50,10 +54,16 @@ GRAINS = {
     "answer_statistics": "connection_id metric limit_seconds",
     "customer_support_summary": "connection_id customer_id",
     "metric_availability": "connection_id metric",
+    "agents": "connection_id agent_id",
+    "agent_daily": "connection_id agent_id day_on",
+    "agent_hours": "connection_id agent_id weekday hour_of_day",
+    "sync_health": "connection_id object_name",
+    "connections": "connection_id",
+    "categories": "connection_id category_id",
 }
 """What makes a row of a mart one row."""
 
-JSON_COLUMNS = {"tags", "messages", "reasons"}
+JSON_COLUMNS = {"tags", "messages", "reasons", "unavailable_metrics", "top_categories"}
 
 MakeWarehouse = Callable[[Path, pytest.FixtureRequest], RawWarehouse]
 
@@ -600,6 +610,85 @@ def test_what_wants_action_is_in_order_as_a_person_says(warehouse: Warehouse) ->
     places = [row["place"] for row in rows]
     assert places == sorted(set(places))
     assert {row["place"] for row in warehouse.of("triage_candidates").values()} >= {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("mart", "key", "figures"),
+    [
+        # Left, and keeps what they did: replies after 60, 5, 21 and (of an agent's ticket) 18 minutes; two came first.
+        (
+            "agents",
+            (PEOPLE_DESK, "p-left"),
+            {"agent_name": "Left in April", "is_deleted": True, "reply_count": 4, "first_reply_count": 2,
+             "median_first_reply_seconds": 1170, "p90_first_reply_seconds": 1242, "closed_ticket_count": 3},
+        ),
+        ("agents", (PEOPLE_DESK, "p-slow"), {"median_first_reply_seconds": 6, "p90_first_reply_seconds": 10}),
+        ("agents", (PEOPLE_DESK, "p-idle"), {"reply_count": 0, "assigned_ticket_count": 1, "closed_ticket_count": 0}),
+        # In Auckland it is 22:00 on the Monday when the day begins, and an hour less than that in April.
+        (
+            "agent_daily",
+            (PEOPLE_DESK, "p-slow", date(2026, 3, 2)),
+            {"reply_count": 10, "first_reply_count": 10, "first_reply_seconds_sum": 59, "closed_ticket_count": 0},
+        ),
+        (
+            "agent_daily",
+            (PEOPLE_DESK, "p-left", date(2026, 4, 11)),
+            {"reply_count": 0, "closed_ticket_count": 1, "last_replied_at": None},
+        ),
+        ("agent_hours", (PEOPLE_DESK, "p-slow", 1, 22), {"reply_count": 10, "first_reply_count": 10}),
+        # Three of its own; two, and one each in four, below it.
+        (
+            "categories",
+            (PEOPLE_DESK, "top"),
+            {"path": "The top", "depth": 0, "ticket_count": 3, "open_ticket_count": 1, "with_children_ticket_count": 9,
+             "with_children_open_ticket_count": 1, "median_first_reply_seconds": 3600, "has_broken_path": False},
+        ),
+        ("categories", (PEOPLE_DESK, "bottom"), {"path": "The top / middle / Bottom", "depth": 2}),
+        ("categories", (PEOPLE_DESK, "below gone"), {"path": "The below gone", "has_broken_path": True}),
+        ("categories", (PEOPLE_DESK, "ring 1"), {"path": "The ring 1", "has_broken_path": True, "depth": 0}),
+        (
+            "categories",
+            (PEOPLE_DESK, "below the ring"),
+            {"path": "The ring 2 / The below the ring", "has_broken_path": True, "depth": 1},
+        ),
+        ("categories", (PEOPLE_DESK, "ring 2"), {"ticket_count": 1, "with_children_ticket_count": 2}),
+        ("categories", (PEOPLE_DESK, "long ring 2"), {"path": "The long ring 2", "with_children_ticket_count": 1}),
+        ("categories", (PEOPLE_DESK, "chain 4"), {"depth": 4, "has_broken_path": False}),
+        ("categories", (PEOPLE_DESK, "chain 5"), {"path": "The chain 5", "depth": 0, "has_broken_path": True}),
+        ("connections", (GONE_DESK,), {"is_connected": False, "is_paused": None, "ticket_count": 1}),
+        ("connections", ("supports notes per ticket",), {"has_notes_listed": False}),
+        ("connections", (PAUSED_DESK,), {"is_paused": True, "has_notes_listed": True, "tells_author": None}),
+        (
+            "sync_health",
+            (PEOPLE_DESK, "tickets"),
+            {"health": "ok", "age_seconds": 3600, "failures_since_success_count": 0, "coverage_share": 0.5,
+             "gap_count": 11, "last_error": "Too much would go.", "last_error_command": "reconcile"},
+        ),
+        ("sync_health", (PEOPLE_DESK, "customers"), {"health": "gaps", "failures_since_success_count": 1}),
+        ("sync_health", (PEOPLE_DESK, "notes"), {"health": "failing", "failures_since_success_count": 3}),
+        ("sync_health", (PEOPLE_DESK, "categories"), {"health": "stale", "age_seconds": 7201}),
+        ("sync_health", (PEOPLE_DESK, "employees"), {"health": "not_offered", "read_through_at": None}),
+        ("sync_health", (PAUSED_DESK, "tickets"), {"health": "paused"}),
+        ("sync_health", (UNLISTED_DESK, "notes"), {"health": "never_read", "is_connected": False}),
+        (
+            "customer_support_summary",
+            (PEOPLE_DESK, "c-edges"),
+            {"recent_opened_ticket_count": 2, "previous_opened_ticket_count": 3, "trend_share": -1 / 3},
+        ),
+        ("customer_support_summary", (PEOPLE_DESK, "c-new"), {"recent_opened_ticket_count": 2, "trend_share": None}),
+        (
+            "customer_support_summary",
+            (PEOPLE_DESK, "c-edges"),
+            {"top_categories": [{"category_name": "B", "ticket_count": 3}, {"category_name": "a", "ticket_count": 2},
+                                {"category_name": "z", "ticket_count": 1}]},
+        ),
+    ],
+)  # fmt: skip
+def test_people_and_connections_are_as_a_person_says(
+    warehouse: Warehouse, mart: str, key: tuple[Any, ...], figures: dict[str, Any]
+) -> None:
+    row = warehouse.row(mart, *key)
+    assert {name: row[name] for name in figures} == figures
 
 
 def test_where_notes_were_never_read_nothing_is_told_of_them(warehouse: Warehouse) -> None:

@@ -1,0 +1,40 @@
+"""The dbt project describes itself: every model and column in words, every mart by its one row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+MODELS = Path(__file__).resolve().parents[2] / "dbt_project" / "models"
+
+DESCRIBED: dict[str, dict[str, Any]] = {
+    model["name"]: model
+    for path in MODELS.rglob("*.yml")
+    for model in yaml.safe_load(path.read_text()).get("models", ())
+}
+MARTS = sorted(path.stem for path in (MODELS / "marts").glob("*.sql"))
+
+
+def test_every_model_is_described_and_nothing_else() -> None:
+    assert {path.stem for path in MODELS.rglob("*.sql")} == set(DESCRIBED)
+
+
+@pytest.mark.parametrize("model", DESCRIBED)
+def test_every_column_is_described_once(model: str) -> None:
+    told = DESCRIBED[model]
+    names = [column["name"] for column in told["columns"]]
+    assert told["description"].strip()
+    assert len(names) == len(set(names))
+    assert [column["name"] for column in told["columns"] if not column.get("description", "").strip()] == []
+
+
+@pytest.mark.parametrize("mart", MARTS)
+def test_every_mart_has_its_own_file_its_grain_and_its_types(mart: str) -> None:
+    told = DESCRIBED[mart]
+    assert (MODELS / "marts" / f"{mart}.yml").exists()
+    assert told["description"].startswith("One row per ")
+    assert "grain" in [next(iter(test)) for test in told["data_tests"]]
+    assert all(column["data_type"] for column in told["columns"])
