@@ -42,7 +42,7 @@ paths as (
         climbs.connection_id,
         climbs.category_id,
         {{ text_aggregate(
-            'coalesce(ancestors.category_name, ancestors.category_id)', "' / '", 'climbs.steps desc'
+            'coalesce(ancestors.category_name, ancestors.category_id)', "' / '", '-climbs.steps'
         ) }} as path,
         max(climbs.steps) as depth,
         max(case when climbs.is_broken then 1 else 0 end) as broken
