@@ -13,6 +13,7 @@ from tests.warehouse.golden_account import Account
 from tests.warehouse.golden_availability import availability_rows
 from tests.warehouse.golden_business_time import seconds_between
 from tests.warehouse.golden_changes import change_rows, history, period_rows, status_of, versions
+from tests.warehouse.golden_daily import daily_marts
 from tests.warehouse.golden_messages import Message, conversation, first_time, kind_of, last_time, message_row
 from tests.warehouse.golden_service_levels import (
     Clock,
@@ -50,6 +51,7 @@ def marts(records: Mapping[str, Sequence[Record]], settings: Settings) -> Marts:
     made["answer_statistics"] = statistics_rows(found, account)
     made["triage_candidates"] = triage_rows(made["open_tickets"], account)
     made["metric_availability"] = availability_rows(made, found, account)
+    made |= daily_marts(made, account)
     return made
 
 

@@ -50,6 +50,9 @@ GRAINS = {
     "answer_statistics": "connection_id metric limit_seconds",
     "customer_support_summary": "connection_id customer_id",
     "metric_availability": "connection_id metric",
+    "ticket_backlog_daily": "connection_id day_on category priority assignee_user_id customer_tier",
+    "support_daily": "connection_id day_on category priority assignee_user_id customer_tier",
+    "customer_support_daily": "connection_id customer_id day_on",
 }
 """What makes a row of a mart one row."""
 
