@@ -147,10 +147,11 @@ def _told(ticket: Row, record: Record, periods: Sequence[Row]) -> Iterator[tuple
         ticket["assignee_user_id"],
     )
     opened_at, closed_at, updated_at = ticket["opened_at"], ticket["closed_at"], ticket["updated_at"]
+    read_at = record.get("_observed_at")
     if not periods:
-        yield opened_at or closed_at or updated_at, True, own, False
+        yield opened_at or closed_at or updated_at or read_at, True, own, False
         if ticket["is_closed"]:
-            yield closed_at or updated_at or opened_at, False, own, False
+            yield closed_at or updated_at or read_at or opened_at, False, own, False
         return
     first, last = periods[0], periods[-1]
     was_open, seen_at, group = _is_open(first), first["observed_from"], _group(first)

@@ -11,11 +11,19 @@ with tickets as (
         opened_at,
         updated_at,
         closed_at,
-        data_as_of,
         not is_closed as is_open,
         coalesce(is_history_complete, false) as is_history_complete
     from {{ ref('tickets') }}
     where not is_deleted and kind not in ('spam', 'merged')
+
+),
+
+connections as (
+
+    select
+        connection_id,
+        {{ last_counted_day('data_as_of') }} as last_counted_on
+    from {{ ref('int_connections_covered') }}
 
 ),
 
@@ -147,10 +155,22 @@ starts as (
         category,
         priority,
         assignee_user_id,
-        coalesce(closed_at, updated_at, last_observed_from, observed_at) as told_from_at,
+        coalesce(closed_at, updated_at, last_observed_from, observed_at, opened_at) as told_from_at,
         has_periods as is_observed
     from tickets_beside_periods
     where is_unlike_last_period or (not has_periods and not is_open)
+
+),
+
+dated_starts as (
+
+    select
+        starts.*,
+        {{ counted_day('starts.told_from_at', 'connections.last_counted_on') }} as told_from_on
+    from starts
+    inner join connections
+        on starts.connection_id = connections.connection_id
+    where starts.told_from_at is not null
 
 ),
 
@@ -158,51 +178,59 @@ starts as (
 timed_starts as (
 
     select
-        starts.connection_id,
-        starts.ticket_id,
-        starts.place,
-        starts.is_open,
-        starts.category,
-        starts.priority,
-        starts.assignee_user_id,
-        starts.is_observed,
-        tickets.customer_id,
-        customer_tiers.customer_tier,
-        max(starts.told_from_at) over ticket as from_at,
-        max({{ counted_day('starts.told_from_at', 'tickets.data_as_of') }}) over ticket as from_on,
-        starts.place = 0
-        or {{ differs('starts.is_open', 'lag(starts.is_open) over ticket') }}
-        or {{ differs('starts.category', 'lag(starts.category) over ticket') }}
-        or {{ differs('starts.priority', 'lag(starts.priority) over ticket') }}
-        or {{ differs('starts.assignee_user_id', 'lag(starts.assignee_user_id) over ticket') }}
-        or {{ differs('starts.is_observed', 'lag(starts.is_observed) over ticket') }} as is_unlike_before
-    from starts
-    inner join tickets
-        on
-            starts.connection_id = tickets.connection_id
-            and starts.ticket_id = tickets.ticket_id
-    left join customer_tiers
-        on
-            tickets.connection_id = customer_tiers.connection_id
-            and tickets.customer_id = customer_tiers.customer_id
-    window ticket as (partition by starts.connection_id, starts.ticket_id order by starts.place)
+        connection_id,
+        ticket_id,
+        place,
+        is_open,
+        category,
+        priority,
+        assignee_user_id,
+        is_observed,
+        max(told_from_at) over ticket as from_at,
+        max(told_from_on) over ticket as from_on,
+        place = 0
+        or {{ differs('is_open', 'lag(is_open) over ticket') }}
+        or {{ differs('category', 'lag(category) over ticket') }}
+        or {{ differs('priority', 'lag(priority) over ticket') }}
+        or {{ differs('assignee_user_id', 'lag(assignee_user_id) over ticket') }}
+        or {{ differs('is_observed', 'lag(is_observed) over ticket') }} as is_unlike_before
+    from dated_starts
+    window ticket as (partition by connection_id, ticket_id order by place)
+
+),
+
+states as (
+
+    select
+        *,
+        row_number() over ticket as state_number,
+        lead(from_at) over ticket as until_at
+    from timed_starts
+    where is_unlike_before
+    window ticket as (partition by connection_id, ticket_id order by place)
 
 )
 
 select
-    connection_id,
-    ticket_id,
-    row_number() over ticket as state_number,
-    customer_id,
-    customer_tier,
-    is_open,
-    category,
-    priority,
-    assignee_user_id,
-    from_at,
-    lead(from_at) over ticket as until_at,
-    from_on,
-    is_observed
-from timed_starts
-where is_unlike_before and from_at is not null
-window ticket as (partition by connection_id, ticket_id order by place)
+    states.connection_id,
+    states.ticket_id,
+    states.state_number,
+    tickets.customer_id,
+    customer_tiers.customer_tier,
+    states.is_open,
+    states.category,
+    states.priority,
+    states.assignee_user_id,
+    states.from_at,
+    states.until_at,
+    states.from_on,
+    states.is_observed
+from states
+inner join tickets
+    on
+        states.connection_id = tickets.connection_id
+        and states.ticket_id = tickets.ticket_id
+left join customer_tiers
+    on
+        tickets.connection_id = customer_tiers.connection_id
+        and tickets.customer_id = customer_tiers.customer_id

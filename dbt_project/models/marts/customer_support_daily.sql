@@ -6,8 +6,7 @@ with tickets as (
         customer_id,
         is_conversation_known,
         first_replied_at,
-        first_reply_seconds,
-        data_as_of
+        first_reply_seconds
     from {{ ref('tickets') }}
     where customer_id is not null and not is_deleted and kind not in ('spam', 'merged')
 
@@ -18,8 +17,33 @@ connections as (
     select
         connection_id,
         integration_type,
-        data_as_of
+        data_as_of,
+        {{ last_counted_day('data_as_of') }} as last_counted_on
     from {{ ref('int_connections_covered') }}
+
+),
+
+moments as (
+
+    select
+        messages.connection_id,
+        messages.ticket_id,
+        messages.sent_at as happened_at,
+        case when messages.side = 'customer' then 1 else 0 end as customer_message_count,
+        case when messages.is_agent_reply then 1 else 0 end as agent_reply_count,
+        cast(null as bigint) as first_reply_seconds
+    from {{ ref('conversation_messages') }} as messages
+    where messages.sent_at is not null and (messages.side = 'customer' or messages.is_agent_reply)
+    union all
+    select
+        connection_id,
+        ticket_id,
+        first_replied_at as happened_at,
+        0 as customer_message_count,
+        0 as agent_reply_count,
+        first_reply_seconds
+    from tickets
+    where first_reply_seconds is not null
 
 ),
 
@@ -46,35 +70,22 @@ figures as (
     select
         tickets.connection_id,
         tickets.customer_id,
-        {{ counted_day('messages.sent_at', 'tickets.data_as_of') }} as day_on,
+        {{ counted_day('moments.happened_at', 'connections.last_counted_on') }} as day_on,
         0 as opened_count,
         0 as reopened_count,
         0 as closed_count,
-        case when messages.side = 'customer' then 1 else 0 end as customer_message_count,
-        case when messages.is_agent_reply then 1 else 0 end as agent_reply_count,
-        null as first_reply_seconds,
+        moments.customer_message_count,
+        moments.agent_reply_count,
+        moments.first_reply_seconds,
         true as is_conversation_known
-    from {{ ref('conversation_messages') }} as messages
+    from moments
     inner join tickets
         on
-            messages.connection_id = tickets.connection_id
-            and messages.ticket_id = tickets.ticket_id
+            moments.connection_id = tickets.connection_id
+            and moments.ticket_id = tickets.ticket_id
             and tickets.is_conversation_known
-    where messages.sent_at is not null and (messages.side = 'customer' or messages.is_agent_reply)
-    union all
-    select
-        connection_id,
-        customer_id,
-        {{ counted_day('first_replied_at', 'data_as_of') }} as day_on,
-        0 as opened_count,
-        0 as reopened_count,
-        0 as closed_count,
-        0 as customer_message_count,
-        0 as agent_reply_count,
-        first_reply_seconds,
-        true as is_conversation_known
-    from tickets
-    where first_reply_seconds is not null
+    inner join connections
+        on moments.connection_id = connections.connection_id
 
 ),
 

@@ -8,8 +8,7 @@ with tickets as (
         is_conversation_known,
         first_replied_at,
         first_reply_seconds,
-        resolution_seconds,
-        data_as_of
+        resolution_seconds
     from {{ ref('tickets') }}
     where not is_deleted and kind not in ('spam', 'merged')
 
@@ -20,7 +19,8 @@ connections as (
     select
         connection_id,
         integration_type,
-        data_as_of
+        data_as_of,
+        {{ last_counted_day('data_as_of') }} as last_counted_on
     from {{ ref('int_connections_covered') }}
 
 ),
@@ -90,7 +90,7 @@ figures as (
 
     select
         states.connection_id,
-        {{ counted_day('moments.happened_at', 'tickets.data_as_of') }} as day_on,
+        {{ counted_day('moments.happened_at', 'connections.last_counted_on') }} as day_on,
         states.category,
         states.priority,
         states.assignee_user_id,
@@ -114,6 +114,8 @@ figures as (
             moments.connection_id = tickets.connection_id
             and moments.ticket_id = tickets.ticket_id
             and tickets.is_conversation_known
+    inner join connections
+        on moments.connection_id = connections.connection_id
     inner join states
         on
             moments.connection_id = states.connection_id
