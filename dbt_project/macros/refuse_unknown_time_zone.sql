@@ -8,8 +8,8 @@
         ) -%}
         {%- if known.rows[0]['known_count'] == 0 -%}
             {{ exceptions.raise_compiler_error(
-                'dbt_project/dbt_project.yml: ' ~ variable ~ ' is to be mended:\n  ' ~ zone
-                ~ ': no such time zone; they are called like Europe/Oslo'
+                'dbt_project/dbt_project.yml: ' ~ variable ~ ' is to be mended:\n  "' ~ zone
+                ~ '": no such time zone; they are called like Europe/Oslo'
             ) }}
         {%- endif -%}
     {%- endif -%}
