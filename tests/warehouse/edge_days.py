@@ -1,5 +1,6 @@
-"""Tickets that try the daily marts, at a desk of their own; each has its name as its category, so that its days stand in
-rows of their own. The golden run's days are those of Auckland: 13 hours before UTC until the fifth of April, then 12."""
+"""Tickets that try the daily marts, at a desk of their own; each has its name as its category, so that its days stand
+in rows of their own. The golden run's days are those of Auckland: 13 hours before UTC until the fifth of April, then
+12."""
 
 from __future__ import annotations
 

@@ -194,10 +194,10 @@ def _backlog_rows(stories: Sequence[Story], account: Account) -> Iterator[Row]:
             counts[story.place(step.day, group)][flow] += 1
         day = story.steps[0].day
         while day <= last_days[story.ticket["connection_id"]]:
-            step = story.at_the_end_of(day)
-            if step and step.is_open:
-                counts[story.place(day, step.group)]["open_ticket_count"] += 1
-                counts[story.place(day, step.group)]["unobserved_open_ticket_count"] += not step.is_observed
+            last = story.at_the_end_of(day)
+            if last and last.is_open:
+                counts[story.place(day, last.group)]["open_ticket_count"] += 1
+                counts[story.place(day, last.group)]["unobserved_open_ticket_count"] += not last.is_observed
             day += ONE_DAY
     figures = (
         "opened_count reopened_count closed_count moved_in_count moved_out_count open_ticket_count "

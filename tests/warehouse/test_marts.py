@@ -713,7 +713,8 @@ def test_a_day_ends_as_a_person_counts_it(
 
 
 def test_a_quiet_day_and_the_day_that_is_not_over_are_told(warehouse: Warehouse) -> None:
-    """There and back on the tenth of March in Auckland, then nothing; read up to the first moment of the eighth of April."""
+    """There and back on the tenth of March in Auckland, then nothing; read up to the first moment of the eighth of
+    April."""
     of_ticket = [
         row for row in warehouse.of("ticket_backlog_daily").values() if row["category"] == "there and back within a day"
     ]

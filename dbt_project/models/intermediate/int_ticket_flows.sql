@@ -1,22 +1,4 @@
-with states as (
-
-    select
-        *,
-        coalesce(lag(is_open) over ticket, false) as was_open,
-        lag(category) over ticket as category_before,
-        lag(priority) over ticket as priority_before,
-        lag(assignee_user_id) over ticket as assignee_user_id_before,
-        lag(is_open and not is_observed) over ticket as was_unobserved,
-        coalesce(max(case when is_open then state_number end) over whole_ticket + 1 = state_number, false)
-            as is_last_closing
-    from {{ ref('int_ticket_states') }}
-    window
-        ticket as (partition by connection_id, ticket_id order by state_number),
-        whole_ticket as (partition by connection_id, ticket_id)
-
-),
-
-steps as (
+with steps as (
 
     select
         *,
@@ -29,7 +11,8 @@ steps as (
             or {{ differs('priority', 'priority_before') }}
             or {{ differs('assignee_user_id', 'assignee_user_id_before') }}
         ) as is_moved
-    from states
+    from {{ ref('int_ticket_states') }}
+    where is_open or was_open
 
 )
 
@@ -52,7 +35,6 @@ select
     case when is_moved then unobserved else unobserved - unobserved_before end as unobserved_change,
     is_last_closing
 from steps
-where is_open or was_open
 union all
 select
     connection_id,

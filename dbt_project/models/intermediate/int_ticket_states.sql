@@ -178,22 +178,15 @@ dated_starts as (
 timed_starts as (
 
     select
-        connection_id,
-        ticket_id,
-        place,
-        is_open,
-        category,
-        priority,
-        assignee_user_id,
-        is_observed,
+        *,
         max(told_from_at) over ticket as from_at,
         max(told_from_on) over ticket as from_on,
-        place = 0
-        or {{ differs('is_open', 'lag(is_open) over ticket') }}
-        or {{ differs('category', 'lag(category) over ticket') }}
-        or {{ differs('priority', 'lag(priority) over ticket') }}
-        or {{ differs('assignee_user_id', 'lag(assignee_user_id) over ticket') }}
-        or {{ differs('is_observed', 'lag(is_observed) over ticket') }} as is_unlike_before
+        coalesce(lag(is_open) over ticket, false) as was_open,
+        coalesce(lag(is_open and not is_observed) over ticket, false) as was_unobserved,
+        lag(is_observed) over ticket as was_observed,
+        lag(category) over ticket as category_before,
+        lag(priority) over ticket as priority_before,
+        lag(assignee_user_id) over ticket as assignee_user_id_before
     from dated_starts
     window ticket as (partition by connection_id, ticket_id order by place)
 
@@ -204,9 +197,20 @@ states as (
     select
         *,
         row_number() over ticket as state_number,
-        lead(from_at) over ticket as until_at
+        lead(from_at) over ticket as until_at,
+        was_open
+        and max(case when is_open then 1 else 0 end) over (
+            partition by connection_id, ticket_id order by place
+            rows between current row and unbounded following
+        ) = 0 as is_last_closing
     from timed_starts
-    where is_unlike_before
+    where
+        place = 0
+        or is_open <> was_open
+        or is_observed <> was_observed
+        or {{ differs('category', 'category_before') }}
+        or {{ differs('priority', 'priority_before') }}
+        or {{ differs('assignee_user_id', 'assignee_user_id_before') }}
     window ticket as (partition by connection_id, ticket_id order by place)
 
 )
@@ -221,10 +225,16 @@ select
     states.category,
     states.priority,
     states.assignee_user_id,
+    states.was_open,
+    states.category_before,
+    states.priority_before,
+    states.assignee_user_id_before,
     states.from_at,
     states.until_at,
     states.from_on,
-    states.is_observed
+    states.is_observed,
+    states.was_unobserved,
+    states.is_last_closing
 from states
 inner join tickets
     on
