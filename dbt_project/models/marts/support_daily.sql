@@ -193,7 +193,7 @@ days as (
 
 ),
 
-marked_days as (
+told_days as (
 
     select
         *,
@@ -205,48 +205,49 @@ marked_days as (
 )
 
 select
-    days.connection_id,
-    days.day_on,
-    days.category,
-    days.priority,
-    days.assignee_user_id,
-    days.customer_tier,
+    told_days.connection_id,
+    told_days.day_on,
+    told_days.category,
+    told_days.priority,
+    told_days.assignee_user_id,
+    told_days.customer_tier,
     connections.integration_type,
     categories.category_name,
     employees.employee_name as assignee_name,
-    days.opened_count,
-    days.reopened_count,
-    days.closed_count,
-    case when days.is_conversation_known then days.customer_message_count end as customer_message_count,
-    case when days.is_conversation_known then days.agent_reply_count end as agent_reply_count,
-    case when days.is_conversation_known then days.first_reply_count end as first_reply_count,
-    case when days.is_conversation_known then days.first_reply_seconds_sum end as first_reply_seconds_sum,
-    days.median_first_reply_seconds,
-    case when days.is_conversation_known then days.answered_turn_count end as answered_turn_count,
-    case when days.is_conversation_known then days.wait_seconds_sum end as wait_seconds_sum,
-    days.resolved_count,
-    days.resolution_seconds_sum,
-    days.median_resolution_seconds,
-    days.cohort_ticket_count,
-    days.cohort_known_conversation_ticket_count,
-    case when days.is_cohort_told then days.cohort_answered_ticket_count end as cohort_answered_ticket_count,
-    days.cohort_closed_ticket_count,
-    case when days.is_cohort_known then days.cohort_first_reply_count end as cohort_first_reply_count,
-    case when days.is_cohort_known then days.cohort_first_reply_seconds_sum end as cohort_first_reply_seconds_sum,
-    days.cohort_median_first_reply_seconds,
-    days.cohort_resolved_count,
-    days.cohort_resolution_seconds_sum,
-    days.cohort_median_resolution_seconds,
-    coalesce(days.day_on < {{ local_day('connections.data_as_of') }}, false) as is_day_over,
+    told_days.opened_count,
+    told_days.reopened_count,
+    told_days.closed_count,
+    case when told_days.is_conversation_known then told_days.customer_message_count end as customer_message_count,
+    case when told_days.is_conversation_known then told_days.agent_reply_count end as agent_reply_count,
+    case when told_days.is_conversation_known then told_days.first_reply_count end as first_reply_count,
+    case when told_days.is_conversation_known then told_days.first_reply_seconds_sum end as first_reply_seconds_sum,
+    told_days.median_first_reply_seconds,
+    case when told_days.is_conversation_known then told_days.answered_turn_count end as answered_turn_count,
+    case when told_days.is_conversation_known then told_days.wait_seconds_sum end as wait_seconds_sum,
+    told_days.resolved_count,
+    told_days.resolution_seconds_sum,
+    told_days.median_resolution_seconds,
+    told_days.cohort_ticket_count,
+    told_days.cohort_known_conversation_ticket_count,
+    case when told_days.is_cohort_told then told_days.cohort_answered_ticket_count end as cohort_answered_ticket_count,
+    told_days.cohort_closed_ticket_count,
+    case when told_days.is_cohort_known then told_days.cohort_first_reply_count end as cohort_first_reply_count,
+    case when told_days.is_cohort_known then told_days.cohort_first_reply_seconds_sum end
+        as cohort_first_reply_seconds_sum,
+    told_days.cohort_median_first_reply_seconds,
+    told_days.cohort_resolved_count,
+    told_days.cohort_resolution_seconds_sum,
+    told_days.cohort_median_resolution_seconds,
+    coalesce(told_days.day_on < {{ local_day('connections.data_as_of') }}, false) as is_day_over,
     connections.data_as_of
-from marked_days as days
+from told_days
 left join connections
-    on days.connection_id = connections.connection_id
+    on told_days.connection_id = connections.connection_id
 left join categories
     on
-        days.connection_id = categories.connection_id
-        and days.category = categories.category
+        told_days.connection_id = categories.connection_id
+        and told_days.category = categories.category
 left join employees
     on
-        days.connection_id = employees.connection_id
-        and days.assignee_user_id = employees.employee_id
+        told_days.connection_id = employees.connection_id
+        and told_days.assignee_user_id = employees.employee_id
