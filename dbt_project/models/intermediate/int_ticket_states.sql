@@ -158,7 +158,7 @@ starts as (
         coalesce(closed_at, updated_at, last_observed_from, observed_at, opened_at) as told_from_at,
         has_periods as is_observed
     from tickets_beside_periods
-    where is_unlike_last_period or (not has_periods and not is_open)
+    where (has_periods and is_unlike_last_period) or (not has_periods and not is_open)
 
 ),
 
