@@ -28,6 +28,8 @@ GONE_DESK = "desk-7"
 PAUSED_DESK = "desk-8"
 UNLISTED_DESK = "desk-9"
 """A slip in somebody's settings: nothing but a run in vain is known of it."""
+DAYS_DESK = "desk-10"
+"""Its tickets try the daily marts."""
 
 OPENED_BY_AN_AGENT = {"source": {"author": {"type": "admin"}, "delivered_as": "admin_initiated"}}
 """A ticket's `raw`: an agent wrote first, to somebody who had not asked."""

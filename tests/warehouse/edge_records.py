@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.warehouse.edge_conversations import conversations
+from tests.warehouse.edge_days import READ_THROUGH, days
 from tests.warehouse.edge_histories import SWEEPS, far_traps, histories, per_ticket, unread
 from tests.warehouse.edge_parts import (
     AS_OF,
     DAY,
+    DAYS_DESK,
     DESK,
     FAR_DESK,
     GONE_DESK,
@@ -38,6 +40,7 @@ CONNECTIONS: Rows = [
     {"id": UNREAD_DESK, "integration_type": "freshdesk", "integration_name": "Freshdesk"},
     {"id": PER_TICKET_DESK, "integration_type": "servicenow", "integration_name": "ServiceNow"},
     {"id": FAR_DESK, "integration_type": "helpscout", "integration_name": "Help Scout"},
+    {"id": DAYS_DESK, "integration_type": "gorgias", "integration_name": "Gorgias"},
 ]
 CUSTOMERS: Rows = [
     {
@@ -157,6 +160,8 @@ SYNC_RUNS: Rows = [
     _run(PER_TICKET_DESK, "notes", on("2026-03-31 00:00"), on("2026-03-31 09:00"), plan="per_ticket"),
     _run(PER_TICKET_DESK, "notes", on("2026-03-30 00:00"), on("2026-03-30 09:00"), plan="per_ticket, without raw"),
     _run(PER_TICKET_DESK, "notes", None, on("2026-03-30 00:01"), plan="whole_list"),
+    _run(DAYS_DESK, "tickets", READ_THROUGH, READ_THROUGH),
+    _run(DAYS_DESK, "notes", READ_THROUGH, READ_THROUGH),
 ]
 
 
@@ -185,6 +190,7 @@ def hand_picked() -> dict[str, Rows]:
     _add(records, UNREAD_DESK, unread())
     _add(records, PER_TICKET_DESK, per_ticket())
     _add(records, FAR_DESK, far_traps())
+    _add(records, DAYS_DESK, days())
     _add(records, PEOPLE_DESK, people())
     _add(records, GONE_DESK, gone())
     return {table: [*records.get(table, []), *PEOPLE_RECORDS.get(table, [])] for table in RAW_TABLES}

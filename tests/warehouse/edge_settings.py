@@ -23,6 +23,7 @@ SEED_COLUMNS = {
         "valid_from"
     ),
     "triage_weights": "reason weight",
+    "customer_tiers": "tier place tag customer_id connection_id",
 }
 
 OWN_SIGNS = [
@@ -124,6 +125,18 @@ WEIGHTS = {
     "no_category": 0,
 }
 
+TIERS = [
+    ("gold", 5, "Key account", None, None),
+    ("of no use", 6, "other", None, None),
+    ("bob's own", 3, None, "c-bob", None),
+    ("bob of desk 2", 2, None, "c-bob", OTHER_DESK),
+    ("bob by a tag that he lacks", 1, "other", "c-bob", DESK),
+    ("key by a tag", 4, "OTHER", "c-key", DESK),
+    ("by night", 7, None, None, PER_TICKET_DESK),
+    ("by night", 5, "x", None, PER_TICKET_DESK),
+    ("a tie, by its name", 5, "x", "c-ann", None),
+]
+
 VARIABLES: dict[str, Any] = {
     "reporting_timezone": "Pacific/Auckland",
     "tickets_per_batch": 100,
@@ -159,6 +172,7 @@ def settings(**variables: Any) -> Settings:
         "connection_calendars": _rows("connection_calendars", CONNECTION_CALENDARS),
         "sla_policies": [_row("sla_policies", policy) for policy in POLICIES],
         "triage_weights": _rows("triage_weights", WEIGHTS.items()),
+        "customer_tiers": _rows("customer_tiers", TIERS),
     }
     return Settings(seeds, {**VARIABLES, **variables}, AS_OF)
 

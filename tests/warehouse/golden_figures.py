@@ -16,6 +16,7 @@ from tests.warehouse.golden_categories import category_rows
 from tests.warehouse.golden_changes import change_rows, history, period_rows, status_of, versions
 from tests.warehouse.golden_connections import connection_rows, sync_health_rows
 from tests.warehouse.golden_customers import account_figures
+from tests.warehouse.golden_daily import daily_marts
 from tests.warehouse.golden_messages import Message, conversation, first_time, kind_of, last_time, message_row
 from tests.warehouse.golden_people import people_rows
 from tests.warehouse.golden_service_levels import (
@@ -58,6 +59,7 @@ def marts(records: Mapping[str, Sequence[Record]], settings: Settings) -> Marts:
     made["categories"] = category_rows(made, account)
     made["connections"] = connection_rows(made, account)
     made["sync_health"] = sync_health_rows(account)
+    made |= daily_marts(made, account)
     return made
 
 

@@ -19,6 +19,7 @@ from tests.postgres_server import PostgresServer
 from tests.warehouse.edge_parts import (
     AS_OF,
     DAY,
+    DAYS_DESK,
     DESK,
     FAR_DESK,
     GONE_DESK,
@@ -31,6 +32,9 @@ from tests.warehouse.edge_parts import (
     Rows,
     at,
     on,
+    seen,
+    states_of,
+    ticket_of,
 )
 from tests.warehouse.edge_records import drawn, hand_picked
 from tests.warehouse.edge_settings import settings, write_seeds
@@ -60,6 +64,9 @@ GRAINS = {
     "sync_health": "connection_id object_name",
     "connections": "connection_id",
     "categories": "connection_id category_id",
+    "ticket_backlog_daily": "connection_id day_on category priority assignee_user_id customer_tier",
+    "support_daily": "connection_id day_on category priority assignee_user_id customer_tier",
+    "customer_support_daily": "connection_id customer_id day_on",
 }
 """What makes a row of a mart one row."""
 
@@ -140,6 +147,12 @@ FAULTS: dict[str, list[tuple[Row, str]]] = {
         ({"weight": 1}, "no reason: there is no such reason"),
         ({"reason": "vip", "weight": "2.5"}, f"vip: weight {NUMBERS} 2.5"),
         ({"reason": "vip"}, "vip: the reason needs one weight"),
+    ],
+    "customer_tiers": [
+        ({"place": 1, "tag": "a"}, "no tier, tag a, any customer, any connection: a tier needs a name and a place"),
+        ({"tier": "top", "tag": "b"}, "top, tag b, any customer, any connection: a tier needs a name and a place"),
+        ({"tier": "top", "place": "2."}, f"top, any tag, any customer, any connection: place {NUMBERS} 2."),
+        ({"tier": "silver", "place": 5, "tag": "KEY account "}, "these customers stand there more than once at the"),
     ],
     "raw_signs": [
         ({**_SIGN, "meaning": None}, "note, a = b: this sign means something else, and never nothing: a blank"),
@@ -287,6 +300,57 @@ def test_a_seed_that_cannot_be_read_is_told_in_words(
         assert told in outcome.stdout, told
     for word in ("Database Error", "Runtime Error", "None:"):
         assert word not in outcome.stdout, word
+
+
+@pytest.mark.slow
+@on_both
+def test_a_time_zone_that_nobody_knows_is_refused_in_words(
+    make: MakeWarehouse, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Before anything is built."""
+    raw = make(tmp_path, request)
+    raw.write({})
+    outcome = raw.build(target_path=tmp_path / "target", variables={"reporting_timezone": "Europe/Olso's"})
+    assert outcome.returncode != 0
+    assert "reporting_timezone is to be mended" in outcome.stdout
+    assert '"Europe/Olso\'s": no such time zone; they are called like Europe/Oslo' in outcome.stdout
+    assert "Database Error" not in outcome.stdout
+    assert raw.rows("select * from information_schema.tables where table_schema = 'marts'") == []
+
+
+@pytest.mark.slow
+@on_both
+def test_a_state_that_is_found_late_changes_the_days_since_it_came_about(
+    make: MakeWarehouse, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """A closing of the eleventh is not known until the twentieth, when a sync has read it."""
+    raw = make(tmp_path, request)
+    opened_at, closed_at = on("2026-03-09 10:00"), on("2026-03-11 10:00")
+    first = seen(opened_at, changed=opened_at)
+    late = seen(on("2026-03-20 10:00"), changed=closed_at, status="CLOSED", closed_at=closed_at)
+    days: list[dict[int, int]] = []
+    for states, status in (([first], "ACTIVE"), ([first, late], "CLOSED")):
+        raw.execute("drop schema if exists raw_unified cascade")
+        fields = {"created_at": opened_at, "user_id": "u-7", "status": status, "closed_at": closed_at}
+        raw.write(
+            {
+                "connections": [{"id": DAYS_DESK}],
+                "tickets": [ticket_of("late", DAYS_DESK, fields)],
+                "ticket_versions": states_of("late", DAYS_DESK, states),
+                "sync_runs": [
+                    {"connection_id": DAYS_DESK, "object": "tickets", "read_through": states[-1]["observed_at"]},
+                    {"connection_id": DAYS_DESK, "object": "tickets", "read_through": on("2026-03-15 10:00")},
+                ],
+            }
+        )
+        outcome = raw.dbt(
+            "build", "--exclude-resource-type=unit_test", "--exclude-resource-type=test",
+            "--select=+ticket_backlog_daily", target_path=tmp_path / "target",
+        )  # fmt: skip
+        assert outcome.returncode == 0, outcome.stdout[-5000:]
+        rows = raw.rows("select day_on, open_ticket_count from marts.ticket_backlog_daily")
+        days.append({row["day_on"].day: row["open_ticket_count"] for row in rows})
+    assert days == [dict.fromkeys(range(9, 16), 1), {9: 1, 10: 1, 11: 0}]
 
 
 @pytest.mark.slow
@@ -592,6 +656,83 @@ def test_answers_are_counted_as_a_person_counts_them(
 ) -> None:
     row = warehouse.row("answer_statistics", PER_TICKET_DESK, metric, limit)
     assert {name: row[name] for name in figures} == figures
+
+
+@pytest.mark.parametrize(
+    ("name", "days"),
+    [
+        # Opened, reopened, closed, moved in, moved out; open at the day's end, and of these never seen.
+        ("a day of 25 hours", {("2026-04-05", None): (1, 0, 1, 0, 0, 0, 0)}),
+        ("a day of 23 hours", {("2025-09-28", None): (1, 0, 1, 0, 0, 0, 0)}),
+        (
+            "a day of 25 hours, and a second",
+            {
+                ("2026-04-04", None): (1, 0, 0, 0, 0, 1, 0),
+                ("2026-04-05", None): (0, 0, 0, 0, 0, 1, 0),
+                ("2026-04-06", None): (0, 0, 1, 0, 0, 0, 0),
+            },
+        ),
+        (
+            "moved and closed at once",
+            {
+                ("2026-03-10", "low"): (1, 0, 0, 0, 0, 1, 0),
+                ("2026-03-11", "low"): (0, 0, 0, 0, 0, 1, 0),
+                ("2026-03-12", "low"): (0, 0, 0, 0, 1, 0, 0),
+                ("2026-03-12", "high"): (0, 0, 1, 1, 0, 0, 0),
+            },
+        ),
+        (
+            "moved while closed",
+            {
+                ("2026-03-10", "low"): (1, 0, 0, 0, 0, 1, 0),
+                ("2026-03-11", "low"): (0, 0, 1, 0, 0, 0, 0),
+                ("2026-03-13", "high"): (0, 1, 0, 0, 0, 1, 0),
+                ("2026-03-14", "high"): (0, 0, 0, 0, 0, 1, 0),
+                ("2026-03-15", "high"): (0, 0, 1, 0, 0, 0, 0),
+            },
+        ),
+        (
+            "a backfill, closed",
+            {
+                ("2026-03-10", None): (1, 0, 0, 0, 0, 1, 1),
+                ("2026-03-11", None): (0, 0, 0, 0, 0, 1, 1),
+                ("2026-03-12", None): (0, 0, 1, 0, 0, 0, 0),
+            },
+        ),
+        ("a backfill without times", {("2026-04-04", None): (1, 0, 1, 0, 0, 0, 0)}),
+        ("closed before it was opened", {("2026-03-12", None): (1, 0, 1, 0, 0, 0, 0)}),
+        (
+            "of the first computers",
+            {("1990-01-01", None): (1, 0, 0, 0, 0, 1, 1), ("1990-01-02", None): (0, 0, 1, 0, 0, 0, 0)},
+        ),
+        ("spam on a day", {}),
+        ("deleted on a day", {}),
+    ],
+)
+def test_a_day_ends_as_a_person_counts_it(
+    warehouse: Warehouse, name: str, days: Mapping[tuple[str, str | None], tuple[int, ...]]
+) -> None:
+    figures = (
+        "opened_count reopened_count closed_count moved_in_count moved_out_count open_ticket_count "
+        "unobserved_open_ticket_count"
+    )
+    rows = [row for row in warehouse.of("ticket_backlog_daily").values() if row["category"] == name]
+    assert {
+        (row["day_on"].isoformat(), row["priority"]): tuple(row[figure] for figure in figures.split()) for row in rows
+    } == days
+
+
+def test_a_quiet_day_and_the_day_that_is_not_over_are_told(warehouse: Warehouse) -> None:
+    """There and back on the tenth of March in Auckland, then nothing; read up to the first moment of the eighth of
+    April."""
+    of_ticket = [
+        row for row in warehouse.of("ticket_backlog_daily").values() if row["category"] == "there and back within a day"
+    ]
+    low = {row["day_on"].isoformat(): row for row in of_ticket if row["priority"] == "low"}
+    assert [row["moved_in_count"] for row in of_ticket if row["priority"] == "high"] == [2]
+    assert (low["2026-03-10"]["moved_in_count"], low["2026-03-10"]["moved_out_count"]) == (2, 2)
+    assert {row["open_ticket_count"] for row in low.values()} == {1}
+    assert (low["2026-04-07"]["is_day_over"], low["2026-04-08"]["is_day_over"]) == (True, False)
 
 
 def test_what_wants_action_is_in_order_as_a_person_says(warehouse: Warehouse) -> None:

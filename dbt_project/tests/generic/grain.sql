@@ -1,10 +1,10 @@
-{# One row per combination of the columns, and none of them NULL. #}
-{% test grain(model, columns) %}
+{# One row per combination of the columns, and none of them NULL but the `nullable`, where NULL is a value. #}
+{% test grain(model, columns, nullable=[]) %}
 select
-    {{ columns | join(', ') }},
+    {{ (columns + nullable) | join(', ') }},
     count(*) as row_count
 from {{ model }}
-group by {{ columns | join(', ') }}
+group by {{ (columns + nullable) | join(', ') }}
 having
     count(*) > 1
     {% for column in columns -%}
