@@ -1,13 +1,25 @@
 {# Instead of dbt's own: where every ticket is due, a model of the strategy `due_tickets` is made from nothing. That is
    quicker than to replace all rows, and its columns may be others now. Only then: `--full-refresh` makes every ticket due
-   by `int_tickets_due`, and of this model alone it would leave no more than what is due. #}
+   by `int_tickets_due`, and of this model alone it would leave no more than what is due. A seed is made from nothing where
+   a warehouse of before holds it in other columns. #}
 {% macro should_full_refresh() -%}
     {%- if config.get('incremental_strategy') == 'due_tickets' -%}
         {{ return(not is_anything_built()) }}
+    {%- elif model.resource_type == 'seed' -%}
+        {{ return(flags.FULL_REFRESH or not has_text_columns(config.get('column_types'))) }}
     {%- elif config.get('full_refresh') is not none -%}
         {{ return(config.get('full_refresh')) }}
     {%- endif -%}
     {{ return(flags.FULL_REFRESH) }}
+{%- endmacro %}
+
+{% macro has_text_columns(wanted) -%}
+    {%- set columns = adapter.get_columns_in_relation(this) -%}
+    {{ return(
+        columns | map(attribute='name') | map('lower') | sort == wanted | sort
+        and columns | map(attribute='dtype') | map('lower') | reject('in', ['varchar', 'character varying', 'text'])
+        | list | length == 0
+    ) }}
 {%- endmacro %}
 
 {# Whether there is a ticket that is not due: those that are have lost their marks before the models are made. #}

@@ -60,7 +60,7 @@ class RawWarehouse(ABC):
 
     def build(
         self,
-        *,
+        *options: str,
         target_path: Path,
         project: Path = PROJECT,
         as_of: datetime | None = None,
@@ -72,6 +72,7 @@ class RawWarehouse(ABC):
         arguments = [
             f"--vars={json.dumps({**(variables or {}), **clock})}",
             *([] if unit_tests else ["--exclude-resource-type=unit_test"]),
+            *options,
         ]
         return self.dbt("build", *arguments, target_path=target_path, project=project)
 

@@ -5,19 +5,32 @@ from __future__ import annotations
 
 import os
 import random
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.warehouse.built_marts import (
+    GRAINS,
+    MakeWarehouse,
+    by_key,
+    comparable,
+    on_both,
+    postgres_with,
+    project_with,
+)
 from tests.warehouse.changing_records import Tables, changed, moved
+from tests.warehouse.edge_parts import DESK
 from tests.warehouse.edge_records import drawn, hand_picked
-from tests.warehouse.edge_settings import settings
+from tests.warehouse.edge_settings import settings, write_seeds
 from tests.warehouse.golden_figures import marts
-from tests.warehouse.raw_warehouse import RawWarehouse
-from tests.warehouse.test_marts import GRAINS, MakeWarehouse, _by_key, _comparable, _project, on_both
+from tests.warehouse.raw_warehouse import DuckDBWarehouse, RawWarehouse
 
 ROUNDS = int(os.environ.get("TICKETING_TEST_ROUNDS", "4"))
+
+WITHOUT_TESTS = ("build", "--exclude-resource-type=unit_test", "--exclude-resource-type=test")
 
 
 class Account:
@@ -25,35 +38,37 @@ class Account:
 
     def __init__(self, raw: RawWarehouse, folder: Path) -> None:
         self.raw = raw
-        self.folder = folder
         self.given = settings()
-        self.project = _project(folder, self.given)
         self.records: Tables = {table: list(rows) for table, rows in hand_picked().items()}
         for table, more in drawn(seed=7, count=60).items():
             self.records[table] = [*self.records[table], *more]
+        self.project = project_with(folder, self.given)
+        self._target = folder / "target"
 
-    def build(self, *arguments: str) -> None:
+    def build(self, *words: str) -> None:
         """Make the models of the records as they are now, or some of them."""
         self.raw.write(self.records)
         variables = {**self.given.variables, "as_of": self.given.as_of.isoformat()}
         outcome = self.raw.dbt(
-            *(*(arguments or ["run"]), f"--vars={variables!r}"),
-            target_path=self.folder / "target",
-            project=self.project,
+            *(*(words or ["run"]), f"--vars={variables!r}"), target_path=self._target, project=self.project
         )
         assert outcome.returncode == 0, outcome.stdout[-5000:]
 
-    def due(self) -> set[str]:
-        """The tickets that were made anew by the last build."""
+    def due(self) -> set[tuple[str, str]]:
+        """The tickets that were made anew by the last build, by connection and id."""
         rows = self.raw.rows("select connection_id, ticket_id from intermediate.int_tickets_due")
-        return {f"{row['connection_id']}/{row['ticket_id']}" for row in rows}
+        return {(row["connection_id"], row["ticket_id"]) for row in rows}
+
+    def tickets(self) -> set[tuple[str, str]]:
+        """All of them."""
+        return {(row["connection_id"], row["id"]) for row in self.records["tickets"]}
 
     def prove(self) -> None:
         """Compare every mart."""
         expected = marts(self.records, self.given)
         for mart in GRAINS:
-            found = _by_key(mart, [_comparable(mart, row) for row in self.raw.rows(f"select * from marts.{mart}")])
-            wanted = _by_key(mart, [_comparable(mart, row) for row in expected[mart]])
+            found = by_key(mart, [comparable(mart, row) for row in self.raw.rows(f"select * from marts.{mart}")])
+            wanted = by_key(mart, [comparable(mart, row) for row in expected[mart]])
             assert found.keys() == wanted.keys(), mart
             for key, row in wanted.items():
                 assert found[key] == row, (mart, key)
@@ -62,20 +77,23 @@ class Account:
 @pytest.fixture
 def account(make: MakeWarehouse, request: pytest.FixtureRequest, tmp_path: Path) -> Account:
     account = Account(make(tmp_path, request), tmp_path)
-    account.build("build", "--exclude-resource-type=unit_test", "--exclude-resource-type=test")
+    account.build(*WITHOUT_TESTS)
     return account
 
 
 @pytest.mark.slow
 @on_both
 def test_whatever_changes_the_marts_are_those_of_a_build_from_nothing(account: Account) -> None:
-    chance = random.Random(20261126)
+    chance = random.Random(int(os.environ.get("TICKETING_TEST_SEED", "20261126")))
+    account.prove()
     for number in range(ROUNDS):
         account.records = changed(account.records, chance, count=40)
         account.given = replace(account.given, as_of=moved(account.given.as_of, chance))
         if number % 3 == 1:
             # A build that leaves some out; what changed before it and what changes after it are both still due.
-            account.build("run", "--exclude", chance.choice(["conversation_threads", "int_turns_taken+", "tickets"]))
+            account.build(
+                "run", "--exclude", chance.choice(["conversation_threads", "int_turns_taken+", "ticket_periods+"])
+            )
             account.records = changed(account.records, chance, count=10)
         account.build()
         account.prove()
@@ -86,9 +104,113 @@ def test_whatever_changes_the_marts_are_those_of_a_build_from_nothing(account: A
 def test_only_what_has_changed_is_made_anew(account: Account) -> None:
     account.build()
     assert account.due() == set()
-    note = next(row for row in account.records["notes"] if row["ticket_id"] == "two replies")
+    note = next(
+        row for row in account.records["notes"] if row["connection_id"] == DESK and row["ticket_id"] != "not-there"
+    )
     account.records["notes"] = [
-        {**row, "description": "Other"} if row is note else row for row in account.records["notes"]
+        {**row, "description": "Something else"} if row is note else row for row in account.records["notes"]
     ]
     account.build()
-    assert account.due() == {f"{note['connection_id']}/{note['ticket_id']}"}
+    assert account.due() == {(DESK, note["ticket_id"])}
+
+
+@pytest.mark.slow
+@on_both
+def test_where_a_rule_has_changed_all_is_made_anew_by_itself(account: Account) -> None:
+    """And where somebody has dropped a table."""
+    account.given = replace(
+        account.given, seeds={**account.given.seeds, "raw_signs": account.given.seeds["raw_signs"][1:]}
+    )
+    write_seeds(account.given, account.project)
+    account.build(*WITHOUT_TESTS)
+    assert account.due() == account.tickets()
+    account.prove()
+    account.raw.execute("drop table marts.conversation_threads cascade")
+    account.build()
+    assert account.due() == account.tickets()
+    account.prove()
+
+
+@pytest.mark.slow
+def test_what_makes_other_rows_is_another_logic_and_nothing_else_is(tmp_path: Path) -> None:
+    raw = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+    raw.write({})
+    project = project_with(tmp_path, settings())
+
+    def logic(**variables: object) -> str:
+        query = "{{ logic_hash() }}"
+        outcome = raw.dbt(
+            *("compile", "--quiet", "--inline", query, f"--vars={variables!r}"),
+            target_path=tmp_path / "target",
+            project=project,
+        )
+        assert outcome.returncode == 0, outcome.stdout
+        return outcome.stdout.strip()
+
+    def changed_by(path: str, text: str) -> bool:
+        file = project / path
+        before = file.read_text()
+        file.write_text(before + text)
+        try:
+            return logic() != as_it_is
+        finally:
+            file.write_text(before)
+
+    as_it_is = logic()
+    assert len(as_it_is) == 32
+    assert logic(as_of="2026-01-01") == as_it_is
+    assert logic(triage_waiting_seconds=7) == as_it_is
+    assert logic(assumed_note_visibility="internal") != as_it_is
+    assert changed_by("macros/whole_second.sql", "{# x #}")
+    assert changed_by("models/staging/stg_unified__notes.sql", "-- x")
+    assert changed_by("seeds/business_holidays.csv", "oslo,2026-12-24,,,\n")
+    assert not changed_by("seeds/triage_weights.csv", "vip,1\n")
+    assert not changed_by("models/marts/agents.sql", "-- x")
+
+
+@pytest.mark.slow
+@on_both
+def test_a_full_refresh_of_one_table_leaves_all_its_rows(account: Account) -> None:
+    account.build()
+    account.build("run", "--full-refresh", "--select", "conversation_threads")
+    account.prove()
+    account.build("run", "--full-refresh")
+    assert account.due() == account.tickets()
+    account.prove()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [pytest.param(postgres_with("--locale=C"), id="postgres")])
+def test_what_stands_upon_the_marts_stands_through_a_build(account: Account) -> None:
+    """Whoever reads at any moment of a build finds every mart, and views of one's own are there after it."""
+    for mart in GRAINS:
+        account.raw.execute(f"create view public.{mart} as select count(*) as row_count from marts.{mart}")
+    account.records = changed(account.records, random.Random(1), count=40)
+    is_over = threading.Event()
+    failures: list[Exception] = []
+    looks = 0
+
+    def look() -> None:
+        nonlocal looks
+        while not is_over.is_set():
+            for mart in GRAINS:
+                try:
+                    account.raw.rows(f"select * from marts.{mart} limit 1")
+                except Exception as error:
+                    failures.append(error)
+            looks += 1
+            time.sleep(0.05)
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    try:
+        account.build(*WITHOUT_TESTS)
+    finally:
+        is_over.set()
+        reader.join()
+    assert looks > 10
+    assert failures == []
+    account.prove()
+    for mart in GRAINS:
+        [row] = account.raw.rows(f"select row_count from public.{mart}")
+        assert row["row_count"] == len(account.raw.rows(f"select 1 from marts.{mart}"))

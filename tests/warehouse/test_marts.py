@@ -4,9 +4,9 @@ in plain Python."""
 from __future__ import annotations
 
 import json
-import shutil
+import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -15,7 +15,18 @@ from typing import Any
 
 import pytest
 
-from tests.postgres_server import PostgresServer
+from tests.warehouse.built_marts import (
+    GRAINS,
+    MakeWarehouse,
+    by_key,
+    comparable,
+    duckdb_warehouse,
+    naive,
+    on_both,
+    postgres_with,
+    project_with,
+)
+from tests.warehouse.changing_records import changed
 from tests.warehouse.edge_parts import (
     AS_OF,
     DAY,
@@ -37,59 +48,10 @@ from tests.warehouse.edge_parts import (
     ticket_of,
 )
 from tests.warehouse.edge_records import drawn, hand_picked
-from tests.warehouse.edge_settings import settings, write_seeds
+from tests.warehouse.edge_settings import settings
 from tests.warehouse.golden_figures import marts
 from tests.warehouse.golden_settings import Row, Settings
-from tests.warehouse.raw_warehouse import PROJECT, DuckDBWarehouse, PostgresWarehouse, RawWarehouse
-
-NOT_UTC = "America/St_Johns"
-"""Half an hour beside the others, with daylight saving."""
-
-GRAINS = {
-    "tickets": "connection_id ticket_id",
-    "conversation_messages": "connection_id ticket_id message_number",
-    "conversation_threads": "connection_id ticket_id",
-    "conversation_turns": "connection_id ticket_id turn_number",
-    "ticket_changes": "connection_id ticket_id change_number",
-    "ticket_periods": "connection_id ticket_id period_number",
-    "sla_outcomes": "connection_id ticket_id metric turn_number",
-    "open_tickets": "connection_id ticket_id",
-    "triage_candidates": "connection_id ticket_id",
-    "answer_statistics": "connection_id metric limit_seconds",
-    "customer_support_summary": "connection_id customer_id",
-    "metric_availability": "connection_id metric",
-    "agents": "connection_id agent_id",
-    "agent_daily": "connection_id agent_id day_on",
-    "agent_hours": "connection_id agent_id weekday hour_of_day",
-    "sync_health": "connection_id object_name",
-    "connections": "connection_id",
-    "categories": "connection_id category_id",
-    "ticket_backlog_daily": "connection_id day_on category priority assignee_user_id customer_tier",
-    "support_daily": "connection_id day_on category priority assignee_user_id customer_tier",
-    "customer_support_daily": "connection_id customer_id day_on",
-}
-"""What makes a row of a mart one row."""
-
-JSON_COLUMNS = {"tags", "messages", "reasons", "unavailable_metrics", "top_categories"}
-
-MakeWarehouse = Callable[[Path, pytest.FixtureRequest], RawWarehouse]
-
-
-def _duckdb(folder: Path, request: pytest.FixtureRequest) -> RawWarehouse:
-    return DuckDBWarehouse(folder / "warehouse.duckdb", NOT_UTC)
-
-
-def _postgres_of(*options: str) -> MakeWarehouse:
-    def make(folder: Path, request: pytest.FixtureRequest) -> RawWarehouse:
-        server: PostgresServer = request.getfixturevalue("postgres_server")
-        return PostgresWarehouse(server.new_database(*options), NOT_UTC)
-
-    return make
-
-
-on_both = pytest.mark.parametrize(
-    "make", [pytest.param(_duckdb, id="duckdb"), pytest.param(_postgres_of("--locale=C"), id="postgres")]
-)
+from tests.warehouse.raw_warehouse import DuckDBWarehouse, RawWarehouse
 
 DAYS = "has to be a day of the calendar, written YYYY-MM-DD, and not"
 NUMBERS = "has to be a whole number of up to nine digits, such as 3, and not"
@@ -181,34 +143,39 @@ class Warehouse:
 
     def _of(self, mart: str) -> dict[tuple[Any, ...], Row]:
         """All rows of a mart."""
-        return _by_key(mart, [_comparable(mart, row) for row in self.rows(f"select * from marts.{mart}")])
+        return by_key(mart, [comparable(mart, row) for row in self.rows(f"select * from marts.{mart}")])
 
 
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(_duckdb, id="duckdb"),
+        pytest.param(duckdb_warehouse, id="duckdb"),
         pytest.param(
-            _postgres_of("--locale-provider=icu", "--icu-locale=tr-TR"), id="postgres", marks=pytest.mark.slow
+            postgres_with("--locale-provider=icu", "--icu-locale=tr-TR"), id="postgres", marks=pytest.mark.slow
         ),
     ],
 )
 def warehouse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    """Built in sessions that are not in UTC; the Postgres is Turkish, sorts "a" before "B" and has an i of its own."""
+    """Built in sessions that are not in UTC; the Postgres is Turkish, sorts "a" before "B" and has an i of its own.
+    Most of the tickets were built when their records were others."""
     folder = tmp_path_factory.mktemp("golden")
     records = hand_picked()
     for table, more in drawn(seed=20260302, count=400).items():
         records[table] = [*records[table], *more]
     raw: RawWarehouse = request.param(folder, request)
-    raw.write(records)
     given = settings()
-    outcome = raw.build(
-        as_of=AS_OF,
-        target_path=folder / "target",
-        project=_project(folder, given),
-        variables=given.variables,
-    )
-    assert outcome.returncode == 0, outcome.stdout[-5000:]
+    project = project_with(folder, given)
+    for written, options in (
+        (changed(records, random.Random(7), count=500), ["--exclude-resource-type=test"]),
+        (records, []),
+    ):
+        raw.write(written)
+        outcome = raw.build(
+            *options, as_of=AS_OF, target_path=folder / "target", project=project, variables=given.variables
+        )
+        assert outcome.returncode == 0, outcome.stdout[-5000:]
+    [due] = raw.rows("select count(*) as due_count from intermediate.int_tickets_due")
+    assert 100 < due["due_count"] < len(records["tickets"]) - 100, "some were due, and others were not"
     assert "WARN 1 notes_of_unknown_tickets" in outcome.stdout, "the orphan note is warned of"
     return Warehouse(raw, records, given)
 
@@ -216,7 +183,7 @@ def warehouse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 @pytest.mark.parametrize("mart", GRAINS)
 def test_every_row_is_as_recomputed(warehouse: Warehouse, mart: str) -> None:
     found = warehouse.of(mart)
-    expected = _by_key(mart, [_comparable(mart, row) for row in warehouse.expected[mart]])
+    expected = by_key(mart, [comparable(mart, row) for row in warehouse.expected[mart]])
     assert set(found) == set(expected)
     for key, row in expected.items():
         assert found[key] == row, key
@@ -294,7 +261,7 @@ def test_a_seed_that_cannot_be_read_is_told_in_words(
     given = replace(
         usual, seeds={seed: [*rows, *(row for row, _ in FAULTS.get(seed, []))] for seed, rows in usual.seeds.items()}
     )
-    outcome = raw.build(as_of=AS_OF, target_path=tmp_path / "target", project=_project(tmp_path, given))
+    outcome = raw.build(as_of=AS_OF, target_path=tmp_path / "target", project=project_with(tmp_path, given))
     assert outcome.returncode == 1
     for told in (problem for faults in FAULTS.values() for _, problem in faults):
         assert told in outcome.stdout, told
@@ -360,20 +327,22 @@ def test_without_a_clock_of_its_own_a_build_has_views_that_move_with_time(tmp_pa
     records = hand_picked()
     raw.write(records)
     given = settings(assumed_note_visibility="internal")
-    outcome = raw.build(target_path=tmp_path / "target", project=_project(tmp_path, given), variables=given.variables)
+    outcome = raw.build(
+        target_path=tmp_path / "target", project=project_with(tmp_path, given), variables=given.variables
+    )
     assert outcome.returncode == 0, outcome.stdout[-5000:]
     query = "select connection_id, ticket_id, open_seconds, as_of from marts.open_tickets"
-    before = _by_key("open_tickets", raw.rows(query))
+    before = by_key("open_tickets", raw.rows(query))
     time.sleep(1.1)
-    after = _by_key("open_tickets", raw.rows(query))
+    after = by_key("open_tickets", raw.rows(query))
     assert before.keys() == after.keys() != set()
     for key, row in before.items():
         assert after[key]["as_of"] > row["as_of"]
         if row["open_seconds"] is not None:
             assert after[key]["open_seconds"] > row["open_seconds"]
     expected = marts(records, given)["conversation_messages"]
-    messages = _by_key("conversation_messages", raw.rows("select * from marts.conversation_messages"))
-    assert messages == _by_key("conversation_messages", [_comparable("conversation_messages", row) for row in expected])
+    messages = by_key("conversation_messages", raw.rows("select * from marts.conversation_messages"))
+    assert messages == by_key("conversation_messages", [comparable("conversation_messages", row) for row in expected])
 
 
 @pytest.mark.slow
@@ -388,7 +357,7 @@ def test_at_a_clock_in_the_past_no_more_is_used_up_than_has_gone_by(
     outcome = raw.build(
         as_of=at(hours=1),
         target_path=tmp_path / "target",
-        project=_project(tmp_path, given),
+        project=project_with(tmp_path, given),
         variables=given.variables,
     )
     assert outcome.returncode == 0, outcome.stdout[-5000:]
@@ -482,7 +451,7 @@ def test_at_a_clock_in_the_past_no_more_is_used_up_than_has_gone_by(
 )  # fmt: skip
 def test_a_ticket_is_as_a_person_says(warehouse: Warehouse, ticket_id: str, figures: dict[str, Any]) -> None:
     row = warehouse.row("tickets", DESK, ticket_id)
-    assert {name: row[name] for name in figures} == {name: _naive(value) for name, value in figures.items()}
+    assert {name: row[name] for name in figures} == {name: naive(value) for name, value in figures.items()}
 
 
 @pytest.mark.parametrize(
@@ -601,7 +570,7 @@ def test_a_service_level_is_as_a_person_says(
     warehouse: Warehouse, ticket_id: str, metric: str, turn_number: int, figures: dict[str, Any]
 ) -> None:
     row = warehouse.row("sla_outcomes", DESK, ticket_id, metric, turn_number)
-    assert {name: row[name] for name in figures} == {name: _naive(value) for name, value in figures.items()}
+    assert {name: row[name] for name in figures} == {name: naive(value) for name, value in figures.items()}
 
 
 @pytest.mark.parametrize(
@@ -625,7 +594,7 @@ def test_a_change_lies_between_two_sights_as_a_person_says(
     warehouse: Warehouse, ticket_id: str, changed_at: datetime, observed_after: datetime
 ) -> None:
     row = warehouse.row("ticket_changes", DESK, ticket_id, 1)
-    assert (row["changed_at"], row["observed_after"]) == (_naive(changed_at), _naive(observed_after))
+    assert (row["changed_at"], row["observed_after"]) == (naive(changed_at), naive(observed_after))
 
 
 @pytest.mark.parametrize(
@@ -875,14 +844,14 @@ def test_a_sync_run_is_told_as_it_was(warehouse: Warehouse) -> None:
             "object_name": "tickets",
             "integration_type": "zendesk",
             "plan": "updated_gte",
-            "started_at": _naive(DAY),
-            "ended_at": _naive(at(seconds=9)),
+            "started_at": naive(DAY),
+            "ended_at": naive(at(seconds=9)),
             "request_count": 3,
             "received_row_count": 205,
             "retry_count": 1,
             "waited_seconds": 3,
-            "cursor_before_at": _naive(at(days=-1)),
-            "cursor_after_at": _naive(DAY),
+            "cursor_before_at": naive(at(days=-1)),
+            "cursor_after_at": naive(DAY),
             "read_through_at": None,
             "is_complete": True,
             "error_text": None,
@@ -892,35 +861,3 @@ def test_a_sync_run_is_told_as_it_was(warehouse: Warehouse) -> None:
             "deleted_row_count": 4,
         }
     ]
-
-
-def _project(folder: Path, given: Settings) -> Path:
-    """A copy of the project with the user's own seeds."""
-    project = folder / "project"
-    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
-    write_seeds(given, project)
-    return project
-
-
-def _comparable(mart: str, row: Row) -> Row:
-    """Times without their zone, JSON as what it says."""
-    shaped = {name: _naive(value) for name, value in row.items()}
-    for name in JSON_COLUMNS & shaped.keys():
-        shaped[name] = _from_json(shaped[name])
-    if mart == "ticket_changes" and shaped["field"] == "tags":
-        shaped |= {name: _from_json(shaped[name]) for name in ("from_value", "to_value")}
-    return shaped
-
-
-def _from_json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
-
-
-def _naive(value: Any) -> Any:
-    return value.replace(tzinfo=None) if isinstance(value, datetime) else value
-
-
-def _by_key(mart: str, found: Sequence[Row]) -> dict[tuple[Any, ...], Row]:
-    keyed = {tuple(row[name] for name in GRAINS[mart].split()): row for row in found}
-    assert len(keyed) == len(found)
-    return keyed

@@ -109,6 +109,7 @@ tickets_now as (
                 "cast('" ~ logic_hash() ~ "' as " ~ dbt.type_string() ~ ")",
                 'tickets.row_hash',
                 'tickets.deletion_reason',
+                'tickets.observed_at',
                 'ticket_notes.note_count',
                 'ticket_notes.notes_hash',
                 'ticket_versions.version_count',
