@@ -143,11 +143,11 @@ def _a_category_changes(tables: Tables, chance: random.Random) -> None:
 
 
 def _a_sync_ends(tables: Tables, chance: random.Random) -> None:
-    run = chance.choice([row for row in tables["sync_runs"] if row["object"] in ("tickets", "notes")])
-    read_through = chance.choice(
-        [at(minutes=chance.randrange(10_000)), AS_OF - timedelta(minutes=chance.randrange(90))]
-    )
-    tables["sync_runs"].append({**run, "run_id": f"new {chance.randrange(10**9)}", "read_through": read_through})
+    """At a time that may lie before that of others."""
+    run = chance.choice([row for row in tables["sync_runs"] if row.get("read_through") and row["command"] == "sync"])
+    began_at = chance.choice([at(minutes=chance.randrange(10_000)), AS_OF - timedelta(minutes=chance.randrange(90))])
+    ends = {"started_at": began_at, "read_through": began_at, "ended_at": began_at + timedelta(minutes=1)}
+    tables["sync_runs"].append({**run, **ends, "run_id": f"new {chance.randrange(10**9)}"})
 
 
 def _a_sweep_ends(tables: Tables, chance: random.Random) -> None:

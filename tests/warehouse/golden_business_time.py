@@ -36,7 +36,7 @@ class Wall:
         yield start, end or datetime.max.replace(tzinfo=UTC)
 
     def covers(self, start: datetime, end: datetime) -> bool:
-        return True
+        return _is_on_axis(start, end)
 
 
 class Calendar:
@@ -58,7 +58,7 @@ class Calendar:
             day += DAY
 
     def covers(self, start: datetime, end: datetime) -> bool:
-        return start >= FIRST_MOMENT and end <= LAST_MOMENT
+        return _is_on_axis(start, end)
 
     def _spans_of_day(self, day: date) -> list[Span]:
         special = [row for row in self._holidays if str(row["holiday_on"]) == day.isoformat()]
@@ -104,6 +104,10 @@ class Calendars:
         """Business seconds between two moments by the hours that count for a connection."""
         name = self.name_for(connection_id)
         return running_seconds(self.named(name), start, end) if name else None
+
+
+def _is_on_axis(start: datetime, end: datetime) -> bool:
+    return start >= FIRST_MOMENT and end < LAST_MOMENT
 
 
 def whole_second(moment: datetime) -> datetime:
