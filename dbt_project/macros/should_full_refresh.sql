@@ -4,13 +4,35 @@
    a warehouse of before holds it in other columns. #}
 {% macro should_full_refresh() -%}
     {%- if config.get('incremental_strategy') == 'due_tickets' -%}
-        {{ return(not is_anything_built()) }}
+        {%- if is_anything_built() -%}
+            {%- do refuse_to_make_less_than_is_due() -%}
+            {{ return(false) }}
+        {%- endif -%}
+        {{ return(true) }}
     {%- elif model.resource_type == 'seed' -%}
         {{ return(flags.FULL_REFRESH or not has_text_columns(config.get('column_types'))) }}
     {%- elif config.get('full_refresh') is not none -%}
         {{ return(config.get('full_refresh')) }}
     {%- endif -%}
     {{ return(flags.FULL_REFRESH) }}
+{%- endmacro %}
+
+{# A run of some models may come upon tickets that were found due for another purpose. #}
+{% macro refuse_to_make_less_than_is_due() -%}
+    {%- if adapter.get_relation(this.database, this.schema, this.identifier) is none -%}
+        {{ exceptions.raise_compiler_error(
+            'Expected the table ' ~ this ~ ', but it is not there, and only some tickets are due. Run '
+            ~ '`dbt build --select int_tickets_due+`: it makes it of all tickets.'
+        ) }}
+    {%- endif -%}
+    {%- set query = 'select max(logic_hash) from ' ~ model_relation('int_tickets_due') -%}
+    {%- set found = run_query(query).columns[0].values()[0] -%}
+    {%- if found is not none and found != logic_hash() -%}
+        {{ exceptions.raise_compiler_error(
+            'Expected the models, seeds and variables by which int_tickets_due was made, but they are others now, so '
+            ~ 'that all tickets are due. Run `dbt build --select int_tickets_due+`.'
+        ) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro has_text_columns(wanted) -%}

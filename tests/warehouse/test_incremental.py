@@ -180,6 +180,25 @@ def test_a_full_refresh_of_one_table_leaves_all_its_rows(account: Account) -> No
 
 
 @pytest.mark.slow
+@on_both
+def test_a_run_of_one_table_is_refused_where_it_would_make_less_than_is_due(account: Account) -> None:
+    account.records = changed(account.records, random.Random(3), count=5)
+    account.build()
+    one = ("run", "--select", "conversation_threads")
+    account.build(*one)
+    usual = account.given
+    account.given = replace(usual, variables={**usual.variables, "assumed_note_visibility": "internal"})
+    with pytest.raises(AssertionError, match="but they are others now"):
+        account.build(*one)
+    account.given = usual
+    account.raw.execute("drop table marts.conversation_threads cascade")
+    with pytest.raises(AssertionError, match="but it is not there"):
+        account.build(*one)
+    account.build("run", "--select", "int_tickets_due+")
+    account.prove()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [pytest.param(postgres_with("--locale=C"), id="postgres")])
 def test_what_stands_upon_the_marts_stands_through_a_build(account: Account) -> None:
     """Whoever reads at any moment of a build finds every mart, and views of one's own are there after it."""

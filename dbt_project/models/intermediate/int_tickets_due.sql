@@ -163,6 +163,7 @@ select
     coalesce(tickets_now.connection_id, built_tickets.connection_id) as connection_id,
     coalesce(tickets_now.ticket_id, built_tickets.ticket_id) as ticket_id,
     tickets_now.inputs_hash,
+    cast('{{ logic_hash() }}' as {{ dbt.type_string() }}) as logic_hash,
     {{ batch_of_tickets() }} as batch
 from tickets_now
 full outer join built_tickets
