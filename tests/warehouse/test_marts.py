@@ -166,7 +166,7 @@ def warehouse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     given = settings()
     project = project_with(folder, given)
     for written, options in (
-        (changed(records, random.Random(7), count=500), ["--exclude-resource-type=test"]),
+        (changed(records, random.Random(7), count=200), ["--exclude-resource-type=test"]),
         (records, []),
     ):
         raw.write(written)
