@@ -28,6 +28,8 @@ from tests.warehouse.edge_settings import settings, write_seeds
 from tests.warehouse.golden_figures import marts
 from tests.warehouse.raw_warehouse import DuckDBWarehouse, RawWarehouse
 
+pytestmark = pytest.mark.timeout(1800)
+
 ROUNDS = int(os.environ.get("TICKETING_TEST_ROUNDS", "4"))
 
 WITHOUT_TESTS = ("build", "--exclude-resource-type=unit_test", "--exclude-resource-type=test")

@@ -53,6 +53,8 @@ from tests.warehouse.golden_figures import marts
 from tests.warehouse.golden_settings import Row, Settings
 from tests.warehouse.raw_warehouse import DuckDBWarehouse, RawWarehouse
 
+pytestmark = pytest.mark.timeout(900)
+
 DAYS = "has to be a day of the calendar, written YYYY-MM-DD, and not"
 NUMBERS = "has to be a whole number of up to nine digits, such as 3, and not"
 TIMES = "the times are written HH:MM, from 00:00 to 24:00"
