@@ -1,13 +1,12 @@
-{# A hash over all that makes rows of tickets besides their records: the models that are made ticket by ticket and all
-   before them, seeds among these, every macro of the project, and the variables that they name. #}
+{# A hash over the project's own part in the rows of tickets: the models that are made ticket by ticket and all before
+   them, every macro, and the variables that they name. Not the seeds: what counts of them is in their tables. #}
 {% macro logic_hash() -%}
     {%- if not execute -%}
         {{ return('') }}
     {%- endif -%}
     {%- set texts = [] -%}
-    {%- for unique_id in nodes_up_to(models_by_ticket()) | sort if unique_id in graph.nodes -%}
-        {%- set node = graph.nodes[unique_id] -%}
-        {%- do texts.append(unique_id ~ node.raw_code ~ node.checksum.checksum) -%}
+    {%- for unique_id in models_up_to(models_by_ticket()) | sort -%}
+        {%- do texts.append(unique_id ~ graph.nodes[unique_id].raw_code) -%}
     {%- endfor -%}
     {%- for name, macro in unified_ticketing.items() | sort(attribute='0') -%}
         {%- do texts.append(name ~ macro.macro.macro_sql) -%}
@@ -19,11 +18,11 @@
     {{ return(local_md5(texts | join('\n'))) }}
 {%- endmacro %}
 
-{# The ids of nodes and of all that they are made from. #}
-{% macro nodes_up_to(nodes) -%}
+{# The ids of models and of all models that they are made from. #}
+{% macro models_up_to(nodes) -%}
     {%- set found = nodes | map(attribute='unique_id') | list -%}
-    {%- for unique_id in found if unique_id in graph.nodes -%}
-        {%- for parent in graph.nodes[unique_id].depends_on.nodes if parent not in found -%}
+    {%- for unique_id in found -%}
+        {%- for parent in graph.nodes[unique_id].depends_on.nodes if parent.startswith('model.') and parent not in found -%}
             {%- do found.append(parent) -%}
         {%- endfor -%}
     {%- endfor -%}

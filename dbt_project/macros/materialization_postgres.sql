@@ -52,7 +52,7 @@
         {%- do run_query('create temporary table ' ~ draft ~ get_table_columns_and_constraints()) -%}
     {%- else -%}
         {%- set draft_kind = 'view' -%}
-        {%- do run_query('create temporary view ' ~ draft ~ ' as (' ~ sql ~ ')') -%}
+        {%- do run_query('create temporary view ' ~ draft ~ ' as (' ~ sql ~ '\n)') -%}
     {%- endif -%}
     {%- set answer = run_query(
         'select ' ~ columns_of(draft.render()) ~ ' is not distinct from ' ~ columns_of(this.render()) ~ ' as is_same'

@@ -21,16 +21,16 @@
 {% macro refuse_to_make_less_than_is_due() -%}
     {%- if adapter.get_relation(this.database, this.schema, this.identifier) is none -%}
         {{ exceptions.raise_compiler_error(
-            'Expected the table ' ~ this ~ ', but it is not there, and only some tickets are due. Run '
-            ~ '`dbt build --select int_tickets_due+`: it makes it of all tickets.'
+            'Expected the table ' ~ this ~ ', but it is not there, and only some tickets are due. A `dbt build` of '
+            ~ 'the whole project makes it of all tickets.'
         ) }}
     {%- endif -%}
     {%- set query = 'select max(logic_hash) from ' ~ model_relation('int_tickets_due') -%}
     {%- set found = run_query(query).columns[0].values()[0] -%}
     {%- if found is not none and found != logic_hash() -%}
         {{ exceptions.raise_compiler_error(
-            'Expected the models, seeds and variables by which int_tickets_due was made, but they are others now, so '
-            ~ 'that all tickets are due. Run `dbt build --select int_tickets_due+`.'
+            'Expected the models, macros and variables by which int_tickets_due was made, but they are others now, '
+            ~ 'so that all tickets are due. A `dbt build` of the whole project makes them.'
         ) }}
     {%- endif -%}
 {%- endmacro %}

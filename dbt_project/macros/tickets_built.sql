@@ -1,7 +1,25 @@
 {# Which tickets are built, and from what: a ticket that stands in `int_tickets_built` with its `inputs_hash` is in every
    model of the strategy `due_tickets` as it is to be made of these inputs. One that is due loses its mark before the
-   first of them is made, and has it again when all of them are: a build that is cut short, or leaves some of them out,
-   marks nothing, and the next one makes the same tickets anew. #}
+   first of them is made, and has it again when all of them are, and all that they are made from: a build that is cut
+   short, or leaves some of these out, marks nothing, and the next one makes the same tickets anew. #}
+
+{# Before a run that makes such models without `int_tickets_due`: the tickets that it makes anew, those found due by an
+   earlier run, may come out as no later one expects. Their marks become blank, which is like no hash, and not NULL, as
+   after `int_tickets_due`: they are not the only ones that the models are made of. #}
+{% macro blank_marks_of_a_partial_run() -%}
+    {%- if execute -%}
+        {%- set made = models_by_ticket() | map(attribute='unique_id') | select('in', selected_resources) | list -%}
+        {%- if made and 'model.unified_ticketing.int_tickets_due' not in selected_resources and are_all_tables_there() %}
+            update {{ model_relation('int_tickets_built') }} as built_tickets
+            set inputs_hash = ''
+            from {{ model_relation('int_tickets_due') }} as due_tickets
+            where
+                built_tickets.connection_id = due_tickets.connection_id
+                and built_tickets.ticket_id = due_tickets.ticket_id
+                and built_tickets.inputs_hash is not null
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
 {% macro mark_due_tickets() -%}
     {%- if can_build_on() %}
         update {{ model_relation('int_tickets_built') }} as built_tickets
@@ -19,8 +37,7 @@
 {% macro mark_built_tickets(results) -%}
     {%- if execute -%}
         {%- set made = results | selectattr('status', 'equalto', 'success') | map(attribute='node.unique_id') | list -%}
-        {%- set needed = ['model.unified_ticketing.int_tickets_due'] + models_by_ticket() | map(attribute='unique_id') | list -%}
-        {%- if needed | reject('in', made) | list | length == 0 %}
+        {%- if models_up_to(models_by_ticket()) | reject('in', made) | list | length == 0 %}
             delete from {{ model_relation('int_tickets_built') }} as built_tickets
             using {{ model_relation('int_tickets_due') }} as due_tickets
             where
@@ -40,10 +57,11 @@
 
 {# Whether the tickets that are not due can stay as they were built: nobody wants all anew, and all models are there. #}
 {% macro can_build_on() -%}
-    {%- if not execute or flags.FULL_REFRESH -%}
-        {{ return(false) }}
-    {%- endif -%}
-    {%- for node in models_by_ticket() -%}
+    {{ return(execute and not flags.FULL_REFRESH and are_all_tables_there()) }}
+{%- endmacro %}
+
+{% macro are_all_tables_there() -%}
+    {%- for node in models_by_ticket() + [graph.nodes['model.unified_ticketing.int_tickets_built']] -%}
         {%- set relation = adapter.get_relation(database=node.database, schema=node.schema, identifier=node.alias) -%}
         {%- if relation is none or relation.type != 'table' -%}
             {{ return(false) }}

@@ -124,6 +124,8 @@ def test_where_a_rule_has_changed_all_is_made_anew_by_itself(account: Account) -
         account.given, seeds={**account.given.seeds, "raw_signs": account.given.seeds["raw_signs"][1:]}
     )
     write_seeds(account.given, account.project)
+    account.build("run")
+    assert account.due() == set(), "the seed's table is as it was"
     account.build(*WITHOUT_TESTS)
     assert account.due() == account.tickets()
     account.prove()
@@ -149,10 +151,11 @@ def test_what_makes_other_rows_is_another_logic_and_nothing_else_is(tmp_path: Pa
         assert outcome.returncode == 0, outcome.stdout
         return outcome.stdout.strip()
 
-    def changed_by(path: str, text: str) -> bool:
+    def changed_by(path: str, old: str, new: str) -> bool:
         file = project / path
         before = file.read_text()
-        file.write_text(before + text)
+        assert old in before
+        file.write_text(before.replace(old, new, 1))
         try:
             return logic() != as_it_is
         finally:
@@ -163,11 +166,10 @@ def test_what_makes_other_rows_is_another_logic_and_nothing_else_is(tmp_path: Pa
     assert logic(as_of="2026-01-01") == as_it_is
     assert logic(triage_waiting_seconds=7) == as_it_is
     assert logic(assumed_note_visibility="internal") != as_it_is
-    assert changed_by("macros/whole_second.sql", "{# x #}")
-    assert changed_by("models/staging/stg_unified__notes.sql", "-- x")
-    assert changed_by("seeds/business_holidays.csv", "oslo,2026-12-24,,,\n")
-    assert not changed_by("seeds/triage_weights.csv", "vip,1\n")
-    assert not changed_by("models/marts/agents.sql", "-- x")
+    assert changed_by("macros/whole_second.sql", "'second'", "'minute'")
+    assert changed_by("models/staging/stg_unified__notes.sql", "from notes", "from notes where true")
+    assert not changed_by("seeds/business_holidays.csv", "oslo", "Oslo"), "its table tells"
+    assert not changed_by("models/marts/agents.sql", "with replies", "with  replies")
 
 
 @pytest.mark.slow
@@ -179,6 +181,23 @@ def test_a_full_refresh_of_one_table_leaves_all_its_rows(account: Account) -> No
     account.build("run", "--full-refresh")
     assert account.due() == account.tickets()
     account.prove()
+
+
+@pytest.mark.slow
+@on_both
+def test_what_a_partial_run_has_made_is_made_anew(account: Account) -> None:
+    """Of records that are then again as they were; or of views that it has left out."""
+    before, after = account.records, changed(account.records, random.Random(5), count=40)
+    account.records = after
+    account.build("run", "--select", "ticket_changes")
+    account.records = before
+    account.build()
+    account.prove()
+    view = account.project / "models" / "staging" / "stg_unified__notes.sql"
+    view.write_text(view.read_text() + "-- as before")
+    account.build("run", "--select", "int_tickets_due+")
+    account.build()
+    assert account.due() == account.tickets()
 
 
 @pytest.mark.slow

@@ -65,6 +65,34 @@ categories as (
 
 ),
 
+-- Read as they are in the warehouse, where a seed's file may be newer than its table.
+signs as (
+
+    select
+        count(*) as sign_count,
+        bit_xor({{ hash_of(['signs']) }}) as signs_hash
+    from {{ ref('int_signs') }} as signs
+
+),
+
+policies as (
+
+    select
+        count(*) as policy_count,
+        bit_xor({{ hash_of(['policies']) }}) as policies_hash
+    from {{ ref('stg_seeds__sla_policies') }} as policies
+
+),
+
+business_hours as (
+
+    select
+        count(*) as opening_count,
+        bit_xor({{ hash_of(['hours']) }}) as hours_hash
+    from {{ ref('int_business_hours') }} as hours
+
+),
+
 ticket_notes as (
 
     select
@@ -74,6 +102,7 @@ ticket_notes as (
         bit_xor({{ hash_of([
             'notes.note_id',
             'notes.row_hash',
+            'notes.observed_at',
             was_known_agent('known_agents', 'coalesce(notes.created_at, notes.updated_at)'),
         ]) }}) as notes_hash
     from notes
@@ -92,7 +121,9 @@ ticket_versions as (
         connection_id,
         ticket_id,
         count(*) as version_count,
-        bit_xor({{ hash_of(['state_hash', 'observed_at', 'observed_via', 'is_baseline']) }}) as versions_hash,
+        bit_xor({{ hash_of([
+            'state_hash', 'tags', 'raw_status', 'raw_state', 'observed_at', 'observed_via', 'is_baseline'
+        ]) }}) as versions_hash,
         max(observed_at) as last_observed_at
     from versions
     group by connection_id, ticket_id
@@ -107,6 +138,12 @@ tickets_now as (
         cast(
             {{ hash_of([
                 "cast('" ~ logic_hash() ~ "' as " ~ dbt.type_string() ~ ")",
+                'signs.sign_count',
+                'signs.signs_hash',
+                'policies.policy_count',
+                'policies.policies_hash',
+                'business_hours.opening_count',
+                'business_hours.hours_hash',
                 'tickets.row_hash',
                 'tickets.deletion_reason',
                 'tickets.observed_at',
@@ -114,7 +151,7 @@ tickets_now as (
                 'ticket_notes.notes_hash',
                 'ticket_versions.version_count',
                 'ticket_versions.versions_hash',
-                'last_syncs.sync_number',
+                'last_syncs.syncs_hash',
                 'note_sweeps.ticket_id is not null',
                 'connections.integration_type',
                 'connections.calendar',
@@ -126,6 +163,9 @@ tickets_now as (
             ]) }} as {{ dbt.type_string() }}
         ) as inputs_hash
     from tickets
+    cross join signs
+    cross join policies
+    cross join business_hours
     left join ticket_notes
         on
             tickets.connection_id = ticket_notes.connection_id
