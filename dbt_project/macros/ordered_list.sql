@@ -2,6 +2,6 @@
    `order by` of its own takes twice the memory. #}
 {% macro ordered_list(expression, order_by) -%}
     list_transform(
-        list_sort(list(struct_pack(place := {{ order_by }}, item := {{ expression }}))), lambda entry: entry.item
+        list_sort(list(struct_pack(place := {{ order_by }}, item := {{ expression }}))), lambda entry: struct_extract(entry, 'item')
     )
 {%- endmacro %}

@@ -70,8 +70,10 @@ signs as (
 
     select
         count(*) as sign_count,
-        bit_xor({{ hash_of(['signs']) }}) as signs_hash
-    from {{ ref('int_signs') }} as signs
+        bit_xor({{ hash_of([
+            'object', 'integration_type', 'path', 'value', 'is_beginning', 'sign', 'meaning', 'place'
+        ]) }}) as signs_hash
+    from {{ ref('int_signs') }}
 
 ),
 
@@ -79,8 +81,11 @@ policies as (
 
     select
         count(*) as policy_count,
-        bit_xor({{ hash_of(['policies']) }}) as policies_hash
-    from {{ ref('stg_seeds__sla_policies') }} as policies
+        bit_xor({{ hash_of([
+            'policy', 'place', 'metric', 'connection_id', 'priority', 'tag', 'category', 'customer_id',
+            'target_minutes', 'calendar', 'pauses_on', 'valid_from'
+        ]) }}) as policies_hash
+    from {{ ref('stg_seeds__sla_policies') }}
 
 ),
 
@@ -88,8 +93,8 @@ business_hours as (
 
     select
         count(*) as opening_count,
-        bit_xor({{ hash_of(['hours']) }}) as hours_hash
-    from {{ ref('int_business_hours') }} as hours
+        bit_xor({{ hash_of(['calendar', 'opens_at', 'closes_at', 'seconds_before']) }}) as hours_hash
+    from {{ ref('int_business_hours') }}
 
 ),
 
