@@ -17,6 +17,7 @@ from tests.warehouse.built_marts import (
     MakeWarehouse,
     by_key,
     comparable,
+    duckdb_warehouse,
     on_both,
     postgres_with,
     project_with,
@@ -30,7 +31,9 @@ from tests.warehouse.raw_warehouse import DuckDBWarehouse, RawWarehouse
 
 pytestmark = pytest.mark.timeout(1800)
 
-ROUNDS = int(os.environ.get("TICKETING_TEST_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("TICKETING_TEST_ROUNDS", "2"))
+
+on_duckdb = pytest.mark.parametrize("make", [pytest.param(duckdb_warehouse, id="duckdb")])
 
 WITHOUT_TESTS = ("build", "--exclude-resource-type=unit_test", "--exclude-resource-type=test")
 
@@ -102,7 +105,7 @@ def test_whatever_changes_the_marts_are_those_of_a_build_from_nothing(account: A
 
 
 @pytest.mark.slow
-@on_both
+@on_duckdb
 def test_only_what_has_changed_is_made_anew(account: Account) -> None:
     account.build()
     assert account.due() == set()
@@ -117,7 +120,7 @@ def test_only_what_has_changed_is_made_anew(account: Account) -> None:
 
 
 @pytest.mark.slow
-@on_both
+@on_duckdb
 def test_where_a_rule_has_changed_all_is_made_anew_by_itself(account: Account) -> None:
     """And where somebody has dropped a table."""
     account.given = replace(
@@ -173,7 +176,7 @@ def test_what_makes_other_rows_is_another_logic_and_nothing_else_is(tmp_path: Pa
 
 
 @pytest.mark.slow
-@on_both
+@on_duckdb
 def test_a_full_refresh_of_one_table_leaves_all_its_rows(account: Account) -> None:
     account.build()
     account.build("run", "--full-refresh", "--select", "conversation_threads")
@@ -201,7 +204,7 @@ def test_what_a_partial_run_has_made_is_made_anew(account: Account) -> None:
 
 
 @pytest.mark.slow
-@on_both
+@on_duckdb
 def test_a_run_of_one_table_is_refused_where_it_would_make_less_than_is_due(account: Account) -> None:
     account.records = changed(account.records, random.Random(3), count=5)
     account.build()
