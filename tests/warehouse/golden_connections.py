@@ -67,7 +67,7 @@ def _connection_row(connection_id: str, made: Mapping[str, Sequence[Row]], accou
         "tells_vendor_status": tells("vendor_status"),
         "tells_satisfaction": tells("satisfaction"),
         "unavailable_metrics": [{"metric": name, "reason": metrics[name]["reason"]} for name in unavailable],
-        "is_connected": listed is not None,
+        "last_listed_at": (listed or {}).get("_observed_at"),
         "is_paused": bool(listed.get("is_paused")) if listed else None,
     }
 
@@ -113,7 +113,7 @@ def _object_row(connection_id: str, name: str, account: Account) -> Row:
         **_all_runs(runs, as_of - timedelta(days=account.settings.sync_recent_days)),
         "rejected_record_count": len({rejected["record_hash"] for rejected in of("rejected_records")}),
         **_verified(of("sync_coverage")),
-        "is_connected": connection is not None,
+        "last_listed_at": (connection or {}).get("_observed_at"),
         "as_of": as_of,
     }
     is_not_offered = row.pop("is_not_offered")

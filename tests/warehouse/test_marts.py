@@ -767,7 +767,7 @@ def test_what_wants_action_is_in_order_as_a_person_says(warehouse: Warehouse) ->
         ("categories", (PEOPLE_DESK, "long ring 2"), {"path": "The long ring 2", "with_children_ticket_count": 1}),
         ("categories", (PEOPLE_DESK, "chain 4"), {"depth": 4, "has_broken_path": False}),
         ("categories", (PEOPLE_DESK, "chain 5"), {"path": "The chain 5", "depth": 0, "has_broken_path": True}),
-        ("connections", (GONE_DESK,), {"is_connected": False, "is_paused": None, "ticket_count": 1}),
+        ("connections", (GONE_DESK,), {"last_listed_at": None, "is_paused": None, "ticket_count": 1}),
         ("connections", ("supports notes per ticket",), {"has_notes_listed": False}),
         ("connections", (PAUSED_DESK,), {"is_paused": True, "has_notes_listed": True, "tells_author": None}),
         (
@@ -781,7 +781,7 @@ def test_what_wants_action_is_in_order_as_a_person_says(warehouse: Warehouse) ->
         ("sync_health", (PEOPLE_DESK, "categories"), {"health": "stale", "age_seconds": 7201}),
         ("sync_health", (PEOPLE_DESK, "employees"), {"health": "not_offered", "read_through_at": None}),
         ("sync_health", (PAUSED_DESK, "tickets"), {"health": "paused"}),
-        ("sync_health", (UNLISTED_DESK, "notes"), {"health": "never_read", "is_connected": False}),
+        ("sync_health", (UNLISTED_DESK, "notes"), {"health": "never_read", "last_listed_at": None}),
         (
             "customer_support_summary",
             (PEOPLE_DESK, "c-edges"),

@@ -3,22 +3,14 @@ with categories as (
     select
         connection_id,
         category_id,
-        category_name,
-        is_deleted
+        category_name
     from {{ ref('stg_unified__categories') }}
 
 ),
 
 category_names as (
 
-    select
-        connection_id,
-        {{ comparable_text('category_name') }} as comparable_name,
-        min(category_name) as category_name
-    from categories
-    where category_name is not null and not is_deleted
-    group by connection_id, {{ comparable_text('category_name') }}
-    having count(*) = 1
+    select * from {{ ref('int_categories_by_name') }}
 
 ),
 

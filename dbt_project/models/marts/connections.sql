@@ -19,6 +19,7 @@ listed_connections as (
         external_xref,
         environment,
         is_paused,
+        observed_at,
         {{ json_boolean('support', ['ticketing_note', 'methods', 'list']) }} as offers_notes,
         {{ json_boolean('support', ['ticketing_ticket', 'methods', 'list']) }} is not null as has_support_table,
         coalesce({{ json_text('support', ['ticketing_note', 'list_ticket_id']) }} = 'supported-required', false)
@@ -131,7 +132,7 @@ select
         metrics.{{ column }},
     {% endfor -%}
     cast(coalesce(unavailable_metrics.unavailable_metrics, cast('[]' as json)) as json) as unavailable_metrics,
-    listed_connections.connection_id is not null as is_connected,
+    listed_connections.observed_at as last_listed_at,
     listed_connections.is_paused
 from covered_connections as connections
 left join listed_connections

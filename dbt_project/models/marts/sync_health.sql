@@ -6,7 +6,8 @@ with connections as (
     select
         connection_id,
         integration_type,
-        is_paused
+        is_paused,
+        observed_at
     from {{ ref('stg_unified__connections') }}
 
 ),
@@ -179,7 +180,7 @@ objects as (
         object_keys.object_name,
         connections.integration_type,
         newest_runs.plan,
-        connections.connection_id is not null as is_connected,
+        connections.observed_at as last_listed_at,
         coalesce(connections.is_paused, false) as is_paused,
         coalesce(newest_runs.plan like 'not_offered%' and newest_runs.is_last_sync_in_error = 0, false)
             as is_not_offered,
@@ -304,6 +305,6 @@ select
     gap_count,
     repaired_gap_count,
     coverage_share,
-    is_connected,
+    last_listed_at,
     as_of
 from judged_objects
