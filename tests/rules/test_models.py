@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,3 +40,26 @@ def test_every_mart_has_its_own_file_its_grain_and_its_types(mart: str) -> None:
     assert told["description"].startswith("One row per ")
     assert "grain" in [next(iter(test)) for test in told["data_tests"]]
     assert all(column["data_type"] for column in told["columns"])
+
+
+SQL = {path.stem: path.read_text() for path in MODELS.rglob("*.sql")}
+BY_TICKET = sorted(model for model, sql in SQL.items() if "incremental_strategy='due_tickets'" in sql)
+
+
+@cache
+def all_tickets(model: str) -> bool:
+    """Whether a relation with rows of tickets has those of all tickets, and not only of those that are due."""
+    if not any(column["name"] == "ticket_id" for column in DESCRIBED[model]["columns"]):
+        return False
+    return model in BY_TICKET or model.startswith("stg_") or bool(_read_whole(model))
+
+
+def _read_whole(model: str) -> list[str]:
+    referred = re.findall(r"(due\()?ref\('(\w+)'\)", SQL[model])
+    return [name for due, name in referred if not due and all_tickets(name)]
+
+
+@pytest.mark.parametrize("model", BY_TICKET)
+def test_what_is_made_ticket_by_ticket_is_made_of_the_tickets_that_are_due(model: str) -> None:
+    assert len(BY_TICKET) > 10
+    assert _read_whole(model) == []

@@ -8,7 +8,7 @@ with tickets as (
 
 stated_tickets as (
 
-    select * from {{ ref('int_tickets_stated') }}
+    select * from {{ due(ref('int_tickets_stated')) }} as tickets
 
 ),
 

@@ -6,7 +6,7 @@ with versions as (
 
 tickets as (
 
-    select * from {{ ref('int_tickets_stated') }}
+    select * from {{ due(ref('int_tickets_stated')) }} as tickets
 
 ),
 

@@ -115,7 +115,6 @@ ticket_notes as (
         on
             notes.connection_id = known_agents.connection_id
             and notes.customer_id = known_agents.user_id
-    where notes.ticket_id is not null
     group by notes.connection_id, notes.ticket_id
 
 ),

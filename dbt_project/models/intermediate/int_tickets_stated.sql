@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', incremental_strategy='due_tickets') }}
+
 with tickets as (
 
     select

@@ -2,7 +2,7 @@
 
 with tickets as (
 
-    select * from {{ ref('int_tickets_stated') }}
+    select * from {{ due(ref('int_tickets_stated')) }} as tickets
     where is_conversation_known
 
 ),

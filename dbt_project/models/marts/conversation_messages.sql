@@ -19,7 +19,7 @@ with messages as (
                 then messages.author_role
         end as side
     from {{ ref('int_messages_unioned') }} as messages
-    left join {{ ref('int_tickets_signed') }} as signs
+    left join {{ due(ref('int_tickets_signed')) }} as signs
         on
             messages.connection_id = signs.connection_id
             and messages.ticket_id = signs.ticket_id
