@@ -1,7 +1,8 @@
 {# Instead of dbt's own: where every ticket is due, a model of the strategy `due_tickets` is made from nothing. That is
    quicker than to replace all rows, and its columns may be others now. Only then: `--full-refresh` makes every ticket due
-   by `int_tickets_due`, and of this model alone it would leave no more than what is due. A seed is made from nothing where
-   a warehouse of before holds it in other columns. #}
+   by `int_tickets_due`, and of this model alone it would leave no more than what is due. A model of the strategy
+   `changed_groups` is made from nothing where it was made by another logic, a seed where a warehouse of before holds it in
+   other columns. #}
 {% macro should_full_refresh() -%}
     {%- if config.get('incremental_strategy') == 'due_tickets' -%}
         {%- if is_anything_built() -%}
@@ -9,6 +10,8 @@
             {{ return(false) }}
         {%- endif -%}
         {{ return(true) }}
+    {%- elif config.get('incremental_strategy') == 'changed_groups' -%}
+        {{ return(flags.FULL_REFRESH or not is_made_by_this_logic()) }}
     {%- elif model.resource_type == 'seed' -%}
         {{ return(flags.FULL_REFRESH or not has_text_columns(config.get('column_types'))) }}
     {%- elif config.get('full_refresh') is not none -%}
@@ -33,6 +36,15 @@
             ~ 'so that all tickets are due. A `dbt build` of the whole project makes them.'
         ) }}
     {%- endif -%}
+{%- endmacro %}
+
+{% macro is_made_by_this_logic() -%}
+    {%- set columns = adapter.get_columns_in_relation(this) | map(attribute='name') | map('lower') | list -%}
+    {%- if 'logic_hash' not in columns -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- set query = 'select count(*) from ' ~ this ~ ' where logic_hash <> ' ~ own_logic_hash() -%}
+    {{ return(run_query(query).columns[0].values()[0] == 0) }}
 {%- endmacro %}
 
 {% macro has_text_columns(wanted) -%}

@@ -117,6 +117,10 @@ def _somebody_is_renamed(tables: Tables, chance: random.Random) -> None:
     person["name"] = chance.choice([None, f"Renamed {chance.randrange(100)}"])
 
 
+def _a_customer_is_tagged(tables: Tables, chance: random.Random) -> None:
+    chance.choice(tables["customers"])["tags"] = chance.choice([None, [], ["other"], ["KEY account", "other"], ["x"]])
+
+
 def _somebody_comes(tables: Tables, chance: random.Random) -> None:
     table, desk, id = (
         chance.choice(["customers", "employees"]),
@@ -174,6 +178,7 @@ CHANGES: Sequence[Callable[[Tables, random.Random], None]] = [
     _a_state_is_seen,
     _states_are_removed,
     _somebody_is_renamed,
+    _a_customer_is_tagged,
     _somebody_comes,
     _somebody_leaves,
     _a_category_changes,

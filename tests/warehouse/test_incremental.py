@@ -23,10 +23,11 @@ from tests.warehouse.built_marts import (
     project_with,
 )
 from tests.warehouse.changing_records import Tables, changed, moved
-from tests.warehouse.edge_parts import DESK
+from tests.warehouse.edge_parts import DAYS_DESK, DESK
 from tests.warehouse.edge_records import drawn, hand_picked
 from tests.warehouse.edge_settings import settings, write_seeds
 from tests.warehouse.golden_figures import marts
+from tests.warehouse.golden_settings import Row
 from tests.warehouse.raw_warehouse import DuckDBWarehouse, RawWarehouse
 
 pytestmark = pytest.mark.timeout(1800)
@@ -63,6 +64,13 @@ class Account:
         """The tickets that were made anew by the last build, by connection and id."""
         rows = self.raw.rows("select connection_id, ticket_id from intermediate.int_tickets_due")
         return {(row["connection_id"], row["ticket_id"]) for row in rows}
+
+    def counted_again(self) -> dict[str, list[Row]]:
+        """The days that do not show the count which no day can have."""
+        return {
+            table: self.raw.rows(f"select * from intermediate.{table} where agent_reply_count <> -1 order by day_on")
+            for table in DAYS
+        }
 
     def tickets(self) -> set[tuple[str, str]]:
         """All of them."""
@@ -117,6 +125,37 @@ def test_only_what_has_changed_is_made_anew(account: Account) -> None:
     ]
     account.build()
     assert account.due() == {(DESK, note["ticket_id"])}
+
+
+DAYS = ("int_support_days", "int_customer_days")
+
+
+@pytest.mark.slow
+@on_both
+def test_only_days_on_which_something_else_has_happened_are_counted_again(account: Account) -> None:
+    """And all of them where they are counted by another rule."""
+    account.build()
+    for table in DAYS:
+        account.raw.execute(f"update intermediate.{table} set agent_reply_count = -1")
+    ticket_id = "moved and closed at once"
+    [ticket] = [row for row in account.records["tickets"] if row["id"] == ticket_id]
+    [note] = [row for row in account.records["notes"] if row["ticket_id"] == ticket_id]
+    others = [row for row in account.records["notes"] if row is not note]
+    account.records["notes"] = [*others, {**note, "description": "Something else"}]
+    account.build()
+    assert account.due() == {(DAYS_DESK, ticket_id)}
+    assert account.counted_again() == {table: [] for table in DAYS}
+    account.records["notes"] = others
+    account.build()
+    again = account.counted_again()
+    assert {row["customer_id"] for row in again["int_customer_days"]} == {ticket["customer_id"]}
+    assert [str(row["day_on"]) for row in again["int_support_days"]] == ["2026-03-10", "2026-03-12"]
+    for table in DAYS:
+        model = account.project / "models" / "intermediate" / f"{table}.sql"
+        model.write_text(model.read_text() + "-- by another rule")
+    account.build()
+    assert account.due() == set()
+    account.prove()
 
 
 @pytest.mark.slow

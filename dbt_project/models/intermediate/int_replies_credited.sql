@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', incremental_strategy='due_tickets') }}
+
 with replies as (
 
     select
@@ -7,7 +9,7 @@ with replies as (
         number_by_time,
         author_id as agent_id,
         sent_at
-    from {{ ref('conversation_messages') }}
+    from {{ due(ref('conversation_messages')) }} as messages
     where is_agent_reply
 
 ),
@@ -32,7 +34,7 @@ tickets as (
         first_reply_seconds,
         closed_at,
         is_closed
-    from {{ ref('tickets') }}
+    from {{ due(ref('tickets')) }} as tickets
     where agent_reply_count > 0
 
 )

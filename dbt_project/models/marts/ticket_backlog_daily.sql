@@ -34,14 +34,16 @@ daily_flows as (
         priority,
         assignee_user_id,
         customer_tier,
-        cast(sum(opened_count) as bigint) as opened_count,
-        cast(sum(reopened_count) as bigint) as reopened_count,
-        cast(sum(closed_count) as bigint) as closed_count,
-        cast(sum(moved_in_count) as bigint) as moved_in_count,
-        cast(sum(moved_out_count) as bigint) as moved_out_count,
-        sum(unobserved_change) as unobserved_change
-    from {{ ref('int_ticket_flows') }}
-    group by connection_id, day_on, category, priority, assignee_user_id, customer_tier
+        opened_count,
+        reopened_count,
+        closed_count,
+        moved_in_count,
+        moved_out_count,
+        unobserved_change
+    from {{ ref('int_support_days') }}
+    where
+        opened_count + reopened_count + closed_count + moved_in_count + moved_out_count > 0
+        or unobserved_change <> 0
 
 ),
 

@@ -24,7 +24,8 @@ _HEADINGS = ("dbt run", "seconds", "to the first", "CPU s", "peak MB", "size MB"
 
 _TABLES = (
     *("tickets", "conversation_messages", "conversation_threads", "conversation_turns", "ticket_changes"),
-    *("ticket_periods", "customer_support_summary"),
+    *("ticket_periods", "ticket_backlog_daily", "support_daily", "customer_support_daily", "customer_support_summary"),
+    *("agents", "agent_daily", "categories"),
 )
 """Marts that are the same whenever they are read."""
 

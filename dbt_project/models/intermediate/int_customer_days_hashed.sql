@@ -1,0 +1,8 @@
+{{ config(materialized='table') }}
+
+select
+    customer_hash as group_hash,
+    sum({{ hash_of(['day_on', 'row_hash']) }}) as inputs_hash
+from {{ ref('int_ticket_days_counted') }}
+where customer_id is not null and is_active
+group by customer_hash
