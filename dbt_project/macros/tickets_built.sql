@@ -1,7 +1,7 @@
 {# Which tickets are built, and from what: a ticket that stands in `int_tickets_built` with its `inputs_hash` is in every
-   model of the strategy `due_tickets` as it is to be made of these inputs. One that is due loses its mark before the
-   first of them is made, and has it again when all of them are, and all that they are made from: a build that is cut
-   short, or leaves some of these out, marks nothing, and the next one makes the same tickets anew. #}
+   model of the strategy `due_tickets` as it is to be made of these inputs. One that is due has no hash there, from before the
+   first of them is made until all of them are, and all that they are made from: a build that is cut short, or leaves some
+   of these out, marks nothing, and the next one makes the same tickets anew, and those that are gone by then. #}
 
 {# Before a run that makes such models without `int_tickets_due`: the tickets that it makes anew, those found due by an
    earlier run, may come out as no later one expects. Their marks become blank, which is like no hash, and not NULL, as
@@ -27,7 +27,21 @@
         from {{ this }} as due_tickets
         where
             built_tickets.connection_id = due_tickets.connection_id
-            and built_tickets.ticket_id = due_tickets.ticket_id
+            and built_tickets.ticket_id = due_tickets.ticket_id;
+
+        insert into {{ model_relation('int_tickets_built') }} (connection_id, ticket_id)
+        select
+            due_tickets.connection_id,
+            due_tickets.ticket_id
+        from {{ this }} as due_tickets
+        where
+            not exists (
+                select 1
+                from {{ model_relation('int_tickets_built') }} as built_tickets
+                where
+                    built_tickets.connection_id = due_tickets.connection_id
+                    and built_tickets.ticket_id = due_tickets.ticket_id
+            )
     {%- else %}
         truncate table {{ model_relation('int_tickets_built') }}
     {%- endif -%}

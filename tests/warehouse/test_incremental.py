@@ -175,6 +175,12 @@ def test_where_a_rule_has_changed_all_is_made_anew_by_itself(account: Account) -
     account.build()
     assert account.due() == account.tickets()
     account.prove()
+    policies = [{**row, "target_minutes": 61} for row in account.given.seeds["sla_policies"]]
+    for twice in ([*account.given.seeds["sla_policies"], *account.given.seeds["sla_policies"]], [*policies, *policies]):
+        account.given = replace(account.given, seeds={**account.given.seeds, "sla_policies": twice})
+        write_seeds(account.given, account.project)
+        account.build(*WITHOUT_TESTS)
+    assert account.due() == account.tickets(), "two equal changes are no less than one"
 
 
 @pytest.mark.slow
@@ -240,6 +246,23 @@ def test_what_a_partial_run_has_made_is_made_anew(account: Account) -> None:
     account.build("run", "--select", "int_tickets_due+")
     account.build()
     assert account.due() == account.tickets()
+
+
+@pytest.mark.slow
+@on_both
+def test_a_ticket_that_came_with_a_build_cut_short_and_went_after_it_is_gone(account: Account) -> None:
+    everything = account.records
+    without = {
+        **everything,
+        "tickets": [row for row in everything["tickets"] if row["id"] != "moved and closed at once"],
+    }
+    account.records = without
+    account.build()
+    account.records = everything
+    account.build("run", "--exclude", "conversation_threads")
+    account.records = without
+    account.build()
+    account.prove()
 
 
 @pytest.mark.slow

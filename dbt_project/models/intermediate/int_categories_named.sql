@@ -14,26 +14,26 @@ category_names as (
 
 ),
 
-stated_categories as (
+counted_categories as (
 
     select distinct
         connection_id,
         category
-    from {{ ref('int_ticket_states') }}
+    from {{ ref('int_support_days') }}
     where category is not null
 
 )
 
 select
-    stated_categories.connection_id,
-    stated_categories.category,
-    coalesce(categories.category_name, category_names.category_name, stated_categories.category) as category_name
-from stated_categories
+    counted_categories.connection_id,
+    counted_categories.category,
+    coalesce(categories.category_name, category_names.category_name, counted_categories.category) as category_name
+from counted_categories
 left join categories
     on
-        stated_categories.connection_id = categories.connection_id
-        and stated_categories.category = categories.category_id
+        counted_categories.connection_id = categories.connection_id
+        and counted_categories.category = categories.category_id
 left join category_names
     on
-        stated_categories.connection_id = category_names.connection_id
-        and {{ comparable_text('stated_categories.category') }} = category_names.comparable_name
+        counted_categories.connection_id = category_names.connection_id
+        and {{ comparable_text('counted_categories.category') }} = category_names.comparable_name

@@ -27,7 +27,7 @@ days as (
         count(first_reply_seconds) as first_reply_count,
         cast(coalesce(sum(first_reply_seconds), 0) as bigint) as first_reply_seconds_sum,
         group_hash,
-        sum({{ hash_of(['day_on', 'row_hash']) }}) as inputs_hash
+        sum({{ hash_of(['day_on', 'cast(row_hash as ' ~ dbt.type_string() ~ ')']) }}) as inputs_hash
     from ticket_days
     group by connection_id, customer_id, day_on, group_hash
 

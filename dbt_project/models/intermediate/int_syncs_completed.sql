@@ -20,7 +20,7 @@ select
     connection_id,
     read_through_at,
     lag(read_through_at) over (partition by connection_id order by read_through_at) as read_through_before_at,
-    bit_xor({{ hash_of(['read_through_at']) }}) over (
+    sum({{ hash_of(['read_through_at']) }}) over (
         partition by connection_id order by read_through_at
     ) as syncs_hash
 from syncs

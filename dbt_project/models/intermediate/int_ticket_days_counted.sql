@@ -1,6 +1,33 @@
 with ticket_days as (
 
-    select * from {{ ref('int_ticket_days') }}
+    select
+        connection_id,
+        ticket_id,
+        happened_on,
+        category,
+        priority,
+        assignee_user_id,
+        opened_count,
+        reopened_count,
+        closed_count,
+        moved_in_count,
+        moved_out_count,
+        unobserved_change,
+        customer_message_count,
+        agent_reply_count,
+        first_reply_seconds,
+        answered_turn_count,
+        wait_seconds_sum,
+        resolution_seconds,
+        is_active,
+        customer_id,
+        is_conversation_known,
+        cohort_is_answered,
+        cohort_is_closed,
+        cohort_first_reply_seconds,
+        cohort_resolution_seconds,
+        row_hash
+    from {{ ref('int_ticket_days') }}
 
 ),
 

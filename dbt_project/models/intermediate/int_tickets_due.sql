@@ -69,8 +69,7 @@ categories as (
 signs as (
 
     select
-        count(*) as sign_count,
-        bit_xor({{ hash_of([
+        sum({{ hash_of([
             'object', 'integration_type', 'path', 'value', 'is_beginning', 'sign', 'meaning', 'place'
         ]) }}) as signs_hash
     from {{ ref('int_signs') }}
@@ -80,8 +79,7 @@ signs as (
 policies as (
 
     select
-        count(*) as policy_count,
-        bit_xor({{ hash_of([
+        sum({{ hash_of([
             'policy', 'place', 'metric', 'connection_id', 'priority', 'tag', 'category', 'customer_id',
             'target_minutes', 'calendar', 'pauses_on', 'valid_from'
         ]) }}) as policies_hash
@@ -92,8 +90,7 @@ policies as (
 business_hours as (
 
     select
-        count(*) as opening_count,
-        bit_xor({{ hash_of(['calendar', 'opens_at', 'closes_at', 'seconds_before']) }}) as hours_hash
+        sum({{ hash_of(['calendar', 'opens_at', 'closes_at', 'seconds_before']) }}) as hours_hash
     from {{ ref('int_business_hours') }}
 
 ),
@@ -103,8 +100,7 @@ ticket_notes as (
     select
         notes.connection_id,
         notes.ticket_id,
-        count(*) as note_count,
-        bit_xor({{ hash_of([
+        sum({{ hash_of([
             'notes.note_id',
             'notes.row_hash',
             'notes.observed_at',
@@ -124,8 +120,7 @@ ticket_versions as (
     select
         connection_id,
         ticket_id,
-        count(*) as version_count,
-        bit_xor({{ hash_of([
+        sum({{ hash_of([
             'state_hash', 'tags', 'raw_status', 'raw_state', 'observed_at', 'observed_via', 'is_baseline'
         ]) }}) as versions_hash,
         max(observed_at) as last_observed_at
@@ -142,18 +137,13 @@ tickets_now as (
         cast(
             {{ hash_of([
                 "cast('" ~ logic_hash() ~ "' as " ~ dbt.type_string() ~ ")",
-                'signs.sign_count',
                 'signs.signs_hash',
-                'policies.policy_count',
                 'policies.policies_hash',
-                'business_hours.opening_count',
                 'business_hours.hours_hash',
                 'tickets.row_hash',
                 'tickets.deletion_reason',
                 'tickets.observed_at',
-                'ticket_notes.note_count',
                 'ticket_notes.notes_hash',
-                'ticket_versions.version_count',
                 'ticket_versions.versions_hash',
                 'last_syncs.syncs_hash',
                 'note_sweeps.ticket_id is not null',
