@@ -23,7 +23,7 @@ test: setup
 # What that leaves out, on Postgres as on DuckDB; and once more, with hundreds of examples, worlds and kills, what draws
 # its examples by chance.
 test-slow: setup
-	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=25 TICKETING_TEST_WORLDS=25 \
+	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=20 TICKETING_TEST_WORLDS=15 \
 	$(UV) run --frozen pytest -n 2 --dist worksteal -m "slow or hypothesis" --durations=30
 
 # Hours of bad days on both warehouses, other ones each time, where the tests have the same ones each time; a failure
