@@ -5,7 +5,6 @@ with tickets as (
     select
         connection_id,
         ticket_id,
-        customer_id,
         priority,
         assignee_user_id,
         opened_at,
@@ -199,26 +198,21 @@ states as (
 )
 
 select
-    states.connection_id,
-    states.ticket_id,
-    states.state_number,
-    tickets.customer_id,
-    states.is_open,
-    states.category,
-    states.priority,
-    states.assignee_user_id,
-    states.was_open,
-    states.category_before,
-    states.priority_before,
-    states.assignee_user_id_before,
-    states.from_at,
-    states.until_at,
-    states.from_on,
-    states.is_observed,
-    states.was_unobserved,
-    states.is_last_closing
+    connection_id,
+    ticket_id,
+    state_number,
+    is_open,
+    category,
+    priority,
+    assignee_user_id,
+    was_open,
+    category_before,
+    priority_before,
+    assignee_user_id_before,
+    from_at,
+    until_at,
+    from_on,
+    is_observed,
+    was_unobserved,
+    is_last_closing
 from states
-inner join tickets
-    on
-        states.connection_id = tickets.connection_id
-        and states.ticket_id = tickets.ticket_id
