@@ -1,9 +1,9 @@
 -- To what the tickets, their messages that have a time and their turns tell, connection by connection.
 {%- set figures = [
-    'opened_count', 'reopened_count', 'closed_count', 'customer_message_count', 'agent_reply_count', 'first_reply_count',
-    'first_reply_seconds', 'answered_turn_count', 'wait_seconds', 'resolved_count', 'resolution_seconds',
-    'cohort_ticket_count', 'cohort_known_count', 'cohort_answered_count', 'cohort_closed_count', 'cohort_reply_count',
-    'cohort_reply_seconds', 'cohort_resolved_count', 'cohort_resolution_seconds',
+    'opened_count', 'reopened_count', 'closed_count', 'customer_message_count', 'agent_reply_count',
+    'timed_first_reply_count', 'first_reply_seconds', 'timed_answer_count', 'wait_seconds', 'resolved_count',
+    'resolution_seconds', 'cohort_ticket_count', 'cohort_known_count', 'cohort_answered_count', 'cohort_closed_count',
+    'cohort_reply_count', 'cohort_reply_seconds', 'cohort_resolved_count', 'cohort_resolution_seconds',
 ] %}
 
 with tickets as (
@@ -37,9 +37,9 @@ told as (
         sum(closed_count) as closed_count,
         0 as customer_message_count,
         0 as agent_reply_count,
-        0 as first_reply_count,
+        0 as timed_first_reply_count,
         0 as first_reply_seconds,
-        0 as answered_turn_count,
+        0 as timed_answer_count,
         0 as wait_seconds,
         0 as resolved_count,
         0 as resolution_seconds,
@@ -104,17 +104,17 @@ told as (
         -sum(closed_count),
         -sum(customer_message_count),
         -sum(agent_reply_count),
-        -sum(first_reply_count),
+        -sum(timed_first_reply_count),
         -sum(first_reply_seconds_sum),
-        -sum(answered_turn_count),
-        -sum(wait_seconds_sum),
+        -sum(timed_answer_count),
+        -sum(answer_seconds_sum),
         -sum(resolved_count),
         -sum(resolution_seconds_sum),
         -sum(cohort_ticket_count),
         -sum(cohort_known_conversation_ticket_count),
         -sum(cohort_answered_ticket_count),
         -sum(cohort_closed_ticket_count),
-        -sum(cohort_first_reply_count),
+        -sum(cohort_timed_first_reply_count),
         -sum(cohort_first_reply_seconds_sum),
         -sum(cohort_resolved_count),
         -sum(cohort_resolution_seconds_sum)

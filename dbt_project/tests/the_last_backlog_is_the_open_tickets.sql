@@ -1,4 +1,4 @@
--- By category, priority, assignee and tier, too: the last day's open tickets are those of `tickets`, and each ticket that has
+-- By category, priority, assignee and customer tier: the last day's open tickets are those of `tickets`, and each ticket that has
 -- a time has been opened once.
 with states as (
 
@@ -16,6 +16,7 @@ tickets as (
         coalesce(records.category_id, records.category_text) as category,
         tickets.priority,
         tickets.assignee_user_id,
+        customer_tiers.customer_tier,
         case when not tickets.is_closed then 1 else 0 end as open_ticket_count,
         1 as opened_count
     from {{ ref('tickets') }} as tickets
@@ -27,6 +28,10 @@ tickets as (
         on
             tickets.connection_id = states.connection_id
             and tickets.ticket_id = states.ticket_id
+    left join {{ ref('int_customers_tiered') }} as customer_tiers
+        on
+            tickets.connection_id = customer_tiers.connection_id
+            and tickets.customer_id = customer_tiers.customer_id
     where
         not tickets.is_deleted
         and tickets.kind not in ('spam', 'merged')
@@ -54,6 +59,7 @@ counted as (
         category,
         priority,
         assignee_user_id,
+        customer_tier,
         open_ticket_count,
         0 as opened_count
     from tickets
@@ -63,6 +69,7 @@ counted as (
         null as category,
         null as priority,
         null as assignee_user_id,
+        null as customer_tier,
         0 as open_ticket_count,
         opened_count
     from tickets
@@ -72,6 +79,7 @@ counted as (
         backlog.category,
         backlog.priority,
         backlog.assignee_user_id,
+        backlog.customer_tier,
         -backlog.open_ticket_count as open_ticket_count,
         0 as opened_count
     from {{ ref('ticket_backlog_daily') }} as backlog
@@ -85,6 +93,7 @@ counted as (
         null as category,
         null as priority,
         null as assignee_user_id,
+        null as customer_tier,
         0 as open_ticket_count,
         -opened_count as opened_count
     from {{ ref('ticket_backlog_daily') }}
@@ -96,8 +105,9 @@ select
     category,
     priority,
     assignee_user_id,
+    customer_tier,
     sum(open_ticket_count) as open_ticket_difference,
     sum(opened_count) as opened_difference
 from counted
-group by connection_id, category, priority, assignee_user_id
+group by connection_id, category, priority, assignee_user_id, customer_tier
 having sum(open_ticket_count) <> 0 or sum(opened_count) <> 0

@@ -221,10 +221,12 @@ def _last_days(stories: Sequence[Story], account: Account) -> dict[str, date]:
 
 def _about(place: Place, account: Account) -> Row:
     """What a row by group says beside its figures."""
+    category_id, category_name = _category(place.connection_id, place.category, account)
     return {
         **place._asdict(),
         **_read(place.connection_id, place.day_on, account),
-        "category_name": _category_name(place.connection_id, place.category, account),
+        "category_id": category_id,
+        "category_name": category_name,
         "assignee_name": account.employee_name(place.connection_id, place.assignee_user_id),
     }
 
@@ -240,14 +242,17 @@ def _read(connection_id: str, day: date, account: Account) -> Row:
     }
 
 
-def _category_name(connection_id: str, category: str | None, account: Account) -> str | None:
+def _category(connection_id: str, category: str | None, account: Account) -> tuple[str | None, str | None]:
+    """The id and the name of the category that stands for it today."""
     if category is None:
-        return None
+        return None, None
     rows = account.categories[connection_id]
-    by_id = [text(row.get("name")) for row in rows if row["id"] == category]
-    living = [text(row.get("name")) for row in rows if row.get("name") and not row.get("_deleted_at")]
-    by_name = [name for name in living if comparable(name) == comparable(category)]
-    return (by_id[0] if by_id else None) or (by_name[0] if len(by_name) == 1 else None) or category
+    by_id = [row for row in rows if row["id"] == category]
+    living = [row for row in rows if text(row.get("name")) and not row.get("_deleted_at")]
+    by_name = [row for row in living if comparable(str(text(row["name"]))) == comparable(category)]
+    found = [*by_id, *(by_name if len(by_name) == 1 else [])]
+    names = [name for row in found if (name := text(row.get("name")))]
+    return next((row["id"] for row in found), None), next(iter(names), category)
 
 
 class _Figures(defaultdict[str, list[int]]):
@@ -319,13 +324,13 @@ def _support_figures(row: _Figures) -> Row:
     talk = {
         "customer_message_count": row.count("customer_message"),
         "agent_reply_count": row.count("agent_reply"),
-        "first_reply_count": row.count("first_reply_seconds"),
+        "timed_first_reply_count": row.count("first_reply_seconds"),
         "first_reply_seconds_sum": sum(row["first_reply_seconds"]),
-        "answered_turn_count": row.count("wait_seconds"),
-        "wait_seconds_sum": sum(row["wait_seconds"]),
+        "timed_answer_count": row.count("wait_seconds"),
+        "answer_seconds_sum": sum(row["wait_seconds"]),
     }
     cohort_talk = {
-        "cohort_first_reply_count": row.count("cohort_first_reply_seconds"),
+        "cohort_timed_first_reply_count": row.count("cohort_first_reply_seconds"),
         "cohort_first_reply_seconds_sum": sum(row["cohort_first_reply_seconds"]),
     }
     is_answered_told = row["cohort_answered"] or not row["cohort"]
@@ -369,8 +374,8 @@ def _customer_rows(stories: Sequence[Story], account: Account) -> Iterator[Row]:
             figures = _support_figures(row)
             ends = [story.at_the_end_of(day) for story in own]
             told = (
-                "opened_count reopened_count closed_count customer_message_count agent_reply_count first_reply_count "
-                "first_reply_seconds_sum"
+                "opened_count reopened_count closed_count customer_message_count agent_reply_count "
+                "timed_first_reply_count first_reply_seconds_sum"
             )
             yield {
                 "connection_id": connection_id,

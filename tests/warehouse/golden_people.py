@@ -11,6 +11,7 @@ from math import floor
 from typing import Any
 
 from tests.warehouse.golden_account import Account
+from tests.warehouse.golden_daily import counted_day
 from tests.warehouse.golden_settings import Key, Row
 from tests.warehouse.golden_text import text
 
@@ -90,12 +91,11 @@ def _deeds(made: Mapping[str, Sequence[Row]], account: Account) -> _Book:
         if message["is_agent_reply"]:
             threads[message["connection_id"], message["ticket_id"]].append(message)
     book: dict[tuple[Key, date | None], _Deeds] = defaultdict(_Deeds)
-    zone = account.settings.reporting_timezone
 
     def credited(connection_id: str, agent_id: str | None, moment: datetime | None) -> list[_Deeds]:
         if agent_id is None:
             return []
-        days = [_EVER, *([moment.astimezone(zone).date()] if moment else [])]
+        days = [_EVER, *([counted_day(moment, connection_id, account)] if moment else [])]
         return [book[(connection_id, agent_id), day] for day in days]
 
     for key, replies in threads.items():

@@ -27,6 +27,7 @@ counted_categories as (
 select
     counted_categories.connection_id,
     counted_categories.category,
+    coalesce(categories.category_id, category_names.category_id) as category_id,
     coalesce(categories.category_name, category_names.category_name, counted_categories.category) as category_name
 from counted_categories
 left join categories

@@ -24,7 +24,7 @@ days as (
         max(case when is_conversation_known then 1 else 0 end) = 1 as is_conversation_known,
         cast(sum(customer_message_count) as bigint) as customer_message_count,
         cast(sum(agent_reply_count) as bigint) as agent_reply_count,
-        count(first_reply_seconds) as first_reply_count,
+        count(first_reply_seconds) as timed_first_reply_count,
         cast(coalesce(sum(first_reply_seconds), 0) as bigint) as first_reply_seconds_sum,
         group_hash,
         sum({{ hash_of(['day_on', 'cast(row_hash as ' ~ dbt.type_string() ~ ')']) }}) as inputs_hash
@@ -43,7 +43,7 @@ select
     is_conversation_known,
     customer_message_count,
     agent_reply_count,
-    first_reply_count,
+    timed_first_reply_count,
     first_reply_seconds_sum,
     cast(
         sum(opened_count + reopened_count - closed_count) over (

@@ -160,8 +160,8 @@ days as (
         cast(sum(customer_message_count) as bigint) as customer_message_count,
         cast(sum(agent_reply_count) as bigint) as agent_reply_count,
         max(first_reply_seconds) as first_reply_seconds,
-        count(wait_seconds) as answered_turn_count,
-        cast(coalesce(sum(wait_seconds), 0) as bigint) as wait_seconds_sum,
+        count(wait_seconds) as timed_answer_count,
+        cast(coalesce(sum(wait_seconds), 0) as bigint) as answer_seconds_sum,
         max(resolution_seconds) as resolution_seconds,
         max(activity) = 1 as is_active
     from figures
@@ -192,7 +192,7 @@ select
     {{ hash_of([
         'ticket_id', 'opened_count', 'reopened_count', 'closed_count', 'moved_in_count', 'moved_out_count',
         'unobserved_change', 'customer_message_count', 'agent_reply_count', 'first_reply_seconds',
-        'answered_turn_count', 'wait_seconds_sum', 'resolution_seconds', 'is_active', 'is_conversation_known',
+        'timed_answer_count', 'answer_seconds_sum', 'resolution_seconds', 'is_active', 'is_conversation_known',
         'cohort_is_answered', 'cohort_is_closed', 'cohort_first_reply_seconds', 'cohort_resolution_seconds',
         'happened_on', 'category', 'priority', 'assignee_user_id', 'customer_id',
     ]) }} as row_hash

@@ -1,20 +1,39 @@
-with replies as (
-
-    select
-        *,
-        {{ local_day('sent_at') }} as replied_on,
-        {{ local_day('closed_at') }} as closed_on
-    from {{ ref('int_replies_credited') }}
-    where agent_id is not null
-
-),
-
-connections as (
+with connections as (
 
     select
         connection_id,
-        integration_type
-    from {{ ref('stg_unified__connections') }}
+        integration_type,
+        {{ last_counted_day('data_as_of') }} as last_counted_on
+    from {{ ref('int_connections_covered') }}
+
+),
+
+replies as (
+
+    select
+        replies.*,
+        {{ counted_day('replies.sent_at', 'connections.last_counted_on') }} as replied_on,
+        {{ counted_day('replies.closed_at', 'connections.last_counted_on') }} as closed_on
+    from {{ ref('int_replies_credited') }} as replies
+    inner join connections
+        on replies.connection_id = connections.connection_id
+    where replies.agent_id is not null
+
+),
+
+answers as (
+
+    select
+        turns.connection_id,
+        turns.answered_by_author_id as agent_id,
+        {{ counted_day('turns.ended_at', 'connections.last_counted_on') }} as answered_on,
+        turns.wait_seconds
+    from {{ ref('conversation_turns') }} as turns
+    inner join connections
+        on turns.connection_id = connections.connection_id
+    where
+        turns.side = 'customer' and turns.is_answered and turns.answered_by_author_id is not null
+        and turns.ended_at is not null
 
 ),
 
@@ -42,14 +61,13 @@ answer_days as (
 
     select
         connection_id,
-        answered_by_author_id as agent_id,
-        {{ local_day('ended_at') }} as day_on,
+        agent_id,
+        answered_on as day_on,
         count(*) as answered_turn_count,
         count(wait_seconds) as timed_answer_count,
         cast(coalesce(sum(wait_seconds), 0) as bigint) as answer_seconds_sum
-    from {{ ref('conversation_turns') }}
-    where side = 'customer' and is_answered and answered_by_author_id is not null and ended_at is not null
-    group by connection_id, answered_by_author_id, {{ local_day('ended_at') }}
+    from answers
+    group by connection_id, agent_id, answered_on
 
 ),
 

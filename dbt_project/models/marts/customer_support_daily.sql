@@ -22,7 +22,7 @@ select
     days.closed_count,
     case when days.is_conversation_known then days.customer_message_count end as customer_message_count,
     case when days.is_conversation_known then days.agent_reply_count end as agent_reply_count,
-    case when days.is_conversation_known then days.first_reply_count end as first_reply_count,
+    case when days.is_conversation_known then days.timed_first_reply_count end as timed_first_reply_count,
     case when days.is_conversation_known then days.first_reply_seconds_sum end as first_reply_seconds_sum,
     days.open_ticket_count,
     coalesce(days.day_on < {{ local_day('connections.data_as_of') }}, false) as is_day_over,

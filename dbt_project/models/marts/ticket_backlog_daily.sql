@@ -109,6 +109,7 @@ select
     days.assignee_user_id,
     days.customer_tier,
     connections.integration_type,
+    categories.category_id,
     categories.category_name,
     employees.employee_name as assignee_name,
     case when days.days_later = 0 then days.opened_count else 0 end as opened_count,
