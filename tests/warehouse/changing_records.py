@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from tests.warehouse.edge_parts import AS_OF, DESK, OTHER_DESK, PER_TICKET_DESK, at
 from tests.warehouse.edge_records import drawn
-from tests.warehouse.golden_settings import Record
+from tests.warehouse.golden_settings import Record, Settings
 
 Rows = list[dict[str, Any]]
 Tables = dict[str, Rows]
@@ -162,6 +163,12 @@ def _a_sweep_ends(tables: Tables, chance: random.Random) -> None:
         tables["note_sweeps"].append(sweep)
 
 
+def _a_connection_changes(tables: Tables, chance: random.Random) -> None:
+    """What is told of it; it is another helpdesk's only where somebody has put it right."""
+    told: list[dict[str, Any]] = [{"is_paused": True}, {"is_paused": None}, {"integration_type": "gorgias"}]
+    chance.choice(tables["connections"]).update(chance.choice(told))
+
+
 CHANGES: Sequence[Callable[[Tables, random.Random], None]] = [
     _a_ticket_comes,
     _a_ticket_changes,
@@ -184,6 +191,7 @@ CHANGES: Sequence[Callable[[Tables, random.Random], None]] = [
     _a_category_changes,
     _a_sync_ends,
     _a_sweep_ends,
+    _a_connection_changes,
 ]
 
 
@@ -205,6 +213,12 @@ def _taken(rows: Rows, chance: random.Random) -> dict[str, Any]:
 
 def _key(row: Record) -> tuple[Any, Any]:
     return row["connection_id"], row["id"]
+
+
+def with_other_tiers(given: Settings, chance: random.Random) -> Settings:
+    """Without two of the rows that tell which tier a customer is of, and in another order."""
+    tiers = [*given.seeds["customer_tiers"]]
+    return replace(given, seeds={**given.seeds, "customer_tiers": chance.sample(tiers, k=max(1, len(tiers) - 2))})
 
 
 def moved(moment: datetime, chance: random.Random) -> datetime:

@@ -22,7 +22,7 @@ from tests.warehouse.built_marts import (
     postgres_with,
     project_with,
 )
-from tests.warehouse.changing_records import Tables, changed, moved
+from tests.warehouse.changing_records import Tables, changed, moved, with_other_tiers
 from tests.warehouse.edge_parts import DAYS_DESK, DESK
 from tests.warehouse.edge_records import drawn, hand_picked
 from tests.warehouse.edge_settings import settings, write_seeds
@@ -108,7 +108,9 @@ def test_whatever_changes_the_marts_are_those_of_a_build_from_nothing(account: A
                 "run", "--exclude", chance.choice(["conversation_threads", "int_turns_taken+", "ticket_periods+"])
             )
             account.records = changed(account.records, chance, count=10)
-        account.build()
+        account.given = with_other_tiers(account.given, chance)
+        write_seeds(account.given, account.project)
+        account.build(*WITHOUT_TESTS)
         account.prove()
 
 
@@ -214,6 +216,7 @@ def test_what_makes_other_rows_is_another_logic_and_nothing_else_is(tmp_path: Pa
     assert logic(as_of="2026-01-01") == as_it_is
     assert logic(triage_waiting_seconds=7) == as_it_is
     assert logic(assumed_note_visibility="internal") != as_it_is
+    assert logic(reporting_timezone="Europe/Oslo") != as_it_is
     assert changed_by("macros/whole_second.sql", "'second'", "'minute'")
     assert changed_by("models/staging/stg_unified__notes.sql", "from notes", "from notes where true")
     assert not changed_by("seeds/business_holidays.csv", "oslo", "Oslo"), "its table tells"
