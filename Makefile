@@ -4,6 +4,8 @@
 
 export UV_PYTHON_DOWNLOADS ?= never
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+# Whoever starts dbt or ticketing is not to wait for Python to compile them, each time where it may not keep the result.
+export UV_COMPILE_BYTECODE ?= 1
 # The machine's own certificates, where it has them: behind a company's proxy uv's bundled ones are not enough.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
 export UV_SYSTEM_CERTS ?= true
@@ -18,13 +20,13 @@ demo: setup
 	@$(UV) run --frozen ticketing demo
 
 test: setup
-	$(UV) run --frozen pytest -n 2 --dist worksteal
+	$(UV) run --frozen pytest -n 4 --dist worksteal
 
 # What that leaves out, on Postgres as on DuckDB; and once more, with hundreds of examples, worlds and kills, what draws
-# its examples by chance.
+# its examples by chance. Each of the four processes waits half of the time, for a database, a server or a clock.
 test-slow: setup
 	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=20 TICKETING_TEST_WORLDS=15 \
-	$(UV) run --frozen pytest -n 2 --dist worksteal -m "slow or hypothesis" --durations=30
+	$(UV) run --frozen pytest -n 4 --dist worksteal -m "slow or hypothesis" --durations=30
 
 # Hours of bad days on both warehouses, other ones each time, where the tests have the same ones each time; a failure
 # is replayed first by the next run.

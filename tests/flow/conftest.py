@@ -20,6 +20,22 @@ from pipelines.unified_api.budget import Budget
 from tests.clock import LeapingClock
 from tests.flow.truth import change
 
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def own_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's folder as a user has it, for this process of the tests alone: what dbt leaves behind lies in it."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "dbt_project", folder / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(ROOT / ".dlt", folder / ".dlt", ignore=shutil.ignore_patterns("secrets.toml"))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def run_from_the_project(own_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(own_project)
+
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:

@@ -22,12 +22,11 @@ from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSett
 from tests.flow.conftest import destination_environment, on_both, on_postgres, slow
 from tests.flow.truth import assert_same, change, query
 
-ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = ("SOURCES", "DESTINATION", "TICKETING_")
 TICKETING = Path(sys.executable).parent / "ticketing"
 
 
-def ticketing(*arguments: str, env: dict[str, str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def ticketing(*arguments: str, env: dict[str, str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return subprocess.run(
         [str(TICKETING), *arguments], env=inherited | env, cwd=cwd, capture_output=True, text=True, check=False
@@ -174,7 +173,7 @@ def test_nothing_working_is_exit_code_1(command_environment: dict[str, str]) -> 
 def test_it_does_not_matter_from_where_it_is_run(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    for cwd in (ROOT, tmp_path):
+    for cwd in (None, tmp_path):
         sandbox.world.live(hours=3)
         ended = ticketing("sync", env=command_environment, cwd=cwd)
         assert ended.returncode == 0, ended.stderr
@@ -194,7 +193,7 @@ def test_run_brings_an_analyst_from_nothing_to_marts(
     (people,) = query(warehouse, "select count(*) as n from marts.customer_support_summary")
     assert people["n"] >= 8
     if isinstance(warehouse, PostgresWarehouse):
-        for written in (ended.stdout, ended.stderr, (ROOT / "dbt_project" / "logs" / "dbt.log").read_text()):
+        for written in (ended.stdout, ended.stderr, Path("dbt_project/logs/dbt.log").read_text()):
             assert warehouse.password not in written
 
 
@@ -342,7 +341,7 @@ def test_run_builds_the_marts_of_an_account_without_records(
 def test_run_says_in_one_json_what_loaded_and_what_did_not_build(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    shutil.copytree(ROOT / "dbt_project", tmp_path / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree("dbt_project", tmp_path / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
     (tmp_path / "dbt_project" / "models" / "marts" / "tickets.sql").write_text("select nonsense")
     ended = ticketing("run", "--json", "--select", "tickets", env=command_environment, cwd=tmp_path)
     result = json.loads(ended.stdout)
@@ -355,7 +354,7 @@ def test_run_says_in_one_json_what_loaded_and_what_did_not_build(
 def test_a_build_finds_its_own_results_wherever_else_dbt_is_told_to_put_them(
     command_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    shutil.copytree(ROOT / "dbt_project", tmp_path / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree("dbt_project", tmp_path / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
     elsewhere = {"DBT_TARGET_PATH": str(tmp_path / "elsewhere"), "DBT_LOG_PATH": str(tmp_path / "elsewhere")}
     ended = ticketing("run", env=command_environment | elsewhere, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
@@ -386,7 +385,7 @@ def test_control_c_ends_a_sync_with_a_word_and_loses_nothing(
 ) -> None:
     sandbox.faults = Faults(latency_ms=200)
     with subprocess.Popen(
-        [str(TICKETING), "sync"], env=os.environ | command_environment, cwd=ROOT, stderr=subprocess.PIPE, text=True
+        [str(TICKETING), "sync"], env=os.environ | command_environment, stderr=subprocess.PIPE, text=True
     ) as running:
         assert running.stderr is not None
         assert " rows, " in running.stderr.readline()
@@ -448,7 +447,7 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], command_environm
 def test_a_seed_that_is_no_csv_file_is_named_and_keeps_nothing_from_being_read(
     sandbox: Sandbox, warehouse: DuckdbWarehouse, command_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    shutil.copytree(ROOT / "dbt_project", tmp_path / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree("dbt_project", tmp_path / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
     (tmp_path / "dbt_project" / "seeds" / "triage_weights.csv").write_text("reason;weight\nvip;20\n")
     for command in (("build",), ("run", "--select", "tickets")):
         ended = ticketing(*command, env=command_environment, cwd=tmp_path)

@@ -24,7 +24,7 @@ from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSett
 from pipelines.status import status
 from pipelines.warehouse.lock import one_writer
 from tests.flow.conftest import destination_environment, on_both, on_postgres, slow
-from tests.flow.test_command import ROOT, ticketing
+from tests.flow.test_command import ticketing
 from tests.flow.truth import change, connected, query
 from tests.hand_made_marts import DESK, HOSTILE, Ticket, every_ticket, make_marts, normal, paused, reopened
 
@@ -331,7 +331,7 @@ def test_every_figure_of_every_built_ticket_is_that_of_its_rows(
     assert {"first_reply_seconds", "next_reply_seconds", "resolution_seconds", "waiting_on_us_seconds"} <= set(+counted)
     assert counted["paused resolution"]
     [first, *_] = tickets
-    shown = ticketing("explain", first["connection_id"], first["ticket_id"], env=command_environment, cwd=ROOT)
+    shown = ticketing("explain", first["connection_id"], first["ticket_id"], env=command_environment)
     assert shown.returncode == 0, shown.stderr
 
 

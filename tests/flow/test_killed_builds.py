@@ -16,7 +16,7 @@ import pytest
 from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport
 from pipelines.warehouse.lock import one_writer
-from tests.flow.test_command import ROOT, TICKETING
+from tests.flow.test_command import TICKETING
 
 DBT = TICKETING.parent / "dbt"
 
@@ -59,7 +59,7 @@ def test_dbt_ends_with_a_build_that_is_killed(
 def _building(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A `ticketing build`, and the process id of its dbt, which has just come to run."""
     with subprocess.Popen(
-        [str(TICKETING), "build"], env=os.environ | environment, cwd=ROOT, stderr=subprocess.PIPE, text=True
+        [str(TICKETING), "build"], env=os.environ | environment, stderr=subprocess.PIPE, text=True
     ) as build:
         try:
             yield build, _dbt_of(build)

@@ -190,8 +190,8 @@ PLANTED = {
 }
 
 
-@on_both
-@pytest.mark.parametrize("kind", [slow(kind, id=kind.value) for kind in PLANTED])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.value) for kind in PLANTED])
 def test_a_planted_gap_is_found_explained_and_repaired(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify, kind: Kind
 ) -> None:
@@ -210,6 +210,7 @@ def test_a_planted_gap_is_found_explained_and_repaired(
 
 
 @pytest.mark.slow
+@on_both
 def test_gaps_of_all_kinds_at_once_are_found_and_repaired(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
 ) -> None:

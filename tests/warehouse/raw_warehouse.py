@@ -34,12 +34,17 @@ LOADS = f"create table if not exists {DATASET}._dlt_loads as select 'load-1' as 
 
 Record = Mapping[str, Any]
 
+_PARSED: dict[tuple[str, ...], bytes] = {}
+"""What dbt has made of the project's files, by the warehouse and the variables that this depends on."""
+
 
 class RawWarehouse(ABC):
     """An empty warehouse; its sessions are in the time zone it is given."""
 
     target: ClassVar[str]
     """The warehouse's name in dbt's profile."""
+    folder = ROOT
+    """Where dbt runs."""
     sql_types: ClassVar[Mapping[Kind, str]]
 
     @abstractmethod
@@ -77,7 +82,7 @@ class RawWarehouse(ABC):
         return self.dbt("build", *arguments, target_path=target_path, project=project)
 
     def dbt(self, *arguments: str, target_path: Path, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
-        """Run a command of dbt's."""
+        """Run a command of dbt's. Files that are as an earlier one has parsed them are not parsed again."""
         command = [
             str(Path(sys.executable).with_name("dbt")),
             "--no-use-colors",
@@ -88,8 +93,18 @@ class RawWarehouse(ABC):
             f"--target-path={target_path}",
             f"--log-path={target_path}",
         ]
+        parsed, key = (
+            target_path / "partial_parse.msgpack",
+            (self.target, *(word for word in arguments if "vars" in word)),
+        )
+        if key in _PARSED and not parsed.exists():
+            target_path.mkdir(parents=True, exist_ok=True)
+            parsed.write_bytes(_PARSED[key])
         environment = {**os.environ, **self.environment()}
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        outcome = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        if parsed.exists():
+            _PARSED.setdefault(key, parsed.read_bytes())
+        return outcome
 
     def _table_definition(self, table: TableSchema) -> str:
         columns = ", ".join(f'"{name}" {self.sql_types[kind]}' for name, kind in table.columns.items())
@@ -112,9 +127,11 @@ class DuckDBWarehouse(RawWarehouse):
     def __init__(self, path: Path, time_zone: str = "UTC") -> None:
         self._path = path
         self._time_zone = time_zone
+        self.folder = path.parent
 
     def environment(self) -> dict[str, str]:
-        return {"TICKETING_DUCKDB_PATH": str(self._path), "TICKETING_DUCKDB_TIME_ZONE": self._time_zone}
+        # A path from where dbt runs, for dbt parses all anew for a warehouse that is elsewhere.
+        return {"TICKETING_DUCKDB_PATH": self._path.name, "TICKETING_DUCKDB_TIME_ZONE": self._time_zone}
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         with duckdb.connect(str(self._path), read_only=True) as connection:
