@@ -26,7 +26,7 @@ from tests.flow.conftest import postgres_warehouse, settings_for, warehouse_in
 from tests.flow.truth import ALIKE_WHEN_REJECTED, OBJECTS, query, stored_rows, true_rows
 
 WORLDS = int(os.environ.get("TICKETING_TEST_WORLDS", "2"))
-SHARE = 20
+SHARE = 5
 """So many worlds a test at most, so that they can be run side by side."""
 
 SEED = os.environ.get("TICKETING_TEST_SEED", "0")
@@ -117,7 +117,7 @@ stories = st.builds(
 )
 
 
-@pytest.mark.timeout(60 * SHARE)
+@pytest.mark.timeout(120 * SHARE)
 @pytest.mark.hypothesis
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("share", range(ceil(WORLDS / SHARE)))
