@@ -23,12 +23,20 @@ from tests.flow.truth import change
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="session")
-def own_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's folder as a user has it, for this process of the tests alone: what dbt leaves behind lies in it."""
-    folder = tmp_path_factory.mktemp("project")
+def project_in(folder: Path) -> Path:
+    """The project's folder as a user has it."""
     shutil.copytree(ROOT / "dbt_project", folder / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
     shutil.copytree(ROOT / ".dlt", folder / ".dlt", ignore=shutil.ignore_patterns("secrets.toml"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def own_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for this process of the tests alone: what dbt leaves behind lies in it. Its tests of the data, which take a
+    third of a build, are run where somebody asks for them."""
+    folder = project_in(tmp_path_factory.mktemp("project"))
+    with (folder / "dbt_project" / "dbt_project.yml").open("a") as file:
+        file.write("\ndata_tests:\n  +enabled: false\n")
     return folder
 
 

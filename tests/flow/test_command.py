@@ -19,7 +19,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.sandbox import Faults, Sandbox
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
-from tests.flow.conftest import destination_environment, on_both, on_postgres, slow
+from tests.flow.conftest import destination_environment, on_both, on_postgres, project_in, slow
 from tests.flow.truth import assert_same, change, query
 
 FOREIGN = ("SOURCES", "DESTINATION", "TICKETING_")
@@ -182,11 +182,18 @@ def test_it_does_not_matter_from_where_it_is_run(
 
 @on_both
 def test_run_brings_an_analyst_from_nothing_to_marts(
-    sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str]
+    sandbox: Sandbox,
+    warehouse: WarehouseSettings,
+    command_environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    """All of dbt's tests of the data pass, too."""
+    monkeypatch.chdir(project_in(tmp_path))
     ended = ticketing("run", "--as-of", sandbox.world.now.isoformat(), env=command_environment)
     assert ended.returncode == 0, ended.stderr
     assert last_line(ended.stdout).startswith("Done: ")
+    assert re.search(r"[1-9]\d\d tests passed", ended.stdout)
     (tickets,) = query(warehouse, "select count(*) as n, count(first_reply_seconds) as answered from marts.tickets")
     assert tickets["n"] == 40
     assert tickets["answered"] > 0

@@ -63,3 +63,14 @@ def _read_whole(model: str) -> list[str]:
 def test_what_is_made_ticket_by_ticket_is_made_of_the_tickets_that_are_due(model: str) -> None:
     assert len(BY_TICKET) > 10
     assert _read_whole(model) == []
+
+
+def test_the_name_of_a_unit_test_is_one_for_postgres() -> None:
+    """dbt makes a relation of it, which may have 63 characters there."""
+    names = [
+        test["name"]
+        for path in MODELS.rglob("*.yml")
+        for test in yaml.safe_load(path.read_text()).get("unit_tests", ())
+    ]
+    assert names
+    assert [name for name in names if len(name) > 63] == []

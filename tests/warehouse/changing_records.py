@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.warehouse.edge_parts import AS_OF, DESK, OTHER_DESK, PER_TICKET_DESK, at
-from tests.warehouse.edge_records import drawn
+from tests.warehouse.edge_records import drawn, hand_picked
+from tests.warehouse.edge_settings import settings
 from tests.warehouse.golden_settings import Record, Settings
 
 Rows = list[dict[str, Any]]
@@ -163,9 +164,24 @@ def _a_sweep_ends(tables: Tables, chance: random.Random) -> None:
         tables["note_sweeps"].append(sweep)
 
 
+def _a_connection_goes_or_comes_back(tables: Tables, chance: random.Random) -> None:
+    """What is stored of it stays."""
+    known = {row["id"] for row in tables["connections"]}
+    gone = [dict(row) for row in hand_picked()["connections"] if row["id"] not in known]
+    if gone and chance.random() < 0.5:
+        tables["connections"].append(chance.choice(gone))
+    elif len(known) > 2:
+        _taken(tables["connections"], chance)
+
+
 def _a_connection_changes(tables: Tables, chance: random.Random) -> None:
     """What is told of it; it is another helpdesk's only where somebody has put it right."""
-    told: list[dict[str, Any]] = [{"is_paused": True}, {"is_paused": None}, {"integration_type": "gorgias"}]
+    told: list[dict[str, Any]] = [
+        {"is_paused": True},
+        {"is_paused": None},
+        {"integration_type": "gorgias"},
+        {"integration_type": "zendesk"},
+    ]
     chance.choice(tables["connections"]).update(chance.choice(told))
 
 
@@ -192,6 +208,7 @@ CHANGES: Sequence[Callable[[Tables, random.Random], None]] = [
     _a_sync_ends,
     _a_sweep_ends,
     _a_connection_changes,
+    _a_connection_goes_or_comes_back,
 ]
 
 
@@ -216,9 +233,10 @@ def _key(row: Record) -> tuple[Any, Any]:
 
 
 def with_other_tiers(given: Settings, chance: random.Random) -> Settings:
-    """Without two of the rows that tell which tier a customer is of, and in another order."""
-    tiers = [*given.seeds["customer_tiers"]]
-    return replace(given, seeds={**given.seeds, "customer_tiers": chance.sample(tiers, k=max(1, len(tiers) - 2))})
+    """With some of the rows that tell which tier a customer is of, in another order."""
+    tiers = settings().seeds["customer_tiers"]
+    chosen = chance.sample(tiers, k=chance.randrange(2, len(tiers)))
+    return replace(given, seeds={**given.seeds, "customer_tiers": chosen})
 
 
 def moved(moment: datetime, chance: random.Random) -> datetime:

@@ -208,12 +208,13 @@ def _backlog_rows(stories: Sequence[Story], account: Account) -> Iterator[Row]:
 
 
 def _last_days(stories: Sequence[Story], account: Account) -> dict[str, date]:
-    """The day up to which each connection is known."""
+    """The day up to which each connection is known: what a closed ticket becomes tells nothing of it."""
     last: dict[str, date] = {}
     for story in stories:
         connection_id = story.ticket["connection_id"]
         through = account.data_as_of(connection_id)
-        known = [story.steps[-1].day, last.get(connection_id, FIRST_DAY)]
+        known = [step.day for step, _, _ in _flows(story)] + [last.get(connection_id, FIRST_DAY)]
+        known += [step.day for before, step in pairwise(story.steps) if before.is_open and step.is_open]
         known += [through.astimezone(account.settings.reporting_timezone).date()] if through else []
         last[connection_id] = max(known)
     return last

@@ -94,6 +94,7 @@ def account(make: MakeWarehouse, request: pytest.FixtureRequest, tmp_path: Path)
     return account
 
 
+@pytest.mark.timeout(900 + 900 * ROUNDS)
 @pytest.mark.slow
 @on_both
 def test_whatever_changes_the_marts_are_those_of_a_build_from_nothing(account: Account) -> None:
