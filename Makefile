@@ -19,14 +19,16 @@ PYTHON := $(shell command -v python3 || command -v python3.13 || command -v pyth
 demo: setup
 	@$(UV) run --frozen ticketing demo
 
+# Four processes keep two cores busy: each waits often, for a database, a server or a clock. Tests that share what takes
+# long to make (xdist_group) are run by one of them.
 test: setup
-	$(UV) run --frozen pytest -n 4 --dist worksteal
+	$(UV) run --frozen pytest -n 4 --dist loadgroup
 
 # What that leaves out, on Postgres as on DuckDB; and once more, with hundreds of examples and more worlds and kills,
-# what draws its examples by chance. Each process waits often, for a database, a server or a clock: four keep two cores busy.
+# what draws its examples by chance.
 test-slow: setup
 	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=20 TICKETING_TEST_WORLDS=15 \
-	$(UV) run --frozen pytest -n 4 --dist worksteal -m "slow or hypothesis" --durations=30
+	$(UV) run --frozen pytest -n 4 --dist loadgroup -m "slow or hypothesis" --durations=30
 
 # Hours of bad days on both warehouses, other ones each time, where the tests have the same ones each time; a failure
 # is replayed first by the next run.

@@ -22,6 +22,8 @@ from tests.benchmarks.stand_in import StandIn, stand_in
 
 README = (Path(__file__).parent / "README.md").read_text()
 
+pytestmark = pytest.mark.xdist_group("benchmarks")
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[StandIn]:

@@ -16,6 +16,8 @@ from pipelines.sandbox.topics import PHRASES, Desk, Progress, desk_of
 HELPDESKS = ("zendesk", "intercom", "freshdesk", "servicenow")
 Records = list[dict[str, Any]]
 
+pytestmark = pytest.mark.xdist_group("a lived world")
+
 
 @pytest.fixture(scope="module")
 def world() -> World:

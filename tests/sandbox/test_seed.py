@@ -16,6 +16,8 @@ from pipelines.sandbox.support import OBJECTS
 HELPDESKS = ("zendesk", "intercom", "freshdesk", "servicenow")
 Records = list[dict[str, Any]]
 
+pytestmark = pytest.mark.xdist_group("a seeded world")
+
 
 @pytest.fixture(scope="module")
 def world() -> World:

@@ -151,9 +151,11 @@ class Warehouse:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(duckdb_warehouse, id="duckdb"),
+        pytest.param(duckdb_warehouse, id="duckdb", marks=pytest.mark.xdist_group("golden in DuckDB")),
         pytest.param(
-            postgres_with("--locale-provider=icu", "--icu-locale=tr-TR"), id="postgres", marks=pytest.mark.slow
+            postgres_with("--locale-provider=icu", "--icu-locale=tr-TR"),
+            id="postgres",
+            marks=[pytest.mark.slow, pytest.mark.xdist_group("golden in Postgres")],
         ),
     ],
 )
