@@ -27,7 +27,7 @@ test: setup
 # What that leaves out, on Postgres as on DuckDB; and once more, with hundreds of examples and more worlds and kills,
 # what draws its examples by chance.
 test-slow: setup
-	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=20 TICKETING_TEST_WORLDS=15 \
+	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=10 TICKETING_TEST_WORLDS=6 \
 	$(UV) run --frozen pytest -n 4 --dist loadgroup -m "slow or hypothesis" --durations=30
 
 # Hours of bad days on both warehouses, other ones each time, where the tests have the same ones each time; a failure
@@ -50,7 +50,7 @@ lint: setup
 	$(UV) run --frozen ruff format --check .
 	$(UV) run --frozen mypy
 	$(UV) run --frozen lint-imports
-	TICKETING_DUCKDB_PATH=dbt_project/target/lint.duckdb $(UV) run --frozen sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models
+	TICKETING_DUCKDB_PATH=dbt_project/target/lint.duckdb $(UV) run --frozen sqlfluff lint --processes 0 --config dbt_project/.sqlfluff dbt_project/models
 
 setup: $(filter .uv/bin/uv,$(UV))
 	@$(UV) sync --frozen --quiet
