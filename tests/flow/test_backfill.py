@@ -326,6 +326,7 @@ def test_a_ceiling_of_calls_ends_a_run_cleanly_and_the_next_one_goes_on(
     assert_same(sandbox.world, warehouse)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_lists_that_never_fit_under_a_ceiling_of_calls_starve_no_other(warehouse: WarehouseSettings) -> None:
     """Two that have to be read as a whole, longer than that, and one that goes on from where it was."""
@@ -345,6 +346,7 @@ def test_lists_that_never_fit_under_a_ceiling_of_calls_starve_no_other(warehouse
         pytest.fail(f"60 runs have not brought {len(missing)} records")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_lists_that_never_fit_under_a_ceiling_of_calls_starve_no_notes_that_are_listed_per_ticket(
     warehouse: WarehouseSettings,
@@ -469,6 +471,7 @@ def test_reconciles_under_a_ceiling_of_calls_take_turns_of_their_own(warehouse: 
         assert len(deleted_rows(warehouse, "tickets")) == 3
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_who_waits_for_calls_keeps_the_place_whatever_is_read_again_meanwhile(warehouse: WarehouseSettings) -> None:
     with Sandbox(seed=7, tickets=60, helpdesks=("front", "front", "helpscout")) as sandbox:
@@ -500,6 +503,7 @@ def _complete_within(runs: int, sandbox: Sandbox, warehouse: WarehouseSettings, 
     return complete
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_one_table_starves_no_other_under_a_ceiling_of_calls(warehouse: WarehouseSettings) -> None:
     with Sandbox(seed=7, tickets=40, helpdesks=("zendesk",) * 4) as sandbox:

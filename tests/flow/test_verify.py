@@ -190,6 +190,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.value) for kind in PLANTED])
 def test_a_planted_gap_is_found_explained_and_repaired(
@@ -272,6 +273,7 @@ def test_a_row_that_was_altered_here_is_found_by_a_deep_look_though_its_hash_is_
     assert_same(sandbox.world, warehouse)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_no_gap_is_reported_where_there_is_none_while_the_source_moves(
@@ -297,6 +299,7 @@ def test_no_gap_is_reported_where_there_is_none_while_the_source_moves(
     assert sum(finding.verdict.not_yet_read for finding in report.findings) > 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_gap_is_found_and_repaired_while_the_source_moves(
