@@ -19,13 +19,12 @@ from pipelines.ticketing import run
 from pipelines.unified_api.budget import Budget
 from tests.clock import LeapingClock
 from tests.flow.truth import change
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.warehouse.raw_warehouse import ROOT, copy_project
 
 
 def project_in(folder: Path) -> Path:
     """The project's folder as a user has it."""
-    shutil.copytree(ROOT / "dbt_project", folder / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    copy_project(folder)
     shutil.copytree(ROOT / ".dlt", folder / ".dlt", ignore=shutil.ignore_patterns("secrets.toml"))
     return folder
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pipelines.sandbox import Faults, Sandbox
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
 from tests.flow.conftest import destination_environment, on_both, on_postgres, project_in, slow
 from tests.flow.truth import assert_same, change, query
+from tests.warehouse.raw_warehouse import copy_project
 
 FOREIGN = ("SOURCES", "DESTINATION", "TICKETING_")
 TICKETING = Path(sys.executable).parent / "ticketing"
@@ -348,7 +348,7 @@ def test_run_builds_the_marts_of_an_account_without_records(
 def test_run_says_in_one_json_what_loaded_and_what_did_not_build(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    shutil.copytree("dbt_project", tmp_path / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    copy_project(tmp_path, Path("dbt_project"))
     (tmp_path / "dbt_project" / "models" / "marts" / "tickets.sql").write_text("select nonsense")
     ended = ticketing("run", "--json", "--select", "tickets", env=command_environment, cwd=tmp_path)
     result = json.loads(ended.stdout)
@@ -361,7 +361,7 @@ def test_run_says_in_one_json_what_loaded_and_what_did_not_build(
 def test_a_build_finds_its_own_results_wherever_else_dbt_is_told_to_put_them(
     command_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    shutil.copytree("dbt_project", tmp_path / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    copy_project(tmp_path, Path("dbt_project"))
     elsewhere = {"DBT_TARGET_PATH": str(tmp_path / "elsewhere"), "DBT_LOG_PATH": str(tmp_path / "elsewhere")}
     ended = ticketing("run", env=command_environment | elsewhere, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
@@ -454,7 +454,7 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], command_environm
 def test_a_seed_that_is_no_csv_file_is_named_and_keeps_nothing_from_being_read(
     sandbox: Sandbox, warehouse: DuckdbWarehouse, command_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    shutil.copytree("dbt_project", tmp_path / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    copy_project(tmp_path, Path("dbt_project"))
     (tmp_path / "dbt_project" / "seeds" / "triage_weights.csv").write_text("reason;weight\nvip;20\n")
     for command in (("build",), ("run", "--select", "tickets")):
         ended = ticketing(*command, env=command_environment, cwd=tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -23,6 +22,7 @@ from pipelines.verify import verify
 from pipelines.warehouse.destinations.duckdb_file import DuckdbFile
 from tests.flow.conftest import on_both, settings_for, slow
 from tests.flow.truth import change, connected, every_row, query, stored_rows, true_rows
+from tests.warehouse.raw_warehouse import copy_project
 
 HELPDESKS = ("zendesk", "freshdesk", "kustomer")
 """By anchor, categories as a whole list, notes per ticket."""
@@ -580,8 +580,7 @@ def test_where_the_marts_could_not_be_built_again_nothing_is_forgotten_by_half(
     run_sync()
     change(warehouse, "create schema marts", "create table marts.tickets (ticket_id varchar)")
     before = sorted(every_row(warehouse))
-    project = tmp_path / "dbt_project"
-    shutil.copytree(PROJECT_DIR, project, ignore=shutil.ignore_patterns("target", "logs"))
+    project = copy_project(tmp_path, PROJECT_DIR)
     (project / "seeds" / "triage_weights.csv").write_text("reason;weight\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FixConfiguration, match="triage_weights"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from tests.postgres_server import PostgresServer
 from tests.warehouse.edge_settings import write_seeds
 from tests.warehouse.golden_settings import Row, Settings
-from tests.warehouse.raw_warehouse import PROJECT, DuckDBWarehouse, PostgresWarehouse, RawWarehouse
+from tests.warehouse.raw_warehouse import DuckDBWarehouse, PostgresWarehouse, RawWarehouse, copy_project
 
 NOT_UTC = "America/St_Johns"
 """Half an hour beside the others, with daylight saving."""
@@ -68,8 +67,7 @@ on_both = pytest.mark.parametrize(
 
 def project_with(folder: Path, given: Settings) -> Path:
     """A copy of the project with the user's own seeds."""
-    project = folder / "project"
-    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
+    project = copy_project(folder)
     write_seeds(given, project)
     return project
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from abc import ABC, abstractmethod
@@ -36,6 +37,11 @@ Record = Mapping[str, Any]
 
 _PARSED: dict[tuple[str, ...], bytes] = {}
 """What dbt has made of the project's files, by the warehouse and the variables that this depends on."""
+
+
+def copy_project(folder: Path, project: Path = PROJECT) -> Path:
+    """The dbt project in another folder, without what dbt has left behind."""
+    return shutil.copytree(project, folder / project.name, ignore=shutil.ignore_patterns("target", "logs"))
 
 
 class RawWarehouse(ABC):
@@ -93,10 +99,8 @@ class RawWarehouse(ABC):
             f"--target-path={target_path}",
             f"--log-path={target_path}",
         ]
-        parsed, key = (
-            target_path / "partial_parse.msgpack",
-            (self.target, *(word for word in arguments if "vars" in word)),
-        )
+        parsed = target_path / "partial_parse.msgpack"
+        key = (self.target, *(word for word in arguments if word.startswith("--vars")))
         if key in _PARSED and not parsed.exists():
             target_path.mkdir(parents=True, exist_ok=True)
             parsed.write_bytes(_PARSED[key])
