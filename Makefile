@@ -24,10 +24,11 @@ demo: setup
 test: setup
 	$(UV) run --frozen pytest -n 4 --dist loadgroup
 
-# What that leaves out, on Postgres as on DuckDB, but for what is long; with more worlds and kills.
+# What that leaves out, on Postgres as on DuckDB, but for what is long; and once more, with more examples, worlds and
+# kills, what draws its examples by chance.
 test-slow: setup
-	TICKETING_TEST_KILLS=10 TICKETING_TEST_WORLDS=5 \
-	$(UV) run --frozen pytest -n 4 --dist loadgroup -m "slow and not long" --durations=30
+	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=10 TICKETING_TEST_WORLDS=5 \
+	$(UV) run --frozen pytest -n 4 --dist loadgroup -m "(slow or hypothesis) and not long" --durations=30
 
 # Hours of bad days on both warehouses, other ones each time, where the tests have the same ones each time; a failure
 # is replayed first by the next run.
