@@ -17,7 +17,7 @@
     ) -%}
     {%- set unseen = "(?:<!--.*?(?:-->|$)|<script(?:\\s[^>]*?)??>.*?(?:</script\\s*?>|$)|<style(?:\\s[^>]*?)??>.*?(?:</style\\s*?>|$)|<head(?:\\s[^>]*?)??>.*?</head\\s*?>|<title(?:\\s[^>]*?)??>.*?</title\\s*?>){1,1}?" -%}
 
-    {%- set one_line = regex_replace_all(column, "[\\s\\v]+", "' '") -%}
+    {%- set one_line = spaces_for(column, "\\t\\n\\v\\f\\r") -%}
     {%- set seen = regex_replace_all(one_line, unseen, "''") -%}
     {%- set with_breaks = regex_replace_all(seen, "<br" ~ attributes, "chr(31)") -%}
     {%- set with_blocks = regex_replace_all(with_breaks, "</?(?:" ~ blocks ~ ")" ~ attributes, "chr(30)") -%}
@@ -33,7 +33,7 @@
         case when {{ column }} like '%&%' then {{ decode_html_entities(untagged) }} else {{ untagged }} end
     {%- endset -%}
 
-    {%- set spaced = regex_replace_all(plain_spaces(readable), "[ \\t\\f\\v\\r]+", "' '") -%}
+    {%- set spaced = spaces_for(plain_spaces(readable), "\\t\\v\\f\\r") -%}
     {%- set lined = regex_replace_all(spaced, " ?\\n ?", "chr(10)") -%}
     {%- set paragraphed = regex_replace_all(lined, "\\n{3,}", "chr(10) || chr(10)") -%}
     nullif({{ regex_replace_all(paragraphed, "^\\s+|\\s+$", "''") }}, '')

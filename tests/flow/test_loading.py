@@ -180,6 +180,19 @@ def test_empty_text_is_no_null_in_postgres_either(postgres_server: Any, tmp_path
     assert stored == [{"description": "", "raw": None}, {"description": None, "raw": '"\\\\"'}]
 
 
+@on_postgres
+def test_what_postgres_plans_by_is_known_as_soon_as_much_is_loaded(
+    warehouse: WarehouseSettings, load_rows: Callable[..., None]
+) -> None:
+    """A build that follows at once would otherwise take tables for small that are not."""
+    load_rows(*(note(str(number)) for number in range(2_000)))
+    assert _gathered_count(warehouse) == 1
+    load_rows(*(note(str(number)) for number in range(2_000, 2_100)))
+    assert _gathered_count(warehouse) == 1, "a twentieth more is no other table"
+    load_rows(*(note(str(number)) for number in range(2_100, 5_000)))
+    assert _gathered_count(warehouse) == 2
+
+
 def test_one_load_goes_into_the_file_with_little_more_than_its_rows(
     warehouse: DuckdbWarehouse, load_rows: Callable[..., None]
 ) -> None:
@@ -189,6 +202,15 @@ def test_one_load_goes_into_the_file_with_little_more_than_its_rows(
     later = THEN + timedelta(hours=2)
     load_rows(*(note(str(number), seen=later, raw=f'"{number}"') for number in range(20_000)))
     assert warehouse.path.stat().st_size < size + 1_000_000
+
+
+def _gathered_count(warehouse: WarehouseSettings) -> int:
+    """How often the statistics of the notes were gathered by a command, and not by the server itself."""
+    (found,) = query(
+        warehouse,
+        "select analyze_count from pg_stat_user_tables where schemaname = 'raw_unified' and relname = 'notes'",
+    )
+    return int(found["analyze_count"])
 
 
 def _loads_by_id(warehouse: WarehouseSettings) -> dict[str, str]:

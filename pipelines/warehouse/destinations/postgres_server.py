@@ -39,6 +39,13 @@ where datname = current_database() and pid <> pg_backend_pid() and backend_type 
     and backend_xmin is not null and xact_start < %(now)s
 """
 
+_WITHOUT_STATISTICS = f"""
+select relname from pg_stat_user_tables
+where schemaname = '{DATASET}' and n_mod_since_analyze > 1000 and n_mod_since_analyze > n_live_tup / 10
+order by relname
+"""
+"""The raw tables of which much has changed since their statistics were gathered."""
+
 _LOCK_SECONDS = 60
 """So long a table that is to be written anew is waited for."""
 
@@ -290,7 +297,8 @@ class PostgresServer(Destination):
             time.sleep(POLL_SECONDS)
 
     def tidy(self, pipeline: dlt.Pipeline) -> None:
-        """Index what a merge looks up, in the raw tables that are there."""
+        """Index what a merge looks up, in the raw tables that are there, and gather the statistics of those that have
+        grown: the server itself would take a minute, and whoever asks before plans for what was there."""
         there = set(pipeline.default_schema.data_table_names(seen_data_only=True))
         with pipeline.sql_client() as client:
             for name, (table, columns, unique) in INDEXES.items():
@@ -306,6 +314,9 @@ class PostgresServer(Destination):
                             f"{_first_line(error)}. If records stand there twice, `ticketing verify --repair` keeps "
                             "the newest row of each; the next `ticketing sync` tries it again."
                         ) from error
+            with suppress(DatabaseException):  # the server will do it
+                for (table,) in client.execute_sql(_WITHOUT_STATISTICS) or []:
+                    client.execute_sql(f"analyze {client.make_qualified_table_name(table)}")
 
     def _credentials(self) -> _Credentials:
         """What each connection is made with, be it our own or dlt's."""

@@ -90,6 +90,7 @@ class _Postgres(_Subject):
                 cursor.execute(f"truncate {DATASET}.{table}")
                 with rows.open() as lines:
                     cursor.copy_expert(f"copy {DATASET}.{table} from stdin (format csv)", lines)
+                cursor.execute(f"analyze {DATASET}.{table}")  # as a sync does
                 rows.unlink()
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
