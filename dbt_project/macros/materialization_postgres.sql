@@ -22,18 +22,27 @@
         {%- set statement_sql -%}
             {%- if config.get('contract').enforced %}{{ get_assert_columns_equivalent(sql) }}{% endif %}
             create temporary table {{ new_rows }} on commit drop as
-            select {{ columns }} from (
-                {{ sql }}
+            select made.*, md5(cast(made as text)) as whole_row_hash
+            from (
+                select {{ columns }} from (
+                    {{ sql }}
+                ) as shaped
             ) as made;
-            delete from {{ this }} as stored
-            where not exists (
-                select 1 from {{ new_rows }} as made where md5(cast(made as text)) = md5(cast(stored as text))
-            );
+            with stored_rows as materialized (
+                select stored.ctid as place, md5(cast(stored as text)) as whole_row_hash from {{ this }} as stored
+            ),
+            others as (
+                delete from {{ this }}
+                where ctid in (
+                    select place from stored_rows
+                    where not exists (
+                        select 1 from {{ new_rows }} as made where made.whole_row_hash = stored_rows.whole_row_hash
+                    )
+                )
+            )
             insert into {{ this }} ({{ columns }})
             select {{ columns }} from {{ new_rows }} as made
-            where not exists (
-                select 1 from {{ this }} as stored where md5(cast(made as text)) = md5(cast(stored as text))
-            )
+            where not exists (select 1 from stored_rows where stored_rows.whole_row_hash = made.whole_row_hash)
         {%- endset -%}
         {{ return(change_in_place(statement_sql, 'table')) }}
     {%- endif -%}

@@ -56,6 +56,11 @@ slow = partial(pytest.param, marks=pytest.mark.slow)
 on_both = pytest.mark.parametrize("warehouse", ["duckdb", slow("postgres")], indirect=True)
 """For the tests that are about the warehouse; the others run on DuckDB."""
 
+on_both_at_length = pytest.mark.parametrize(
+    "warehouse", ["duckdb", pytest.param("postgres", marks=[pytest.mark.slow, pytest.mark.long])], indirect=True
+)
+"""The same for those that take minutes."""
+
 on_postgres = pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
 
 

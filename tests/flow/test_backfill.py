@@ -27,7 +27,7 @@ from pipelines.ticketing import extraction, resources
 from pipelines.ticketing.progress import Outcome, Watcher
 from pipelines.warehouse import load
 from tests.flow.children import in_small_portions
-from tests.flow.conftest import on_both, settings_for, warehouse_in
+from tests.flow.conftest import on_both, on_both_at_length, settings_for, warehouse_in
 from tests.flow.truth import OBJECTS, Rows, assert_same, change, deleted_rows, query, stored_rows, true_rows
 from transforms.shaping import Row, sync_runs_table
 
@@ -70,7 +70,7 @@ def test_a_backfill_is_committed_in_portions(sandbox: Sandbox, warehouse: Wareho
 
 
 @pytest.mark.slow
-@on_both
+@on_both_at_length
 @pytest.mark.usefixtures("small_loads")
 def test_a_backfill_that_breaks_off_goes_on_where_its_last_load_ended(
     warehouse: WarehouseSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

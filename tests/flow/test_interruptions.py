@@ -33,7 +33,7 @@ from pipelines.warehouse.load import Pending
 from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.quarantine import prune, quarantine
 from tests.flow.children import start_sync, sync_and_be_killed
-from tests.flow.conftest import backup, on_both, on_postgres, settings_for
+from tests.flow.conftest import backup, on_both, on_both_at_length, on_postgres, settings_for
 from tests.flow.truth import assert_same, change, load_ids, query
 
 pytestmark = pytest.mark.slow
@@ -225,7 +225,7 @@ def test_no_word_of_a_refused_row_is_said(sandbox: Sandbox, warehouse: Warehouse
         assert "hunter2" not in text
 
 
-@on_both
+@on_both_at_length
 def test_what_a_run_says_of_rows_that_were_never_stored_is_not_believed(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from pipelines.ticketing.ticket_notes import TicketNotes
 from pipelines.unified_api.client import UnifiedClient
 from pipelines.unified_api.records import Listed, Page, Record
 from pipelines.warehouse import load
-from tests.flow.conftest import on_both, settings_for
+from tests.flow.conftest import on_both_at_length, settings_for
 from tests.flow.truth import assert_same, deleted_rows, query, stored_rows
 
 pytestmark = pytest.mark.slow
@@ -78,7 +78,7 @@ def without_get(tickets: int = 25) -> World:
     return world
 
 
-@on_both
+@on_both_at_length
 def test_a_note_that_becomes_visible_after_its_ticket_was_closed_is_found(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, connection_id: str
 ) -> None:

@@ -64,6 +64,15 @@ on_both = pytest.mark.parametrize(
     "make", [pytest.param(duckdb_warehouse, id="duckdb"), pytest.param(postgres_with("--locale=C"), id="postgres")]
 )
 
+on_both_at_length = pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(duckdb_warehouse, id="duckdb"),
+        pytest.param(postgres_with("--locale=C"), id="postgres", marks=pytest.mark.long),
+    ],
+)
+"""For those that take minutes."""
+
 
 def project_with(folder: Path, given: Settings) -> Path:
     """A copy of the project with the user's own seeds."""

@@ -19,6 +19,7 @@ from tests.warehouse.built_marts import (
     comparable,
     duckdb_warehouse,
     on_both,
+    on_both_at_length,
     postgres_with,
     project_with,
 )
@@ -134,7 +135,7 @@ DAYS = ("int_support_days", "int_customer_days")
 
 
 @pytest.mark.slow
-@on_both
+@on_both_at_length
 def test_only_days_on_which_something_else_has_happened_are_counted_again(account: Account) -> None:
     """And all of them where they are counted by another rule."""
     account.build()
@@ -236,7 +237,7 @@ def test_a_full_refresh_of_one_table_leaves_all_its_rows(account: Account) -> No
 
 
 @pytest.mark.slow
-@on_both
+@on_both_at_length
 def test_what_a_partial_run_has_made_is_made_anew(account: Account) -> None:
     """Of records that are then again as they were; or of views that it has left out."""
     before, after = account.records, changed(account.records, random.Random(5), count=40)
@@ -253,7 +254,7 @@ def test_what_a_partial_run_has_made_is_made_anew(account: Account) -> None:
 
 
 @pytest.mark.slow
-@on_both
+@on_both_at_length
 def test_a_ticket_that_came_with_a_build_cut_short_and_went_after_it_is_gone(account: Account) -> None:
     everything = account.records
     without = {

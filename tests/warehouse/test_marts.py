@@ -23,6 +23,7 @@ from tests.warehouse.built_marts import (
     duckdb_warehouse,
     naive,
     on_both,
+    on_both_at_length,
     postgres_with,
     project_with,
 )
@@ -290,7 +291,7 @@ def test_a_time_zone_that_nobody_knows_is_refused_in_words(
 
 
 @pytest.mark.slow
-@on_both
+@on_both_at_length
 def test_a_state_that_is_found_late_changes_the_days_since_it_came_about(
     make: MakeWarehouse, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -350,7 +351,7 @@ def test_without_a_clock_of_its_own_a_build_has_views_that_move_with_time(tmp_pa
 
 
 @pytest.mark.slow
-@on_both
+@on_both_at_length
 def test_at_a_clock_in_the_past_no_more_is_used_up_than_has_gone_by(
     make: MakeWarehouse, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
