@@ -18,7 +18,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.sandbox import Faults, Sandbox
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
-from tests.flow.conftest import destination_environment, on_both, on_postgres, project_in, slow
+from tests.flow.conftest import destination_environment, on_both, on_both_at_length, on_postgres, project_in, slow
 from tests.flow.truth import assert_same, change, query
 from tests.warehouse.raw_warehouse import copy_project
 
@@ -331,7 +331,7 @@ def test_a_user_who_may_not_write_is_told_before_anything_is_read(
 
 
 @pytest.mark.slow
-@on_both
+@on_both_at_length
 def test_run_builds_the_marts_of_an_account_without_records(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str]
 ) -> None:
