@@ -26,11 +26,11 @@ test: setup
 
 # What that leaves out, on Postgres as on DuckDB, but for what is long.
 test-slow: setup
-	$(UV) run --frozen pytest -n 4 --dist loadgroup -m "slow and not long" --durations=30
+	TICKETING_TEST_KILLS=10 $(UV) run --frozen pytest -n 4 --dist loadgroup -m "slow and not long" --durations=30
 
-# What is long; and once more, with more examples, worlds and kills, what draws them by chance.
+# What is long; and once more, with more examples and worlds, what draws them by chance.
 test-long: setup
-	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_KILLS=20 TICKETING_TEST_WORLDS=15 \
+	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_WORLDS=15 \
 	$(UV) run --frozen pytest -n 4 --dist loadgroup -m "long or hypothesis"
 
 # Hours of bad days on both warehouses, other ones each time, where the tests have the same ones each time; a failure

@@ -19,30 +19,30 @@
     {%- if keeps_its_columns('table', sql) -%}
         {%- set columns = get_quoted_csv(adapter.get_columns_in_relation(this) | map(attribute='name')) -%}
         {%- set new_rows = make_temp_relation(this) -%}
+        {%- set old_rows = make_temp_relation(this, '__stored') -%}
         {%- set statement_sql -%}
             {%- if config.get('contract').enforced %}{{ get_assert_columns_equivalent(sql) }}{% endif %}
             create temporary table {{ new_rows }} on commit drop as
-            select made.*, md5(cast(made as text)) as whole_row_hash
-            from (
+            with made as materialized (
                 select {{ columns }} from (
                     {{ sql }}
                 ) as shaped
-            ) as made;
-            with stored_rows as materialized (
-                select stored.ctid as place, md5(cast(stored as text)) as whole_row_hash from {{ this }} as stored
-            ),
-            others as (
-                delete from {{ this }}
-                where ctid in (
-                    select place from stored_rows
-                    where not exists (
-                        select 1 from {{ new_rows }} as made where made.whole_row_hash = stored_rows.whole_row_hash
-                    )
-                )
             )
+            select made.*, md5(cast(made as text)) as whole_row_hash from made;
+            create temporary table {{ old_rows }} on commit drop as
+            select stored.ctid as place_in_file, md5(cast(stored as text)) as whole_row_hash from {{ this }} as stored;
+            delete from {{ this }}
+            where ctid in (
+                select place_in_file from {{ old_rows }} as stored
+                where not exists (
+                    select 1 from {{ new_rows }} as made where made.whole_row_hash = stored.whole_row_hash
+                )
+            );
             insert into {{ this }} ({{ columns }})
             select {{ columns }} from {{ new_rows }} as made
-            where not exists (select 1 from stored_rows where stored_rows.whole_row_hash = made.whole_row_hash)
+            where not exists (
+                select 1 from {{ old_rows }} as stored where stored.whole_row_hash = made.whole_row_hash
+            )
         {%- endset -%}
         {{ return(change_in_place(statement_sql, 'table')) }}
     {%- endif -%}

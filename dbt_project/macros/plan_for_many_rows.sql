@@ -28,21 +28,21 @@
 {%- endmacro %}
 
 {% macro postgres__gather_statistics() -%}
-    {%- if config.get('materialized') == 'table' -%}
+    {%- set kind = config.get('materialized') -%}
+    {%- if execute and (kind == 'table' or (kind == 'incremental' and lacks_statistics())) -%}
         analyze {{ this }}
-    {%- elif config.get('materialized') == 'incremental' -%}
-        do $$
-        begin
-            if not exists (select from pg_stats where schemaname = '{{ this.schema }}' and tablename = '{{ this.name }}')
-                or (
-                    select pg_relation_size(oid) > 1.1 * relpages * cast(current_setting('block_size') as integer)
-                    from pg_class
-                    where oid = to_regclass('{{ this }}')
-                )
-            then
-                analyze {{ this }};
-            end if;
-        end
-        $$
     {%- endif -%}
+{%- endmacro %}
+
+{% macro lacks_statistics() -%}
+    {%- set answer = run_query(
+        "select "
+        ~ "    not exists (select 1 from pg_stats where schemaname = '" ~ this.schema ~ "' and tablename = '" ~ this.name ~ "')"
+        ~ "    or ("
+        ~ "        select pg_relation_size(oid) > 1.1 * relpages * cast(current_setting('block_size') as integer)"
+        ~ "        from pg_class"
+        ~ "        where oid = to_regclass('" ~ this ~ "')"
+        ~ "    ) as is_due"
+    ) -%}
+    {{ return(answer.columns[0].values()[0]) }}
 {%- endmacro %}

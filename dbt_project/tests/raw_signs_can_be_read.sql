@@ -24,11 +24,11 @@ with signs as (
 doubled_signs as (
 
     select
-        object || ', ' || coalesce(nullif(path, ''), 'no path') || ' = ' || value || case when is_beginning then '*' else '' end as what,
+        what,
         sign
-    from {{ ref('int_signs') }}
+    from signs
     where object is not null and value is not null and sign is not null
-    group by object, integration_type, path, value, is_beginning, sign
+    group by object, integration_type, path, value, sign, what
     having count(*) > 1
 
 )

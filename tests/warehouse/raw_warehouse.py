@@ -115,7 +115,11 @@ class RawWarehouse(ABC):
             environment = {**os.environ, **self.environment()}
             process = _FORKS.Process(target=_run_dbt, args=(command, self.folder, environment, output.name))
             process.start()
-            process.join()
+            try:
+                process.join()
+            finally:
+                process.kill()  # where the test was cut short
+                process.join()
             assert process.exitcode is not None
             outcome = subprocess.CompletedProcess(command, process.exitcode, Path(output.name).read_text())
         if parsed.exists():
@@ -129,6 +133,7 @@ class RawWarehouse(ABC):
 
 def _run_dbt(command: list[str], folder: Path, environment: dict[str, str], output: str) -> None:
     """Be the command `dbt`, in a process of its own."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import cli
 
     with Path(output).open("w") as file:
@@ -138,7 +143,10 @@ def _run_dbt(command: list[str], folder: Path, environment: dict[str, str], outp
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = command
-    cli()
+    try:
+        cli()
+    finally:
+        DuckDBConnectionManager.close_all_connections()  # as it does at its exit, which a fork does not come to
 
 
 class DuckDBWarehouse(RawWarehouse):

@@ -9,7 +9,7 @@ with signs as (
 
 )
 
-select
+select distinct
     object,
     integration_type,
     coalesce(path, '') as path,

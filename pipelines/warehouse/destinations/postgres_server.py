@@ -39,12 +39,18 @@ where datname = current_database() and pid <> pg_backend_pid() and backend_type 
     and backend_xmin is not null and xact_start < %(now)s
 """
 
-_WITHOUT_STATISTICS = f"""
-select relname from pg_stat_user_tables
-where schemaname = '{DATASET}' and n_mod_since_analyze > 1000 and n_mod_since_analyze > n_live_tup / 10
-order by relname
+_LACKS_STATISTICS = """
+select 1 from pg_class
+where oid = to_regclass(%s)
+    and (
+        pg_relation_size(oid) > 1.1 * relpages * cast(current_setting('block_size') as integer)
+        or not exists (
+            select 1 from pg_stats
+            where schemaname = cast(relnamespace as regnamespace)::text and tablename = relname
+        )
+    )
 """
-"""The raw tables of which much has changed since their statistics were gathered."""
+"""Whether a table has no statistics, or takes a tenth more room than it did when they were gathered."""
 
 _LOCK_SECONDS = 60
 """So long a table that is to be written anew is waited for."""
@@ -314,9 +320,11 @@ class PostgresServer(Destination):
                             f"{_first_line(error)}. If records stand there twice, `ticketing verify --repair` keeps "
                             "the newest row of each; the next `ticketing sync` tries it again."
                         ) from error
-            with suppress(DatabaseException):  # the server will do it
-                for (table,) in client.execute_sql(_WITHOUT_STATISTICS) or []:
-                    client.execute_sql(f"analyze {client.make_qualified_table_name(table)}")
+            for table in sorted(there):
+                name = client.make_qualified_table_name(table)
+                with suppress(DatabaseException):  # the server itself will do it
+                    if client.execute_sql(_LACKS_STATISTICS, name):
+                        client.execute_sql(f"analyze (skip_locked) {name}")
 
     def _credentials(self) -> _Credentials:
         """What each connection is made with, be it our own or dlt's."""
