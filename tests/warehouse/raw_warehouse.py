@@ -146,7 +146,8 @@ def _run_dbt(command: list[str], folder: Path, environment: dict[str, str], outp
     try:
         cli()
     finally:
-        DuckDBConnectionManager.close_all_connections()  # as it does at its exit, which a fork does not come to
+        # As it does at its exit, which a fork does not come to.
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 
 
 class DuckDBWarehouse(RawWarehouse):

@@ -162,6 +162,7 @@ def test_only_days_on_which_something_else_has_happened_are_counted_again(accoun
     account.prove()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @on_duckdb
 def test_where_a_rule_has_changed_all_is_made_anew_by_itself(account: Account) -> None:
@@ -187,6 +188,7 @@ def test_where_a_rule_has_changed_all_is_made_anew_by_itself(account: Account) -
     assert account.due() == account.tickets(), "two equal changes are no less than one"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_makes_other_rows_is_another_logic_and_nothing_else_is(tmp_path: Path) -> None:
     raw = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
@@ -225,6 +227,7 @@ def test_what_makes_other_rows_is_another_logic_and_nothing_else_is(tmp_path: Pa
     assert not changed_by("models/marts/agents.sql", "with replies", "with  replies")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @on_duckdb
 def test_a_full_refresh_of_one_table_leaves_all_its_rows(account: Account) -> None:
