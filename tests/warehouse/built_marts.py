@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def duckdb_warehouse(folder: Path, request: pytest.FixtureRequest) -> RawWarehou
     return DuckDBWarehouse(folder / "warehouse.duckdb", NOT_UTC)
 
 
+@cache
 def postgres_with(*options: str) -> MakeWarehouse:
     def make(folder: Path, request: pytest.FixtureRequest) -> RawWarehouse:
         server: PostgresServer = request.getfixturevalue("postgres_server")

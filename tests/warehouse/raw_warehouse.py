@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import md5
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 import duckdb
@@ -75,6 +76,10 @@ class RawWarehouse(ABC):
     @abstractmethod
     def execute(self, statements: str) -> None:
         """Change the warehouse."""
+
+    @abstractmethod
+    def copy(self, folder: Path) -> Self:
+        """Another one with the same in it, while nobody is connected to this one; a file lies in the folder."""
 
     def build(
         self,
@@ -182,6 +187,9 @@ class DuckDBWarehouse(RawWarehouse):
         with duckdb.connect(str(self._path)) as connection:
             connection.execute(statements)
 
+    def copy(self, folder: Path) -> Self:
+        return type(self)(shutil.copyfile(self._path, folder / self._path.name), self._time_zone)
+
     def write(self, records: Mapping[str, Sequence[Record]]) -> None:
         with duckdb.connect(str(self._path)) as connection:
             connection.execute("set TimeZone = 'UTC'")
@@ -212,6 +220,7 @@ class PostgresWarehouse(RawWarehouse):
 
     def __init__(self, url: str, time_zone: str = "UTC") -> None:
         self._url = url
+        self._time_zone = time_zone
         self._name = urlsplit(url).path.removeprefix("/")
         with self._cursor() as cursor:
             cursor.execute(f"alter database {self._name} set timezone = '{time_zone}'")
@@ -235,6 +244,17 @@ class PostgresWarehouse(RawWarehouse):
     def execute(self, statements: str) -> None:
         with self._cursor() as cursor:
             cursor.execute(statements)
+
+    def copy(self, folder: Path) -> Self:
+        name = f"{self._name}_{secrets.token_hex(4)}"
+        elsewhere = psycopg2.connect(urlsplit(self._url)._replace(path="/postgres").geturl())
+        try:
+            elsewhere.autocommit = True  # as a new database must be made
+            with elsewhere.cursor() as cursor:
+                cursor.execute(f"create database {name} template {self._name}")
+        finally:
+            elsewhere.close()
+        return type(self)(urlsplit(self._url)._replace(path=f"/{name}").geturl(), self._time_zone)
 
     def write(self, records: Mapping[str, Sequence[Record]]) -> None:
         with self._cursor() as cursor:
