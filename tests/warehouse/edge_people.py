@@ -230,6 +230,9 @@ PEOPLE_COVERAGE: Rows = [
     _verify(5, "customers", LATE, records_shown=2, missing=5, repaired=4, is_complete=None),
     _verify(6, "categories", LATE, GONE_DESK, records_shown=4, records_held=4, extra=3, repaired=2),
     _verify(7, "tickets", LATE, GONE_DESK, records_shown=4, records_held=4, doubled=3, repaired=3),
+    _verify(8, "categories", LATE + timedelta(hours=1), GONE_DESK, records_shown=1, records_held=1, is_sample=True),
+    _verify(9, "customers", LATE, GONE_DESK, changed=2, missing=3, is_sample=True, is_deep=True),
+    _verify(10, "customers", LATE + timedelta(hours=1), GONE_DESK, missing=1),
 ]  # fmt: skip
 PEOPLE_REJECTED: Rows = [
     {"connection_id": desk, "object": kind, "record_hash": name, "reason": HOSTILE, "record": "{}", "observed_at": LATE}

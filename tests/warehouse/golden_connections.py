@@ -129,7 +129,7 @@ def _health(row: Row, account: Account) -> str:
         return "failing"
     if row["age_seconds"] is not None and row["age_seconds"] > account.settings.sync_stale_seconds:
         return "stale"
-    return "gaps" if (row["gap_count"] or 0) > (row["repaired_gap_count"] or 0) else "ok"
+    return "gaps" if row["unrepaired_gap_count"] else "ok"
 
 
 def _syncs(runs: Sequence[Record], as_of: datetime) -> Row:
@@ -189,10 +189,11 @@ def _verified(verifies: Sequence[Record]) -> Row:
     if not verifies:
         columns = (
             "last_verified_at is_verified_complete is_verified_by_sample shown_record_count held_record_count "
-            "gap_count repaired_gap_count coverage_share"
+            "gap_count repaired_gap_count unrepaired_gap_count coverage_share"
         )
         return dict.fromkeys(columns.split())
-    last = max(verifies, key=lambda row: (row["started_at"], row["run_id"].encode()))
+    in_order = sorted(verifies, key=lambda row: (row["started_at"], row["run_id"].encode()))
+    last = in_order[-1]
     shown = last.get("records_shown") or 0
     lacking = sum(last.get(kind) or 0 for kind in GAPS if kind not in ("extra", "doubled"))
     return {
@@ -203,8 +204,20 @@ def _verified(verifies: Sequence[Record]) -> Row:
         "held_record_count": last.get("records_held") or 0,
         "gap_count": sum(last.get(kind) or 0 for kind in GAPS),
         "repaired_gap_count": last.get("repaired") or 0,
+        "unrepaired_gap_count": _unrepaired(in_order),
         "coverage_share": max(shown - lacking, 0) / shown if shown else None,
     }
+
+
+def _unrepaired(verifies: Sequence[Record]) -> int:
+    """The most that one of them left; forgotten as soon as the whole is seen, changes by the deep eye only."""
+    plain, changed = 0, 0
+    for verify in verifies:
+        left = max(sum(verify.get(kind) or 0 for kind in GAPS) - (verify.get("repaired") or 0), 0)
+        if verify.get("is_complete") and not verify.get("is_sample"):
+            plain, changed = 0, 0 if verify.get("is_deep") else changed
+        plain, changed = max(plain, left), max(changed, min(left, verify.get("changed") or 0))
+    return max(plain, changed)
 
 
 def _urgency(row: Row) -> tuple[Any, ...]:

@@ -121,6 +121,8 @@ verifies as (
 
     select
         *,
+        is_complete and not is_sample as is_whole,
+        greatest(gap_count - repaired_count, 0) as unrepaired_count,
         row_number() over (
             partition by connection_id, object_name
             order by started_at desc nulls last, {{ byte_order('run_id') }} desc
@@ -133,6 +135,42 @@ last_verifies as (
 
     select * from verifies
     where recency = 1
+
+),
+
+last_whole_verifies as (
+
+    select
+        connection_id,
+        object_name,
+        min(recency) as whole_recency,
+        min(case when is_deep then recency end) as deep_recency
+    from verifies
+    where is_whole
+    group by connection_id, object_name
+
+),
+
+-- What a look left stands until a later one sees all of the object, and as deep: a sample may not have hit on it.
+unrepaired_gaps as (
+
+    select
+        verifies.connection_id,
+        verifies.object_name,
+        max(
+            case
+                when coalesce(verifies.recency <= last_whole_verifies.whole_recency, true) then verifies.unrepaired_count
+                when coalesce(verifies.recency <= last_whole_verifies.deep_recency, true)
+                    then least(verifies.changed_count, verifies.unrepaired_count)
+                else 0
+            end
+        ) as unrepaired_gap_count
+    from verifies
+    left join last_whole_verifies
+        on
+            verifies.connection_id = last_whole_verifies.connection_id
+            and verifies.object_name = last_whole_verifies.object_name
+    group by verifies.connection_id, verifies.object_name
 
 ),
 
@@ -211,6 +249,7 @@ objects as (
         last_verifies.held_record_count,
         last_verifies.gap_count,
         last_verifies.repaired_count as repaired_gap_count,
+        unrepaired_gaps.unrepaired_gap_count,
         case
             when last_verifies.shown_record_count > 0
                 then
@@ -244,6 +283,10 @@ objects as (
         on
             object_keys.connection_id = last_verifies.connection_id
             and object_keys.object_name = last_verifies.object_name
+    left join unrepaired_gaps
+        on
+            object_keys.connection_id = unrepaired_gaps.connection_id
+            and object_keys.object_name = unrepaired_gaps.object_name
 
 ),
 
@@ -257,7 +300,7 @@ judged_objects as (
             when read_through_at is null then 'never_read'
             when failures_since_success_count >= {{ var('sync_failing_runs') }} then 'failing'
             when age_seconds > {{ var('sync_stale_seconds') }} then 'stale'
-            when gap_count > repaired_gap_count then 'gaps'
+            when unrepaired_gap_count > 0 then 'gaps'
             else 'ok'
         end as health
     from objects
@@ -304,6 +347,7 @@ select
     held_record_count,
     gap_count,
     repaired_gap_count,
+    unrepaired_gap_count,
     coverage_share,
     last_listed_at,
     as_of
