@@ -130,6 +130,12 @@ def _agent_row(key: Key, deeds: _Deeds, made: Mapping[str, Sequence[Row]], accou
         and not row["is_deleted"]
         and row["kind"] not in SET_ASIDE
     ]
+    known = [
+        row["is_conversation_known"]
+        for row in made["tickets"]
+        if row["connection_id"] == connection_id and not row["is_deleted"]
+    ]
+    is_unread = bool(known) and not any(known)
     emails = (text(email.get("email")) for email in employee.get("emails") or () if isinstance(email, Mapping))
     return {
         "connection_id": connection_id,
@@ -138,14 +144,14 @@ def _agent_row(key: Key, deeds: _Deeds, made: Mapping[str, Sequence[Row]], accou
         "agent_name": account.employee_name(connection_id, agent_id) or next(iter(names), None),
         "email": next((email for email in emails if email), None),
         "title": text(employee.get("title")),
-        "reply_count": len(deeds.replies),
-        "replied_ticket_count": deeds.tickets,
-        "first_reply_count": len(deeds.firsts),
+        "reply_count": None if is_unread else len(deeds.replies),
+        "replied_ticket_count": None if is_unread else deeds.tickets,
+        "first_reply_count": None if is_unread else len(deeds.firsts),
         "median_first_reply_seconds": median_of(deeds.first_waits),
         "p90_first_reply_seconds": percentile(deeds.first_waits, Fraction(9, 10)),
-        "answered_turn_count": len(deeds.answers),
+        "answered_turn_count": None if is_unread else len(deeds.answers),
         "median_answer_seconds": median_of(deeds.answers),
-        "closed_ticket_count": deeds.closings,
+        "closed_ticket_count": None if is_unread else deeds.closings,
         "first_replied_at": min(deeds.times, default=None),
         "last_replied_at": max(deeds.times, default=None),
         "assigned_ticket_count": len(owned),
@@ -172,6 +178,7 @@ def _day_row(key: Key, day: date | None, deeds: _Deeds, account: Account) -> Row
         "answered_turn_count": len(deeds.answers),
         "timed_answer_count": len(timed_answers),
         "answer_seconds_sum": sum(timed_answers),
+        "median_answer_seconds": median_of(timed_answers),
         "closed_ticket_count": deeds.closings,
         "first_replied_at": min(deeds.times, default=None),
         "last_replied_at": max(deeds.times, default=None),

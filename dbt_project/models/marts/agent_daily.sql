@@ -65,7 +65,8 @@ answer_days as (
         answered_on as day_on,
         count(*) as answered_turn_count,
         count(wait_seconds) as timed_answer_count,
-        cast(coalesce(sum(wait_seconds), 0) as bigint) as answer_seconds_sum
+        cast(coalesce(sum(wait_seconds), 0) as bigint) as answer_seconds_sum,
+        {{ median_seconds('wait_seconds') }} as median_answer_seconds
     from answers
     group by connection_id, agent_id, answered_on
 
@@ -115,6 +116,7 @@ select
     coalesce(answer_days.answered_turn_count, 0) as answered_turn_count,
     coalesce(answer_days.timed_answer_count, 0) as timed_answer_count,
     coalesce(answer_days.answer_seconds_sum, 0) as answer_seconds_sum,
+    answer_days.median_answer_seconds,
     coalesce(closing_days.closed_ticket_count, 0) as closed_ticket_count,
     reply_days.first_replied_at,
     reply_days.last_replied_at

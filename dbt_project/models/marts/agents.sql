@@ -103,23 +103,47 @@ agent_keys as (
         agent_id
     from employees
 
+
+),
+
+unread_connections as (
+
+    select connection_id
+    from {{ ref('tickets') }}
+    where not is_deleted
+    group by connection_id
+    having max(case when is_conversation_known then 1 else 0 end) = 0
+
+),
+
+-- Whoever did nothing has done 0, but where no conversation has been read.
+agents as (
+
+    select
+        agent_keys.connection_id,
+        agent_keys.agent_id,
+        case when unread_connections.connection_id is null then cast(0 as bigint) end as none_if_known
+    from agent_keys
+    left join unread_connections
+        on agent_keys.connection_id = unread_connections.connection_id
+
 )
 
 select
-    agent_keys.connection_id,
-    agent_keys.agent_id,
+    agents.connection_id,
+    agents.agent_id,
     connections.integration_type,
     coalesce(employees.employee_name, written.agent_name) as agent_name,
     employees.email,
     employees.title,
-    coalesce(reply_figures.reply_count, 0) as reply_count,
-    coalesce(reply_figures.replied_ticket_count, 0) as replied_ticket_count,
-    coalesce(reply_figures.first_reply_count, 0) as first_reply_count,
+    coalesce(reply_figures.reply_count, agents.none_if_known) as reply_count,
+    coalesce(reply_figures.replied_ticket_count, agents.none_if_known) as replied_ticket_count,
+    coalesce(reply_figures.first_reply_count, agents.none_if_known) as first_reply_count,
     reply_figures.median_first_reply_seconds,
     reply_figures.p90_first_reply_seconds,
-    coalesce(answered_turns.answered_turn_count, 0) as answered_turn_count,
+    coalesce(answered_turns.answered_turn_count, agents.none_if_known) as answered_turn_count,
     answered_turns.median_answer_seconds,
-    coalesce(reply_figures.closed_ticket_count, 0) as closed_ticket_count,
+    coalesce(reply_figures.closed_ticket_count, agents.none_if_known) as closed_ticket_count,
     reply_figures.first_replied_at,
     reply_figures.last_replied_at,
     coalesce(assignments.assigned_ticket_count, 0) as assigned_ticket_count,
@@ -127,26 +151,26 @@ select
     coalesce(assignments.assigned_closed_ticket_count, 0) as assigned_closed_ticket_count,
     employees.agent_id is not null as is_employee,
     coalesce(employees.is_deleted, false) as is_deleted
-from agent_keys
+from agents
 left join connections
-    on agent_keys.connection_id = connections.connection_id
+    on agents.connection_id = connections.connection_id
 left join employees
     on
-        agent_keys.connection_id = employees.connection_id
-        and agent_keys.agent_id = employees.agent_id
+        agents.connection_id = employees.connection_id
+        and agents.agent_id = employees.agent_id
 left join written
     on
-        agent_keys.connection_id = written.connection_id
-        and agent_keys.agent_id = written.agent_id
+        agents.connection_id = written.connection_id
+        and agents.agent_id = written.agent_id
 left join reply_figures
     on
-        agent_keys.connection_id = reply_figures.connection_id
-        and agent_keys.agent_id = reply_figures.agent_id
+        agents.connection_id = reply_figures.connection_id
+        and agents.agent_id = reply_figures.agent_id
 left join answered_turns
     on
-        agent_keys.connection_id = answered_turns.connection_id
-        and agent_keys.agent_id = answered_turns.agent_id
+        agents.connection_id = answered_turns.connection_id
+        and agents.agent_id = answered_turns.agent_id
 left join assignments
     on
-        agent_keys.connection_id = assignments.connection_id
-        and agent_keys.agent_id = assignments.agent_id
+        agents.connection_id = assignments.connection_id
+        and agents.agent_id = assignments.agent_id
