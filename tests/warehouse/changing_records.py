@@ -89,20 +89,22 @@ def _a_note_is_removed(tables: Tables, chance: random.Random) -> None:
 
 
 def _a_state_is_seen(tables: Tables, chance: random.Random) -> None:
-    """After all that were seen of its ticket before, or of one that is not stored."""
+    """After all that were seen of its ticket before, or of one that is not stored; its update may be before theirs, as
+    where events overtake each other."""
     before = chance.choice(tables["ticket_versions"])
     seen = [row for row in tables["ticket_versions"] if _key(row) == _key(before)]
     last_at = max(max(row["observed_at"], row["updated_at"] or row["observed_at"]) for row in seen)
     observed_at = last_at + timedelta(seconds=chance.choice([1, 90, 7_200]))
+    overtaken_at = chance.choice(seen)["observed_at"] - timedelta(seconds=chance.choice([0, 1, 60, 7_200]))
     tables["ticket_versions"].append(
         {
             **before,
             "state_hash": f"new {chance.randrange(10**9)}",
             "status": chance.choice(["ACTIVE", "CLOSED"]),
-            "closed_at": chance.choice([None, observed_at]),
+            "closed_at": chance.choice([None, observed_at, overtaken_at]),
             "user_id": chance.choice([None, *PEOPLE]),
             "priority": chance.choice([None, "urgent", "low"]),
-            "updated_at": chance.choice([observed_at, last_at]),
+            "updated_at": chance.choice([observed_at, last_at, overtaken_at, None]),
             "observed_at": observed_at,
             "is_baseline": False,
         }
