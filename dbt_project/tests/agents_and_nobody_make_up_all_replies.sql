@@ -8,7 +8,12 @@ with by_agent as (
         sum(answered_turn_count) as answered_turn_count,
         sum(closed_ticket_count) as closed_ticket_count,
         sum(assigned_ticket_count) as assigned_ticket_count,
-        sum(assigned_open_ticket_count + assigned_closed_ticket_count) as assigned_by_state_count
+        sum(assigned_open_ticket_count + assigned_closed_ticket_count) as assigned_by_state_count,
+        count(*)
+        - least(
+            count(reply_count), count(replied_ticket_count), count(first_reply_count), count(answered_turn_count),
+            count(closed_ticket_count)
+        ) as untold_agent_count
     from {{ ref('agents') }}
     group by connection_id
 
@@ -59,7 +64,8 @@ by_ticket as (
         sum(case when agent_reply_count > 0 and is_closed then 1 else 0 end) as closed_ticket_count,
         sum(
             case when assignee_user_id is not null and kind not in ('spam', 'merged') then 1 else 0 end
-        ) as assigned_ticket_count
+        ) as assigned_ticket_count,
+        max(case when is_conversation_known then 1 else 0 end) = 1 as is_any_conversation_known
     from {{ ref('tickets') }}
     where not is_deleted
     group by connection_id
@@ -82,5 +88,6 @@ where
     <> by_ticket.closed_ticket_count
     or coalesce(by_agent.answered_turn_count, 0) + coalesce(turns.nameless_turn_count, 0)
     <> coalesce(turns.answered_turn_count, 0)
+    or (by_ticket.is_any_conversation_known and by_agent.untold_agent_count > 0)
     or coalesce(by_agent.assigned_ticket_count, 0) <> by_ticket.assigned_ticket_count
     or coalesce(by_agent.assigned_by_state_count, 0) <> by_ticket.assigned_ticket_count
