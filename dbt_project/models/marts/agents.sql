@@ -103,7 +103,6 @@ agent_keys as (
         agent_id
     from employees
 
-
 ),
 
 unread_connections as (

@@ -159,7 +159,8 @@ unrepaired_gaps as (
         verifies.object_name,
         max(
             case
-                when coalesce(verifies.recency <= last_whole_verifies.whole_recency, true) then verifies.unrepaired_count
+                when coalesce(verifies.recency <= last_whole_verifies.whole_recency, true)
+                    then verifies.unrepaired_count
                 when coalesce(verifies.recency <= last_whole_verifies.deep_recency, true)
                     then least(verifies.changed_count, verifies.unrepaired_count)
                 else 0
