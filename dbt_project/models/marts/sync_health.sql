@@ -121,7 +121,6 @@ verifies as (
 
     select
         *,
-        is_complete and not is_sample as is_whole,
         greatest(gap_count - repaired_count, 0) as unrepaired_count,
         row_number() over (
             partition by connection_id, object_name
@@ -146,7 +145,7 @@ last_whole_verifies as (
         min(recency) as whole_recency,
         min(case when is_deep then recency end) as deep_recency
     from verifies
-    where is_whole
+    where is_complete and not is_sample
     group by connection_id, object_name
 
 ),
