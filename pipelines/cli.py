@@ -30,10 +30,10 @@ from pipelines.settings import (
 )
 from pipelines.status import Status, cursors_in, due_tickets_in, privacy_in, status
 from pipelines.sync import SyncReport, reconcile, sync
-from pipelines.ticketing.progress import Outcome
 from pipelines.ticketing.verdict import Kind
 from pipelines.verify import Finding, VerifyReport, verify
 from pipelines.warehouse.load import Pending
+from pipelines.warehouse.outcome import Outcome
 
 Command = Callable[..., int]
 

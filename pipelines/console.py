@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.ticketing.progress import Watcher
+from pipelines.warehouse.outcome import Outcome
 
 UV_RUN = "uv run" if shutil.which("uv") else ".uv/bin/uv run"
 """How this machine calls the project: `make` puts uv into the folder .uv/ where there is none."""

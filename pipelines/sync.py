@@ -14,7 +14,7 @@ from pipelines.errors import FixConfiguration, LoadFailed
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.ticketing.extraction import ROWS_A_LOAD, Extraction
 from pipelines.ticketing.plans import Strategy
-from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.ticketing.progress import Watcher
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.source import account_of, source_of
 from pipelines.tombstones import remove_recognised
@@ -22,6 +22,7 @@ from pipelines.unified_api.endpoints import ENDPOINTS
 from pipelines.warehouse import anew
 from pipelines.warehouse.load import PendingLoad, finish_pending, load, open_pipeline, set_aside
 from pipelines.warehouse.lock import one_writer
+from pipelines.warehouse.outcome import Outcome
 from pipelines.warehouse.quarantine import prune
 from pipelines.warehouse.runs import has_marts, read_privacy
 

@@ -11,7 +11,7 @@ import dlt
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.sync import chosen_tables, load_run
 from pipelines.ticketing.plans import Strategy
-from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.ticketing.progress import Watcher
 from pipelines.ticketing.run import Look, Run
 from pipelines.ticketing.verdict import Kind, Verdict
 from pipelines.ticketing.workspace import Target
@@ -21,6 +21,7 @@ from pipelines.warehouse import anew
 from pipelines.warehouse.doubles import drop_doubled, find_doubled
 from pipelines.warehouse.load import finish_pending, open_pipeline
 from pipelines.warehouse.lock import one_writer
+from pipelines.warehouse.outcome import Outcome
 from pipelines.warehouse.runs import has_marts, refuse_older_schema
 from pipelines.warehouse.stored import asking, count_living
 

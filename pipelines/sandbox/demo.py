@@ -15,7 +15,8 @@ from pipelines.sandbox.server import Sandbox
 from pipelines.sandbox.world import World
 from pipelines.settings import DuckdbWarehouse, UnifiedSettings, state_dir_beside
 from pipelines.sync import SyncReport, sync
-from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.ticketing.progress import Watcher
+from pipelines.warehouse.outcome import Outcome
 from transforms.schemas import RECORD_TABLES
 
 DEMO_WAREHOUSE = Path("data/demo.duckdb")

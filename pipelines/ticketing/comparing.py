@@ -10,13 +10,14 @@ from pipelines.ticketing.absences import Absences, ask_for_each
 from pipelines.ticketing.ledger import Sight
 from pipelines.ticketing.object_api import ID_FIELDS, ObjectApi, all_fields
 from pipelines.ticketing.plans import Plan, Strategy
-from pipelines.ticketing.reading import Handed, Reader, Staged, observation
+from pipelines.ticketing.reading import Handed, Reader, observation
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.threads import ticket_of
 from pipelines.ticketing.walk import lowered
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
 from pipelines.unified_api.records import Page, Record
+from pipelines.warehouse.intake import Staged
 from pipelines.warehouse.stored import Stored
 
 _MARGIN = timedelta(days=1)
@@ -107,7 +108,7 @@ class Comparison(Reader):
             (record, observation(record, at, ordinal, is_baseline=record.id in unknown))
             for ordinal, (record, at) in enumerate(found, start=1)
         ]
-        return self._staged(seen, self.observed_via)
+        return self.intake.staged(seen, self.observed_via)
 
     def _tick(self) -> None:
         self.run.watcher.page_read(self.outcome)

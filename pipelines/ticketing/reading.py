@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
-import msgspec
 import pyarrow as pa
 
 from pipelines.errors import (
@@ -29,20 +28,17 @@ from pipelines.ticketing.stretches import Wanted
 from pipelines.ticketing.walk import Place, Walk, reread
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
-from pipelines.unified_api.records import Listed, Page, Record, Rejected, State
+from pipelines.unified_api.records import Listed, Page, Rejected, State
+from pipelines.warehouse.intake import Intake, Staged
 from pipelines.warehouse.stored import Stored
-from transforms.forgotten import RECOGNISED, WITHHELD
-from transforms.schemas import FORGOTTEN, RECORD_TABLES, REJECTED_RECORDS, TICKET_VERSIONS, TableSchema
-from transforms.shaping import Observation, Row, Shaped, forgotten_table, rejected_table, shape, tombstones
+from transforms.schemas import RECORD_TABLES
+from transforms.shaping import Observation, tombstones
 
 ROWS_A_TABLE = 1_000
 """So many rows of one object wait to be shaped together: hundreds of objects may be read side by side."""
 
 _MOST_SHOWN = 50_000
 """So many states are kept in mind, to tell what a walk has left out from what it has shown."""
-
-Staged: TypeAlias = tuple[TableSchema, pa.Table]
-"""Rows on their way to a raw table."""
 
 
 class Mark(NamedTuple):
@@ -81,7 +77,7 @@ class Reader(ABC):
         self.plan = run.plan(target, endpoint)
         self.stored = stored
         self.outcome = run.outcome(target, endpoint)
-        self.protection = run.protection(target)
+        self.intake = Intake(self.outcome, run.protection(target), run.forgotten)
         if fields is None:
             fields = all_fields(target, endpoint, include_raw=run.settings.include_raw)
         self.api = ObjectApi(run.workspace.client, target, endpoint, fields, self.outcome.calls)
@@ -180,63 +176,6 @@ class Reader(ABC):
         self.outcome.pages += 1
         self.outcome.rows_received += len(page.records)
         self.run.watcher.page_read(self.outcome)
-
-    def _staged(self, listed: Iterable[tuple[Listed, Observation]], observed_via: str) -> Iterator[Staged]:
-        """The tables of what was listed: records, versions of tickets, and what no table can hold. Nothing of persons
-        who have been forgotten."""
-        recognised: list[Row] = []
-        seen = [*self._without_forgotten(listed, recognised)]
-        if recognised:
-            yield FORGOTTEN, forgotten_table(recognised)
-        observations = [observation for record, observation in seen if isinstance(record, Record)]
-        if observations:
-            shaped = self._shaped(observations, observed_via)
-            self.outcome.rows_repaired += shaped.repaired
-            if shaped.versions is not None:
-                yield TICKET_VERSIONS, shaped.versions
-            yield RECORD_TABLES[self.endpoint.table], shaped.records
-        rejected = [
-            (record.json, record.reason, observation.observed_at)
-            for record, observation in seen
-            if isinstance(record, Rejected)
-        ]
-        if rejected:
-            self.outcome.rows_rejected += len(rejected)
-            table = rejected_table(
-                self.target.id,
-                self.endpoint.table,
-                rejected,
-                observed_via=observed_via,
-                protection=self.protection,
-            )
-            yield REJECTED_RECORDS, table
-
-    def _without_forgotten(
-        self, listed: Iterable[tuple[Listed, Observation]], recognised: list[Row]
-    ) -> Iterator[tuple[Listed, Observation]]:
-        """What is of nobody who has been forgotten; tombstones of what had none yet are put into `recognised`."""
-        forgotten, place = self.run.forgotten, (self.target.id, self.endpoint.table)
-        if not forgotten.tombstones:
-            yield from listed
-            return
-        for record, sight in listed:
-            is_known = forgotten.knows(*place, record.id)
-            if isinstance(record, Rejected):
-                is_new = forgotten.is_named_in(*place, record.json)
-            elif is_new := not is_known and forgotten.is_theirs(*place, record.fields):
-                tombstone = forgotten.recognise(*place, record.id)
-                request_id = WITHHELD if self.endpoint.table == "notes" else RECOGNISED
-                since = {"forgotten_at": sight.observed_at, "request_id": request_id}
-                recognised.append(tombstone._asdict() | since)
-            if is_known or is_new:
-                self.outcome.rows_withheld += 1
-            else:
-                yield record, msgspec.structs.replace(sight, fields=forgotten.redacted(sight.fields))
-
-    def _shaped(self, observations: Sequence[Observation], observed_via: str) -> Shaped:
-        return shape(
-            self.endpoint.table, self.target.id, observations, observed_via=observed_via, protection=self.protection
-        )
 
     def _tombstones(self, table: str, ids: Sequence[str], deleted_at: datetime, reason: str) -> Iterator[Staged]:
         """The stored rows of records that are gone, marked so."""
@@ -381,15 +320,15 @@ class ListReader(Reader):
         try:
             for page in pages:
                 if len(waiting) >= ROWS_A_TABLE:
-                    yield from self._staged(waiting, observed_via)
+                    yield from self.intake.staged(waiting, observed_via)
                     yield from self._spans()
                     waiting = []
                 waiting += self._observed(page)
                 self._count(page)
         except TicketingError:
-            yield from self._staged(waiting, observed_via)
+            yield from self.intake.staged(waiting, observed_via)
             raise
-        yield from self._staged(waiting, observed_via)
+        yield from self.intake.staged(waiting, observed_via)
 
     def _observed(self, page: Page) -> Iterator[tuple[Listed, Observation]]:
         for ordinal, record in enumerate(page.records, start=self.outcome.rows_received + 1):

@@ -4,9 +4,9 @@ connection that fails is reported and keeps its cursor, and the others go on."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import dlt
@@ -15,14 +15,15 @@ from dlt.extract import DltResource
 
 from pipelines.ticketing.extraction import Due, Extraction, Stream
 from pipelines.ticketing.plans import Strategy
-from pipelines.ticketing.reading import Account, Handed, ListReader, Mark, Reader, Staged
+from pipelines.ticketing.reading import Account, Handed, ListReader, Mark, Reader
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.sweeping import Sweep
 from pipelines.ticketing.ticket_notes import TicketNotes
 from pipelines.ticketing.verifying import ListVerification, ThreadVerification
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import Endpoint
-from pipelines.warehouse.merging import Merging
+from pipelines.warehouse.intake import Staged
+from pipelines.warehouse.staging import Stage, lacking
 from pipelines.warehouse.stored import Stored, asking, lacks_columns, recall
 from transforms.schemas import (
     CONNECTIONS,
@@ -45,18 +46,6 @@ _ROWS_A_TABLE = 10_000
 """dlt pays a fixed price for each table it is handed."""
 
 
-class Stage:
-    """Marks rows with the hints of their table, as a variant of its own: one resource feeds more than one table."""
-
-    @cached_property
-    def _merging(self) -> Merging:
-        return Merging()
-
-    def __call__(self, staged: Staged) -> Any:
-        schema, table = staged
-        return dlt.mark.with_hints(table, self._merging.hints(schema), create_table_variant=True)
-
-
 def record_resource(endpoint: Endpoint, extraction: Extraction, stage: Stage) -> DltResource:
     """The resource of one endpoint: Arrow tables of its raw tables, and its rows of `sync_runs`."""
     tables = [RECORD_TABLES[endpoint.table], REJECTED_RECORDS, SYNC_RUNS, SYNC_COVERAGE, FORGOTTEN]
@@ -64,7 +53,7 @@ def record_resource(endpoint: Endpoint, extraction: Extraction, stage: Stage) ->
 
     @dlt.resource(name=endpoint.table)
     def read() -> Iterator[Any]:
-        yield from _lacking(tables, stage)
+        yield from lacking(tables, stage)
         if endpoint.table in extraction.run.tables:
             state = dlt.current.resource_state()
             stream = extraction.stream(endpoint.table, lambda: _readers(endpoint, extraction, state))
@@ -92,7 +81,7 @@ def tables_resource() -> DltResource:
 
     @dlt.resource(name="raw_tables")
     def read() -> Iterator[Any]:
-        yield from _lacking(RAW_TABLES.values(), Stage())
+        yield from lacking(RAW_TABLES.values(), Stage())
 
     return read()
 
@@ -115,13 +104,6 @@ def forgotten_resource(rows: Sequence[Row]) -> DltResource:
         yield Stage()((FORGOTTEN, forgotten_table(rows)))
 
     return read()
-
-
-def _lacking(tables: Iterable[TableSchema], stage: Stage) -> Iterator[Any]:
-    """No rows of those tables that the warehouse has not, or not with all columns, so that it has them."""
-    for schema in tables:
-        if lacks_columns(schema.name):
-            yield stage((schema, schema.arrow().empty_table()))
 
 
 def _readers(endpoint: Endpoint, extraction: Extraction, state: dict[str, Any]) -> Iterator[Due]:

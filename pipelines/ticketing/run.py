@@ -13,13 +13,14 @@ from pipelines.ticketing.crew import Crew
 from pipelines.ticketing.cursor import Cursor, starts_at
 from pipelines.ticketing.ledger import Ledgers
 from pipelines.ticketing.plans import Plan, Strategy
-from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.ticketing.progress import Watcher
 from pipelines.ticketing.verdict import Verdict
 from pipelines.ticketing.workspace import Target, Workspace
 from pipelines.unified_api.budget import Budget
 from pipelines.unified_api.client import UnifiedClient
 from pipelines.unified_api.endpoints import Endpoint
 from pipelines.warehouse.doubles import Doubled
+from pipelines.warehouse.outcome import Outcome
 from transforms.forgotten import Forgotten
 from transforms.privacy import Protection
 from transforms.shaping import Row

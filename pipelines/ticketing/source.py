@@ -16,7 +16,6 @@ from dlt.extract import DltResource
 from pipelines.settings import DEFAULT_BASE_URL, LARGEST_PAGE, UnifiedSettings
 from pipelines.ticketing.extraction import Extraction
 from pipelines.ticketing.resources import (
-    Stage,
     account_resource,
     connections_resource,
     forgotten_resource,
@@ -25,6 +24,7 @@ from pipelines.ticketing.resources import (
 )
 from pipelines.ticketing.run import Run
 from pipelines.unified_api.endpoints import ENDPOINTS
+from pipelines.warehouse.staging import Stage
 from transforms.shaping import Row
 
 

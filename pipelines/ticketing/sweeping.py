@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pipelines.ticketing.absences import brake, raise_refusals
 from pipelines.ticketing.comparing import Comparison
 from pipelines.ticketing.plans import Strategy
-from pipelines.ticketing.reading import Staged
+from pipelines.warehouse.intake import Staged
 from transforms.schemas import RECORD_TABLES
 from transforms.shaping import revived
 

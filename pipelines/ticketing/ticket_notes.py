@@ -16,12 +16,13 @@ from pipelines.errors import (
 )
 from pipelines.ticketing.absences import Absences, ask_for_each, brake, raise_refusals
 from pipelines.ticketing.object_api import ObjectApi, all_fields
-from pipelines.ticketing.reading import Mark, Reader, Staged, observation
+from pipelines.ticketing.reading import Mark, Reader, observation
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.threads import Thread, Threads, with_ticket
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import NOTES, TICKETS
 from pipelines.unified_api.records import Listed, Record
+from pipelines.warehouse.intake import Staged
 from pipelines.warehouse.stored import Stored, StoredTicket
 from transforms.schemas import NOTE_SWEEPS
 from transforms.shaping import Observation, Row, note_sweeps_table
@@ -193,7 +194,7 @@ class TicketNotes(Reader):
                     began_at = min((sight.observed_at for _, sight in notes), default=self._served_at)
                     readings[ticket.id] = Reading(len(notes), began_at)
             self._swept.add(ticket.id)
-        yield from self._staged(found, self.observed_via)
+        yield from self.intake.staged(found, self.observed_via)
         try:
             yield from self._settle_readings(readings, unknown)
         except CallsUsedUp as error:
@@ -298,7 +299,7 @@ class TicketNotes(Reader):
     def _settle(self, asked: Absences, known: Mapping[str, str | None]) -> Iterator[Staged]:
         """The notes that were found after all, as those of another ticket may be, and the tombstones of the others."""
         found = [(with_ticket(note, known[note.id]), served_at) for note, served_at in asked.found]
-        yield from self._staged([(note, observation(note, at, 1)) for note, at in found], self.observed_via)
+        yield from self.intake.staged([(note, observation(note, at, 1)) for note, at in found], self.observed_via)
         yield from self._tombstones(NOTES.table, asked.not_found, self._served_at, "not_found")
 
     def _raise_failures(self) -> None:

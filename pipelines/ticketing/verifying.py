@@ -28,7 +28,7 @@ from pipelines.ticketing.cursor import Cursor, as_text
 from pipelines.ticketing.ledger import Difference, Differs
 from pipelines.ticketing.object_api import ID_FIELDS, ObjectApi
 from pipelines.ticketing.plans import Strategy
-from pipelines.ticketing.reading import Handed, Staged, observation
+from pipelines.ticketing.reading import Handed, observation
 from pipelines.ticketing.run import Run
 from pipelines.ticketing.threads import Thread, Threads
 from pipelines.ticketing.verdict import LISTED, Gap, Kind, Verdict, explained, kind_of
@@ -36,6 +36,7 @@ from pipelines.ticketing.walk import Place, lowered, reread, times_of
 from pipelines.ticketing.workspace import Target
 from pipelines.unified_api.endpoints import NOTES, TICKETS, Endpoint
 from pipelines.unified_api.records import Page, Record
+from pipelines.warehouse.intake import Staged
 from pipelines.warehouse.stored import Stored, StoredThread
 from transforms.schemas import SYNC_COVERAGE
 from transforms.shaping import Row, other_columns, sync_coverage_table
@@ -241,7 +242,7 @@ class Verification(Comparison):
         or not read."""
         table = self.endpoint.table
         seen = [observation(self._without_forgotten_addresses(record), at, 1) for record, at in records]
-        shaped = self._shaped(seen, self.observed_via).records.to_pylist()
+        shaped = self.intake.shaped(seen, self.observed_via).records.to_pylist()
         stored = {row["id"]: row for row in self.stored.records(table, [record.id for record, _ in records])}
         other = {}
         for row in shaped:

@@ -24,8 +24,9 @@ from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.status import cursors_in, cursors_of, status
 from pipelines.sync import SyncReport, reconcile, sync
 from pipelines.ticketing import extraction, resources
-from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.ticketing.progress import Watcher
 from pipelines.warehouse import load
+from pipelines.warehouse.outcome import Outcome
 from tests.flow.children import in_small_portions
 from tests.flow.conftest import on_both, on_both_at_length, settings_for, warehouse_in
 from tests.flow.truth import OBJECTS, Rows, assert_same, change, deleted_rows, query, stored_rows, true_rows

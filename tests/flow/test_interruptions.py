@@ -27,10 +27,11 @@ from pipelines.sandbox import Sandbox
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
 from pipelines.status import PATIENCE, cursors_in, due_tickets_in, status
 from pipelines.sync import SyncReport, reconcile, sync
-from pipelines.ticketing.progress import Outcome, Watcher
+from pipelines.ticketing.progress import Watcher
 from pipelines.warehouse.destinations.postgres_server import PostgresServer
 from pipelines.warehouse.load import Pending
 from pipelines.warehouse.lock import one_writer
+from pipelines.warehouse.outcome import Outcome
 from pipelines.warehouse.quarantine import prune, quarantine
 from tests.flow.children import start_sync, sync_and_be_killed
 from tests.flow.conftest import backup, on_both, on_both_at_length, on_postgres, settings_for

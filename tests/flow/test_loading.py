@@ -14,9 +14,9 @@ from dlt.extract import DltSource
 
 from pipelines.errors import LoadFailed
 from pipelines.settings import DuckdbWarehouse, WarehouseSettings
-from pipelines.ticketing.resources import Stage
 from pipelines.warehouse.load import PIPELINE, load, open_pipeline
 from pipelines.warehouse.lock import one_writer
+from pipelines.warehouse.staging import Stage
 from tests.flow.conftest import on_both, on_postgres, postgres_warehouse
 from tests.flow.truth import change, query
 from transforms.schemas import NOTES, TICKET_VERSIONS, TableSchema

@@ -18,8 +18,8 @@ from pipelines.settings import DuckdbWarehouse
 from pipelines.status import Status
 from pipelines.sync import SyncReport
 from pipelines.ticketing.plans import Plan, Strategy
-from pipelines.ticketing.progress import Outcome
 from pipelines.warehouse.load import Pending, PendingLoad
+from pipelines.warehouse.outcome import Outcome
 from pipelines.warehouse.runs import ObjectStatus
 
 EVIL = "evil\nDone: 99,999 rows received, all loaded.\x1b[2J"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pipelines import console
-from pipelines.ticketing.progress import Outcome
+from pipelines.warehouse.outcome import Outcome
 
 HOSTILE = "evil\nDone: all loaded.\r\x1b[2J\x1b]0;pwned\x07\u2028\u202e\x85\x9b31mend"
 """Line ends of every kind, escape sequences, and a mark that turns the reading direction."""

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from pipelines import cli
 from pipelines.cli import main
-from pipelines.ticketing.progress import Outcome
 from pipelines.ticketing.verdict import Gap, Kind, Verdict
 from pipelines.verify import Finding, VerifyReport
+from pipelines.warehouse.outcome import Outcome
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
