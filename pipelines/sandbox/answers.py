@@ -6,7 +6,6 @@ import hmac
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -15,15 +14,23 @@ import msgspec
 from pipelines.sandbox.bodies import misfit
 from pipelines.sandbox.faults import Fate
 from pipelines.sandbox.helpdesks import Helpdesk
-from pipelines.sandbox.instants import MINUTE, SECOND, from_iso, to_iso
+from pipelines.sandbox.instants import MINUTE, SECOND, from_iso
 from pipelines.sandbox.shelf import Listing, Record, Stored
 from pipelines.sandbox.store import Store
-from pipelines.sandbox.support import FILTERS, LISTABLE_FIELDS, OBJECTS, REFERENCES, ObjectSupport, support_key
+from pipelines.sandbox.support import (
+    FILTERS,
+    LISTABLE_FIELDS,
+    OBJECTS,
+    REFERENCES,
+    ObjectSupport,
+    field_set,
+    readable,
+    support_key,
+)
 from pipelines.sandbox.unrest import stir
 
 PAGE_CAP = 100
 SORTS = ("name", "updated_at", "created_at")
-WEBHOOK_EVENTS = ("created", "updated", "deleted")
 
 Parameters = Mapping[str, list[str]]
 
@@ -139,8 +146,8 @@ class Api:
             stir(self._store, where, fate)
             listing = self._listing(parameters, object_name, support, fate)
             self._must_know_ticket(connection_id, listing)
-            readable = _readable(fields, support)
-            return Answer(200, b"[" + b",".join(row.json(readable) for row in self._store.page(*where, listing)) + b"]")
+            shown = readable(fields, support)
+            return Answer(200, b"[" + b",".join(row.json(shown) for row in self._store.page(*where, listing)) + b"]")
         if call == "create":
             created = self._store.create(*where, self._new_record(request, where, support))
             return self._show(where, created["id"], fields, support)
@@ -156,7 +163,7 @@ class Api:
         self, where: tuple[str, str], record_id: str, fields: frozenset[str] | None, support: ObjectSupport
     ) -> Answer:
         stored = self._must_exist(where, record_id)
-        return Answer(200, stored.json(_readable(fields, support)))
+        return Answer(200, stored.json(readable(fields, support)))
 
     def _must_exist(self, where: tuple[str, str], record_id: str) -> Any:
         stored = self._store.shelf(*where).get(record_id)
@@ -284,7 +291,7 @@ class Api:
 
     def _webhooks(self, request: Request, parameters: Parameters) -> Answer:
         if request.method == "POST":
-            return _json(self._new_webhook(_body(request)))
+            return _json(self._new_webhook(_body(request), _single(parameters, "include_all") == "true"))
         if request.method != "GET":
             raise Refusal(405, f"{request.method} is not a method of {request.path}")
         names = {"connection_id": "connection_id", "object": "object_type", "env": "environment"}
@@ -292,52 +299,28 @@ class Api:
         chosen = [hook for hook in self._store.webhooks.values() if _agrees(hook, parameters, names)]
         return _json(_window(_sorted(chosen, parameters), parameters))
 
-    def _new_webhook(self, body: Record) -> Record:
+    def _new_webhook(self, body: Record, include_all: bool) -> Record:
         _fitting({"hook_url": None, **body}, "webhook")
         connection = self._connection(str(body.get("connection_id")))
-        helpdesk = self._store.helpdesk_of(connection["id"])
-        support = helpdesk.support.get(str(body.get("object_type")))
-        event = body.get("event")
-        if support is None or event not in WEBHOOK_EVENTS:
-            raise Refusal(400, "A webhook needs an object_type that the integration offers, and an event")
-        offered = support["webhook_events"][event]
-        kind = body.get("webhook_type") or (offered[0] if offered else None)
-        if kind not in offered:
-            raise Refusal(400, f"{helpdesk.name or helpdesk.type} offers no {kind or 'such'} webhook for this event")
-        now = to_iso(self._store.now_milliseconds)
-        webhook = {
-            "id": self._store.new_webhook_id(),
-            "created_at": now,
-            "updated_at": now,
-            "workspace_id": self._store.workspace_id,
-            "connection_id": connection["id"],
-            "integration_type": connection["integration_type"],
-            "environment": connection["environment"],
-            "object_type": body["object_type"],
-            "event": event,
-            "hook_url": body["hook_url"],
-            "interval": body.get("interval") or 60,
-            "webhook_type": kind,
-            "is_healthy": True,
-            "is_paused": False,
-        }
-        self._store.webhooks[webhook["id"]] = webhook
-        return webhook
+        chosen = {name: body[name] for name in ("webhook_type", "interval", "fields") if body.get(name)}
+        wanted = (str(body.get("object_type")), str(body.get("event")), body["hook_url"])
+        try:
+            return self._store.add_webhook(connection["id"], *wanted, **chosen, include_all=include_all)
+        except ValueError as fault:
+            raise Refusal(400, str(fault)) from fault
 
     def _webhook(self, request: Request, webhook_id: str) -> Answer:
-        webhook = self._store.webhooks.get(webhook_id)
-        if webhook is None:
+        if webhook_id not in self._store.webhooks:
             raise Refusal(404, f"No webhook {webhook_id}")
         match request.method:
             case "GET":
-                return _json(webhook)
+                return _json(self._store.webhooks[webhook_id])
             case "PATCH" | "PUT":
                 body = _fitting(_body(request), "webhook")
                 changes = {name: value for name, value in body.items() if name in _WEBHOOK_CHANGES}
-                webhook.update(changes, updated_at=to_iso(self._store.now_milliseconds))
-                return _json(webhook)
+                return _json(self._store.change_webhook(webhook_id, **changes))
             case "DELETE":
-                del self._store.webhooks[webhook_id]
+                self._store.remove_webhook(webhook_id)
                 return _json({})
         raise Refusal(405, f"{request.method} is not a method of {request.path}")
 
@@ -413,21 +396,10 @@ def _updated_gte(parameters: Parameters, fate: Fate | None) -> int | None:
 def _fields(parameters: Parameters, object_name: str, fate: Fate) -> frozenset[str] | None:
     if "fields" not in parameters or fate.faults.fields_ignored:
         return None
-    fields = _field_set(",".join(parameters["fields"]))
+    fields = field_set(",".join(parameters["fields"]))
     admitted = LISTABLE_FIELDS[object_name]
     if fate.faults.fields_strict and (unknown := sorted(fields - admitted)):
         raise Refusal(400, f"fields: {', '.join(unknown)} not among {', '.join(sorted(admitted))}")
-    return fields
-
-
-@lru_cache(maxsize=256)
-def _field_set(text: str) -> frozenset[str]:
-    return frozenset(name for name in text.split(",") if name)
-
-
-def _readable(fields: frozenset[str] | None, support: ObjectSupport) -> frozenset[str] | None:
-    if fields is not None and "raw" in fields and "raw" not in support["inbound_fields"]:
-        return fields - {"raw"}
     return fields
 
 

@@ -100,7 +100,7 @@ _KINDS: Mapping[str, Mapping[str, Kind]] = {
     },
     "webhook": {
         "hook_url": Kind("an http(s) address", lambda value: _is_text(value) and value.startswith("http"), False),
-        "interval": Kind("a number of minutes", _is_number),
+        "interval": Kind("a number of minutes up to a million", lambda value: _is_number(value) and 0 <= value <= 1e6),
         "is_paused": _FLAG,
         "is_healthy": _FLAG,
         "fields": _TEXT,

@@ -20,8 +20,12 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pipelines.sandbox.answers import Answer, Api, Request, error
+from pipelines.sandbox.courier import Courier
 from pipelines.sandbox.faults import Fate, Faults, Strike
 from pipelines.sandbox.instants import to_http_date
+from pipelines.sandbox.outbox import Outbox
+from pipelines.sandbox.post_faults import PostFaults
+from pipelines.sandbox.signing import DEFAULT_WEBHOOK_SECRET
 from pipelines.sandbox.world import World
 
 Scope = MutableMapping[str, Any]
@@ -39,8 +43,16 @@ _NOT_JSON = b"upstream connect error or disconnect/reset before headers. reset r
 class Application:
     """The ASGI application: faults around the API, and `/_sandbox` beside it."""
 
-    def __init__(self, world: World, api_key: str = DEFAULT_API_KEY, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        api_key: str = DEFAULT_API_KEY,
+        faults: Faults | None = None,
+        webhook_secret: str = DEFAULT_WEBHOOK_SECRET,
+        post_faults: PostFaults | None = None,
+    ) -> None:
         self.world = world
+        self.outbox = Outbox(world, webhook_secret, post_faults)
         self.requests: Counter[str] = Counter()
         self.answers: Counter[int] = Counter()
         self._api = Api(world, api_key)
@@ -56,9 +68,10 @@ class Application:
         self._fate = Fate(faults)
 
     def reset_counters(self) -> None:
-        """Begin to count requests and answers anew."""
+        """Begin to count requests, answers and deliveries anew."""
         self.requests.clear()
         self.answers.clear()
+        self.outbox.outcomes.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -164,6 +177,7 @@ class Application:
             "connections": self.world.counts(),
             "requests": dict(self.requests),
             "answers": {str(status): count for status, count in self.answers.items()},
+            "deliveries": {**self.outbox.outcomes, "waiting": self.outbox.waiting()},
         }
 
 
@@ -179,12 +193,16 @@ class Sandbox:
         faults: Faults | None = None,
         world: World | None = None,
         api_key: str = DEFAULT_API_KEY,
+        webhook_secret: str = DEFAULT_WEBHOOK_SECRET,
+        post_faults: PostFaults | None = None,
         port: int = 0,
     ) -> None:
         self.world = world or World.seeded(seed=seed, tickets=tickets, helpdesks=helpdesks)
         self.api_key = api_key
+        self.webhook_secret = webhook_secret
         self.base_url = ""
-        self._application = Application(self.world, api_key, faults)
+        self._application = Application(self.world, api_key, faults, webhook_secret, post_faults)
+        self._courier = Courier(self._application.outbox)
         self._port = port
 
     def __enter__(self) -> Self:
@@ -196,12 +214,14 @@ class Sandbox:
         self._thread.start()
         if not self._server.is_ready.wait(timeout=10):
             raise RuntimeError("the sandbox's server did not start")
+        self._courier.come_when_subscribed()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop the server and close its socket."""
+        """Stop the deliveries and the server, and close its socket."""
+        self._courier.stop()
         self._server.stop()
         self._thread.join(timeout=10)
         self._socket.close()
@@ -214,6 +234,25 @@ class Sandbox:
     @faults.setter
     def faults(self, faults: Faults) -> None:
         self._application.faults = faults
+
+    @property
+    def post_faults(self) -> PostFaults:
+        """The bad day of the post; setting it concerns deliveries that are not made yet."""
+        return self._application.outbox.faults
+
+    @post_faults.setter
+    def post_faults(self, faults: PostFaults) -> None:
+        self._application.outbox.faults = faults
+
+    @property
+    def deliveries(self) -> Counter[str]:
+        """Deliveries of webhooks so far, by outcome as in `Outbox.outcomes`."""
+        return self._application.outbox.outcomes.copy()
+
+    def wait_for_deliveries(self, timeout: float = 10) -> None:
+        """Wait until all that is due has been delivered or given up. Raises `TimeoutError` after so many seconds."""
+        if not self._application.outbox.wait_until_settled(timeout):
+            raise TimeoutError(f"after {timeout} s some deliveries are not settled; so far: {dict(self.deliveries)}")
 
     @property
     def requests(self) -> Counter[str]:
@@ -239,6 +278,8 @@ def serve(
     helpdesks: tuple[str, ...] = DEFAULT_HELPDESKS,
     faults: Faults | None = None,
     api_key: str = DEFAULT_API_KEY,
+    webhook_secret: str = DEFAULT_WEBHOOK_SECRET,
+    post_faults: PostFaults | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a seeded sandbox until SIGTERM or SIGINT; `announce` is told its address once it listens."""
@@ -247,11 +288,15 @@ def serve(
     if announce:
         announce(f"http://{host}:{listening.getsockname()[1]}")
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    application = Application(world, api_key, faults, webhook_secret, post_faults)
+    courier = Courier(application.outbox)
+    courier.come_when_subscribed()
     try:
-        uvicorn.Server(_config(Application(world, api_key, faults))).run(sockets=[listening])
+        uvicorn.Server(_config(application)).run(sockets=[listening])
     except KeyboardInterrupt:
         return
     finally:
+        courier.stop()
         signal.signal(signal.SIGTERM, before)
 
 

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from threading import RLock
 from typing import Any
 
+from pipelines.sandbox.events import Event, Happening, Watcher
 from pipelines.sandbox.helpdesks import BLANK, HELPDESKS, Backstage, Helpdesk, State
 from pipelines.sandbox.instants import DAY, HOUR, moment_in, to_datetime, to_iso, to_milliseconds
 from pipelines.sandbox.shelf import Listing, Record, Shelf, Stored
@@ -19,6 +20,8 @@ DEFAULT_START = datetime(2026, 5, 29, 16, 0, tzinfo=UTC)
 
 FAKE_CREDENTIAL = "fake-credential"
 """Begins every secret in a connection's `auth`; nothing that reads the sandbox may keep it."""
+
+WEBHOOK_EVENTS = ("created", "updated", "deleted")
 
 PERMISSIONS = tuple(f"{support_key(name)}_{right}" for name in (*OBJECTS, "employee") for right in ("read", "write"))
 
@@ -34,6 +37,7 @@ class Store:
         self._now = to_milliseconds(start)
         self._start = self._now
         self._webhooks_made = 0
+        self._watcher: Watcher | None = None
         self._helpdesks: dict[str, Helpdesk] = dict(HELPDESKS)
         self._connections: dict[str, Record] = {}
         self._shelves: dict[tuple[str, str], Shelf] = {}
@@ -59,10 +63,27 @@ class Store:
         """Move the clock forward to a moment; it never goes back."""
         with self.lock:
             self._now = max(self._now, milliseconds)
+            self._tell_time()
 
     def _tick(self) -> int:
         self._now += 1
+        self._tell_time()
         return self._now
+
+    # Whoever is told
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell somebody, and nobody else, of all that happens from now on while there are webhooks."""
+        self._watcher = watcher
+
+    def _tell_time(self) -> None:
+        if self.webhooks and self._watcher:
+            self._watcher.time_passed()
+
+    def _tell(self, connection_id: str, object_name: str, record_id: str, happening: Happening) -> None:
+        if self.webhooks and self._watcher:
+            stored = self._stored(connection_id, object_name, record_id)
+            self._watcher.happened(Event(connection_id, object_name, happening, stored, self._now))
 
     # Integration types and connections
 
@@ -122,8 +143,10 @@ class Store:
             self._connections[connection_id].update(fields)
 
     def remove_connection(self, connection_id: str) -> None:
-        """Forget a connection and all that it holds."""
+        """Forget a connection, all that it holds and its webhooks."""
         with self.lock:
+            for webhook in [row for row in self.webhooks.values() if row["connection_id"] == connection_id]:
+                self.remove_webhook(webhook["id"])
             del self._connections[connection_id]
             for key in [key for key in self._shelves if key[0] == connection_id]:
                 del self._shelves[key]
@@ -140,6 +163,65 @@ class Store:
     def helpdesk_of(self, connection_id: str) -> Helpdesk:
         """The integration type behind a connection."""
         return self._helpdesks[self._connections[connection_id]["integration_type"]]
+
+    # Webhooks
+
+    def add_webhook(
+        self,
+        connection_id: str,
+        object_type: str,
+        event: str,
+        hook_url: str,
+        *,
+        webhook_type: str | None = None,
+        interval: float = 60,
+        fields: str | None = None,
+        include_all: bool = False,
+    ) -> Record:
+        """Subscribe to what happens. Raises `ValueError` on what the integration does not offer.
+
+        Without a `webhook_type` it gets the first that is offered; `interval` is in minutes, and `fields` a text with
+        commas. `include_all` has all records sent first.
+        """
+        with self.lock:
+            connection, now = self._connections[connection_id], to_iso(self._now)
+            kind = _offered(self.helpdesk_of(connection_id), object_type, event, webhook_type)
+            self._webhooks_made += 1
+            webhook: Record = {
+                "id": _object_id(f"webhook:{self._webhooks_made}"),
+                "created_at": now,
+                "updated_at": now,
+                "workspace_id": self.workspace_id,
+                "connection_id": connection_id,
+                "integration_type": connection["integration_type"],
+                "environment": connection["environment"],
+                "object_type": object_type,
+                "event": event,
+                "hook_url": hook_url,
+                "interval": interval,
+                "webhook_type": kind,
+                "is_healthy": True,
+                "is_paused": False,
+                **({"fields": fields} if fields else {}),
+                **({"checked_at": now} if kind == "virtual" else {}),
+            }
+            self.webhooks[webhook["id"]] = webhook
+            if self._watcher:
+                self._watcher.subscribed(webhook, include_all=include_all)
+            return dict(webhook)
+
+    def change_webhook(self, webhook_id: str, **fields: Any) -> Record:
+        """Change fields of a subscription: pause it, or send it elsewhere."""
+        with self.lock:
+            webhook = self.webhooks[webhook_id]
+            webhook.update(fields, updated_at=to_iso(self._now))
+            self._tell_time()
+            return dict(webhook)
+
+    def remove_webhook(self, webhook_id: str) -> None:
+        """End a subscription."""
+        with self.lock:
+            del self.webhooks[webhook_id]
 
     # Reading
 
@@ -165,11 +247,6 @@ class Store:
         """One page of a list."""
         with self.lock:
             return self.shelf(connection_id, object_name).page(listing)
-
-    def new_webhook_id(self) -> str:
-        """An id for the next webhook subscription."""
-        self._webhooks_made += 1
-        return _object_id(f"webhook:{self._webhooks_made}")
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many records each connection holds, by object."""
@@ -205,6 +282,7 @@ class Store:
                 if raw is not None:
                     record["raw"] = raw
             shelf.put(record)
+            self._tell(connection_id, object_name, record_id, "created")
             if object_name == "note" and helpdesk.note_moves_ticket:
                 self._note_moves_ticket(connection_id, record)
             return self.record(connection_id, object_name, record_id)
@@ -219,11 +297,11 @@ class Store:
         state: State | None = None,
         quiet: bool = False,
     ) -> Record:
-        """Change fields of a record; `raw` follows. A `quiet` change leaves `updated_at` as it was."""
+        """Change fields of a record; `raw` follows. A `quiet` one leaves `updated_at` as it was and tells nobody."""
         with self.lock:
             at = to_iso(self._tick())
             changes = dict(fields) if quiet else {"updated_at": at, **fields}
-            self._change(connection_id, object_name, record_id, changes, state)
+            self._change(connection_id, object_name, record_id, changes, state, quiet=quiet)
             return self.record(connection_id, object_name, record_id)
 
     def touch(self, connection_id: str, object_name: str, record_id: str) -> None:
@@ -259,11 +337,13 @@ class Store:
             if object_name == "ticket":
                 notes = self.shelf(connection_id, "note")
                 for note in notes.of_ticket(record_id):
+                    self._tell(connection_id, "note", note.id, "deleted")
                     notes.remove(note.id)
+            self._tell(connection_id, object_name, record_id, "deleted")
             self.shelf(connection_id, object_name).remove(record_id)
 
     def load(self, connection_id: str, object_name: str, records: Iterable[Mapping[str, Any]]) -> None:
-        """Put many finished records on an empty or small shelf at once; the clock stays."""
+        """Put many finished records on an empty or small shelf at once; the clock stays, and nobody is told."""
         with self.lock:
             self.shelf(connection_id, object_name).load(records)
 
@@ -280,6 +360,8 @@ class Store:
         record_id: str,
         changes: Mapping[str, Any],
         state: State | None = None,
+        *,
+        quiet: bool = False,
     ) -> None:
         helpdesk = self.helpdesk_of(connection_id)
         old = self._stored(connection_id, object_name, record_id).record()
@@ -289,6 +371,8 @@ class Store:
         if isinstance(old.get("raw"), dict) and "raw" not in changes:
             new["raw"] = helpdesk.reflect(object_name, old["raw"], new, state)
         self.shelf(connection_id, object_name).put(new)
+        if not quiet:
+            self._tell(connection_id, object_name, record_id, "updated")
 
     def _note_moves_ticket(self, connection_id: str, note: Record) -> None:
         ticket_id, moment = note.get("ticket_id"), moment_in(note["created_at"])
@@ -304,6 +388,18 @@ def _settle_closed_at(old: Record, new: Record, changes: Mapping[str, Any], *, k
         new["closed_at"] = new.get("updated_at")
     elif "closed_at" in new and not keeps:
         new["closed_at"] = None
+
+
+def _offered(helpdesk: Helpdesk, object_type: str, event: str, kind: str | None) -> str:
+    """The kind of webhook that this helpdesk has for it: the one asked for, or else the first."""
+    support = helpdesk.support.get(object_type)
+    if support is None or event not in WEBHOOK_EVENTS:
+        raise ValueError("A webhook needs an object_type that the integration offers, and an event")
+    kinds: list[str] = support["webhook_events"][event]
+    chosen = kind or next(iter(kinds), None)
+    if chosen is None or chosen not in kinds:
+        raise ValueError(f"{helpdesk.name or helpdesk.type} offers no {kind or 'such'} webhook for this event")
+    return chosen
 
 
 def _object_id(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 ObjectSupport = dict[str, Any]
@@ -130,6 +131,19 @@ def support_table(
 def support_key(object_name: str) -> str:
     """Under which name the support table holds an object: `ticketing_ticket`, `hris_employee`."""
     return f"hris_{object_name}" if object_name == "employee" else f"ticketing_{object_name}"
+
+
+@lru_cache(maxsize=256)
+def field_set(text: str) -> frozenset[str]:
+    """The fields named in a text with commas."""
+    return frozenset(name for name in text.split(",") if name)
+
+
+def readable(fields: frozenset[str] | None, support: ObjectSupport) -> frozenset[str] | None:
+    """The fields asked for, without a `raw` that the integration does not show."""
+    if fields is not None and "raw" in fields and "raw" not in support["inbound_fields"]:
+        return fields - {"raw"}
+    return fields
 
 
 def _level(is_supported: bool) -> str:

@@ -67,6 +67,8 @@ class Helpdesk:
     sends_nulls: bool = False
     unknown_ticket_is_404: bool = False
     """Whether the notes of a ticket that is not there are 404, where others answer with an empty list."""
+    deletions_by_id_only: bool = False
+    """Whether its webhooks tell of a deleted record nothing but the id."""
     is_listed: bool = True
     """Whether the API speaks of this integration type at all."""
     published: Support | None = None
