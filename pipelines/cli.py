@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import logging
 import math
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import wraps
@@ -15,32 +17,37 @@ from typing import Any, NoReturn
 import click
 import pyarrow as pa
 
-from pipelines import console, telling
+from pipelines import console, telling, telling_webhooks
 from pipelines.build import BuildReport, build, require_project
 from pipelines.check import CheckReport, check, total_forecast
+from pipelines.draining import DrainReport, drain, inbox_of, opened_inbox
 from pipelines.errors import FixConfiguration, ModelsFailed, TicketingError
 from pipelines.explain import explain
+from pipelines.following import Follower, follow
 from pipelines.forget import Preview, Receipt, forget, preview
 from pipelines.settings import (
     UnifiedSettings,
     WarehouseSettings,
     load_unified_settings,
     load_warehouse_settings,
+    load_webhook_settings,
     parse_moment,
 )
 from pipelines.status import Status, cursors_in, due_tickets_in, privacy_in, status
+from pipelines.subscribing import list_webhooks, subscribe, unsubscribe
 from pipelines.sync import SyncReport, reconcile, sync
 from pipelines.ticketing.verdict import Kind
 from pipelines.verify import Finding, VerifyReport, verify
 from pipelines.warehouse.load import Pending
 from pipelines.warehouse.outcome import Outcome
+from pipelines.webhooks.inbox import Contents, DeadLetter
 
 Command = Callable[..., int]
 
 
-def command(name: str, example: str) -> Callable[[Command], click.Command]:
-    """A subcommand whose return value is the exit code and whose `TicketingError`s end it with a plain message; it is
-    stopped by SIGTERM as by Ctrl-C."""
+def command(name: str, example: str, group: click.Group | None = None) -> Callable[[Command], click.Command]:
+    """A subcommand, of `ticketing` itself or of a group of it, whose return value is the exit code and whose
+    `TicketingError`s end it with a plain message; it is stopped by SIGTERM as by Ctrl-C."""
 
     def end(exit_code: int, error: str, *, as_json: bool = False, **_: Any) -> NoReturn:
         if as_json:
@@ -67,7 +74,7 @@ def command(name: str, example: str) -> Callable[[Command], click.Command]:
                 console.complain("Stopped. What was not loaded yet is read again by the next run.")
                 sys.exit(130)
 
-        return main.command(name, epilog=f"Example:  {example}")(run)
+        return (group or main).command(name, epilog=f"Example:  {example}")(run)
 
     return register
 
@@ -407,17 +414,171 @@ def explain_command(connection: str, ticket: str, destination: str | None, as_js
     return 0
 
 
+@main.group("webhooks", epilog="Example:  ticketing webhooks subscribe --url https://support.example/hook")
+def webhooks_group() -> None:
+    """Have the helpdesks' changes pushed: subscriptions at the API, made, listed and removed."""
+
+
+@command("subscribe", "ticketing webhooks subscribe --url https://support.example/hook", webhooks_group)
+@click.option("--url", "hook_url", required=True, metavar="URL", help="Where they go: the address of ticketing serve.")
+@connection_option
+@click.option(
+    "--interval",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="MINUTES",
+    help="How often the API looks where the helpdesk sends nothing by itself.",
+)
+@click.option("--include-all", is_flag=True, help="Subscriptions that are newly made first send all that is there.")
+@click.option("--dry-run", "is_rehearsal", is_flag=True, help="Only say what would be done.")
+@json_option
+def subscribe_command(as_json: bool, hook_url: str, connections: tuple[str, ...], **wishes: Any) -> int:
+    """Subscribe to all that each helpdesk offers, once. Says what stays on polling; changes nothing a second time."""
+    with console.Progress() as progress:
+        report = subscribe(_settings(connections), hook_url, told=progress.tick, **wishes)
+    if as_json:
+        console.show_json({"exit_code": report.exit_code, **asdict(report)})
+    else:
+        telling_webhooks.tell_subscribed(report)
+    return report.exit_code
+
+
+@command("list", "ticketing webhooks list", webhooks_group)
+@json_option
+def list_webhooks_command(as_json: bool) -> int:
+    """All ticketing webhooks of the workspace, whatever their address; without its query, which may hold a token."""
+    found = list_webhooks(load_unified_settings())
+    if as_json:
+        console.show_json({"exit_code": 0, "webhooks": telling_webhooks.webhook_rows(found)})
+    else:
+        telling_webhooks.tell_webhooks(found)
+    return 0
+
+
+@command("unsubscribe", "ticketing webhooks unsubscribe --url https://support.example/hook", webhooks_group)
+@click.option("--url", "hook_url", metavar="URL", help="Those that go there.")
+@click.option("--all", "is_all", is_flag=True, help="Those that go anywhere: all of the category ticketing.")
+@connection_option
+@click.option("--dry-run", "is_rehearsal", is_flag=True, help="Only say what would be removed.")
+@json_option
+def unsubscribe_command(
+    as_json: bool, hook_url: str | None, is_all: bool, connections: tuple[str, ...], is_rehearsal: bool
+) -> int:
+    """Remove subscriptions. What they brought is left to polling."""
+    if is_all == (hook_url is not None):
+        raise FixConfiguration("Expected either --url or --all, got both or neither. Nothing was removed.")
+    with console.Progress() as progress:
+        report = unsubscribe(
+            load_unified_settings(), hook_url, connections=connections, is_rehearsal=is_rehearsal, told=progress.tick
+        )
+    if as_json:
+        console.show_json({"exit_code": report.exit_code, **asdict(report)})
+    else:
+        telling_webhooks.tell_unsubscribed(report)
+    return report.exit_code
+
+
+@command("serve", "ticketing serve --port 8080")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="The port.")
+@destination_option
+def serve_command(host: str, port: int, destination: str | None) -> int:
+    """Take webhooks in: prove each, put it on the disk, and only then acknowledge it. Ends with Ctrl-C or SIGTERM.
+
+    It stands behind a proxy that speaks TLS, and tells of itself on /healthz, /readyz and /metrics. Start it as often
+    as there are processors: they share the port and the inbox.
+    """
+    from pipelines.webhooks.serving import serve
+
+    settings, warehouse = load_webhook_settings(), load_warehouse_settings(destination)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    inbox = inbox_of(warehouse)
+
+    def announce(address: str) -> None:
+        console.say(f"Deliveries are taken on {address} into {inbox} until Ctrl-C. Next: ticketing drain --follow")
+
+    try:
+        serve(inbox, settings, host, port, announce)
+    except OSError as error:
+        raise FixConfiguration(
+            f"Cannot listen on {host} port {port}: {error.strerror or error}. Give others: --host, --port"
+        ) from error
+    console.say("Ended. What was acknowledged waits in the inbox. Next: ticketing drain")
+    return 0
+
+
+@command("drain", "ticketing drain --follow")
+@click.option("--follow", "follows", is_flag=True, help="Go on, and build the models as often as --build-every says.")
+@click.option(
+    "--build-every",
+    type=Number(min=1),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --follow: how soon what has come is in the marts.",
+)
+@click.option("--no-build", is_flag=True, help="With --follow: leave the models to others.")
+@destination_option
+@wait_option
+@json_option
+def drain_command(
+    follows: bool, build_every: float, no_build: bool, destination: str | None, wait_seconds: float, as_json: bool
+) -> int:
+    """Load what waits in the inbox of webhooks, by the same shaping and load as what is polled."""
+    settings, warehouse = load_unified_settings(), load_warehouse_settings(destination)
+    if not follows:
+        report = drain(settings, warehouse, wait_seconds=wait_seconds)
+        return _tell_drained(report, as_json)
+    if not no_build:
+        require_project()
+    follower = Follower(said=console.stamped, complained=console.complain)
+    report = DrainReport()
+    console.say(f"Following {inbox_of(warehouse)} until Ctrl-C.")
+    with suppress(KeyboardInterrupt):
+        follow(settings, warehouse, report, build_every=None if no_build else build_every, follower=follower)
+    return _tell_drained(report, as_json)
+
+
+@command("inbox", "ticketing inbox --replay 7")
+@click.option("--replay", "ids", type=int, multiple=True, metavar="ID", help="Have this dead letter wait again.")
+@click.option("--replay-all", is_flag=True, help="Have all of them wait again.")
+@click.option("--show", "shown", type=int, metavar="ID", help="Print what this dead letter holds, as it came.")
+@destination_option
+@json_option
+def inbox_command(
+    ids: tuple[int, ...], replay_all: bool, shown: int | None, destination: str | None, as_json: bool
+) -> int:
+    """What waits to be loaded, and the dead letters: deliveries that can be stored nowhere, with the reason."""
+    with opened_inbox(load_warehouse_settings(destination)) as inbox:
+        letters = inbox.dead_letters()
+        if unknown := {*ids, *([] if shown is None else [shown])} - {letter.id for letter in letters}:
+            known = ", ".join(str(letter.id) for letter in letters) or "none"
+            raise FixConfiguration(f"Expected the id of a dead letter ({known}), got {sorted(unknown)[0]}.")
+        if shown is not None:
+            console.say(next(letter.body for letter in letters if letter.id == shown).decode(errors="replace"))
+            return 0
+        replayed = inbox.replay([letter.id for letter in letters] if replay_all else ids)
+        contents, left = inbox.contents(), inbox.dead_letters()
+    if as_json:
+        console.show_json({"exit_code": 0, "replayed": replayed, **asdict(contents), "dead_letters": _dead(left)})
+    else:
+        _show_inbox(contents, left, replayed)
+    return 0
+
+
 @command("sandbox", "ticketing sandbox --seed 7 --tickets 500")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same world.")
 @tickets_option
 @click.option("--port", type=click.IntRange(1, 65535), default=8765, show_default=True, help="The port on 127.0.0.1.")
 def sandbox_command(seed: int, tickets: int, port: int) -> int:
     """Serve a stand-in for Unified.to on this machine; no account needed. Ends with Ctrl-C."""
-    from pipelines.sandbox import serve
+    from pipelines.sandbox import DEFAULT_WEBHOOK_SECRET, serve
 
     def announce(base_url: str) -> None:
         console.say(f"The sandbox answers on {base_url} until Ctrl-C. In another terminal:\n")
         console.say(f"    export SOURCES__UNIFIED__BASE_URL={base_url} SOURCES__UNIFIED__API_KEY=sandbox-api-key")
+        console.say(f"    export WEBHOOKS__SECRET={DEFAULT_WEBHOOK_SECRET}      # signs the webhooks that it sends")
         console.say(f"    {console.UV_RUN} ticketing run")
         console.say(f"    curl -d '{{\"hours\": 8}}' {base_url}/_sandbox/live      # eight hours pass there")
         console.say(f"    {console.UV_RUN} ticketing run")
@@ -476,6 +637,56 @@ def _settings(connections: tuple[str, ...]) -> UnifiedSettings:
     if connections:
         settings.connection_ids = list(connections)
     return settings
+
+
+def _tell_drained(report: DrainReport, as_json: bool) -> int:
+    if as_json:
+        objects = [outcome.row() for outcome in report.outcomes.values()]
+        told = {"delivered": report.delivered, "dead": report.buried, "objects": objects}
+        console.show_json({"exit_code": 0, **told})
+        return 0
+    if report.outcomes:
+        console.show_table(
+            ["connection", "helpdesk", "table", "records", "gone", "rejected", "withheld"],
+            [
+                [
+                    outcome.connection_id,
+                    outcome.integration_type,
+                    outcome.object,
+                    outcome.rows_received,
+                    outcome.rows_deleted,
+                    outcome.rows_rejected,
+                    outcome.rows_withheld,
+                ]
+                for outcome in report.outcomes.values()
+            ],
+        )
+    loaded = f"{console.count(report.delivered, 'delivery')} with {console.count(report.rows, 'record')} loaded"
+    dead = f" {console.count(report.buried, 'dead letter')}: see ticketing inbox." if report.buried else ""
+    console.say(f"Done: {loaded}.{dead} Next: ticketing build")
+    return 0
+
+
+def _dead(letters: Sequence[DeadLetter]) -> list[dict[str, Any]]:
+    return [
+        {"id": letter.id, "received_at": letter.received_at, "bytes": len(letter.body), "reason": letter.reason}
+        for letter in letters
+    ]
+
+
+def _show_inbox(contents: Contents, letters: Sequence[DeadLetter], replayed: int) -> None:
+    if letters:
+        console.show_table(
+            ["dead letter", "received", "bytes", "reason"],
+            [[letter.id, _minute(letter.received_at), len(letter.body), letter.reason] for letter in letters],
+        )
+    since = f", the oldest since {_minute(contents.oldest_at)}" if contents.oldest_at else ""
+    again = f" Put back: {console.count(replayed, 'dead letter')}." if replayed else ""
+    next_step = " Next: ticketing drain" if contents.waiting else ""
+    console.say(
+        f"{console.count(contents.waiting, 'delivery')} waiting{since}; {console.count(len(letters), 'dead letter')}."
+        f"{again}{next_step}"
+    )
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import click
@@ -54,6 +55,11 @@ def one_line(text: object) -> str:
 def say(text: str = "") -> None:
     """A result in the project's own words, on as many lines as it has."""
     OUT.print(_own_lines(text))
+
+
+def stamped(text: str) -> None:
+    """A line of what goes on, with its time."""
+    say(f"{datetime.now(UTC):%H:%M:%S}Z  {text}")
 
 
 def complain(text: str) -> None:
@@ -116,8 +122,9 @@ def duration(seconds: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number with its noun, which takes an s unless there is one."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    """A number with its noun, which is made plural unless there is one."""
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else many}"
 
 
 class Progress(Watcher):

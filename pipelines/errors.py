@@ -44,6 +44,10 @@ class TryAgainLater(TicketingError):
     """Passing faults outlasted the retries, of the API or of the warehouse."""
 
 
+class OutcomeUnknown(TicketingError):
+    """The API may have carried out what it was asked for: look there before it is asked again."""
+
+
 class CallsUsedUp(TicketingError):
     """The run has made as many requests as it may; the next one goes on."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -194,6 +194,34 @@ class UnifiedSettings(BaseConfiguration):
             ) from error
 
 
+@configspec
+class WebhookSettings(BaseConfiguration):
+    """Section `webhooks`: whose deliveries are taken, and how many of them are kept."""
+
+    secret: dlt.TSecretStrValue = None  # type: ignore[assignment]
+    secret_before: dlt.TSecretStrValue = ""
+    """The secret before this one, for as long as deliveries that were signed with it may still come."""
+    accept_sha1: bool = False
+    """Whether a delivery is taken that has the older signature `sig` alone."""
+    largest_body_mb: int = 8
+    largest_inbox_mb: int = 2048
+    """What waits to be loaded takes no more; what comes then is not acknowledged."""
+
+    def on_resolved(self) -> None:
+        """Refuse what no receiver could work with. Raises `FixConfiguration`."""
+        self.secret, self.secret_before = self.secret.strip(), self.secret_before.strip()
+        if not self.secret:
+            raise FixConfiguration(_UNPROVEN)
+        for name in ("largest_body_mb", "largest_inbox_mb"):
+            if self[name] < 1:
+                raise FixConfiguration(_wrong_webhooks(name, f"a whole number of at least 1, got {self[name]}"))
+
+    @property
+    def secrets(self) -> list[str]:
+        """What a delivery may be signed with."""
+        return [secret for secret in (self.secret, self.secret_before) if secret]
+
+
 @dataclass(frozen=True)
 class DuckdbWarehouse:
     """A warehouse in a DuckDB file; `state_dir` holds what the project keeps outside of it."""
@@ -260,7 +288,7 @@ _NOT_IN_A_DATABASE = re.compile(r"[@%?]")
 def load_unified_settings() -> UnifiedSettings:
     """Resolve section `sources.unified`. Raises `FixConfiguration`, which names the setting and where it goes."""
     try:
-        _refuse_unknown()
+        _refuse_unknown({*UnifiedSettings.get_resolvable_fields(), "state_dir"}, "unified", "sources")
         _refuse_scattered_privacy()
         return resolve_configuration(UnifiedSettings(), sections=("sources",))
     except ConfigFieldMissingException as error:
@@ -273,16 +301,29 @@ def load_unified_settings() -> UnifiedSettings:
         raise FixConfiguration(f"The configuration cannot be read: {error}") from error
 
 
-def _refuse_unknown() -> None:
+def load_webhook_settings() -> WebhookSettings:
+    """Resolve section `webhooks`. Raises `FixConfiguration`, which names the setting and where it goes."""
+    try:
+        _refuse_unknown(WebhookSettings.get_resolvable_fields(), "webhooks")
+        return resolve_configuration(WebhookSettings(), sections=("webhooks",))
+    except ConfigFieldMissingException as error:
+        raise FixConfiguration(_UNPROVEN) from error
+    except ConfigValueCannotBeCoercedException as error:
+        expected = "true or false" if error.field_name == "accept_sha1" else "a whole number of at least 1"
+        raise FixConfiguration(_wrong_webhooks(error.field_name, f"{expected}, got something else")) from error
+    except ConfigurationException as error:
+        raise FixConfiguration(f"The configuration cannot be read: {error}") from error
+
+
+def _refuse_unknown(fields: Iterable[str], key: str, *sections: str) -> None:
     """A misspelt setting would be ignored in silence otherwise."""
-    known = {*UnifiedSettings.get_resolvable_fields(), "state_dir"}
-    sections = [section for _, section in _places("unified", "sources") if isinstance(section, dict)]
-    unknown = sorted({name for section in sections for name in section} - known)
+    known = {*fields}
+    found = [section for _, section in _places(key, *sections) if isinstance(section, dict)]
+    unknown = sorted({name for section in found for name in section} - known)
     if unknown:
         raise FixConfiguration(
-            "Expected known settings under [sources.unified] in .dlt/config.toml and .dlt/secrets.toml, got "
-            f"{', '.join(unknown)}. "
-            f"Known are: {', '.join(sorted(known))}."
+            f"Expected known settings under [{'.'.join((*sections, key))}] in .dlt/config.toml and .dlt/secrets.toml, "
+            f"got {', '.join(unknown)}. Known are: {', '.join(sorted(known))}."
         )
 
 
@@ -451,6 +492,20 @@ _MISSING_KEY = (
     '    [sources.unified]\n    api_key = "..."\n\n'
     "No account yet? `make demo` needs none."
 )
+
+
+_UNPROVEN = (
+    "The setting webhooks.secret is missing: the secret of your Unified.to workspace, by which deliveries are\n"
+    "proven. Put it into the environment (export WEBHOOKS__SECRET=...) or into .dlt/secrets.toml:\n\n"
+    '    [webhooks]\n    secret = "..."'
+)
+
+
+def _wrong_webhooks(name: str, expected: str) -> str:
+    return (
+        f"The setting webhooks.{name} must be {expected}. Set it in .dlt/config.toml under [webhooks] or as "
+        f"WEBHOOKS__{name.upper()}."
+    )
 
 
 _FORMS = {

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import dlt
 
+from pipelines.draining import DrainReport, drain_beside
 from pipelines.errors import FixConfiguration, LoadFailed
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.ticketing.extraction import ROWS_A_LOAD, Extraction
@@ -29,11 +31,13 @@ from pipelines.warehouse.runs import has_marts, read_privacy
 
 @dataclass
 class SyncReport:
-    """What a run did, object by object; `quarantined` are the folders of what the warehouse would not take."""
+    """What a run did, object by object; `quarantined` are the folders of what the warehouse would not take, `drained`
+    is what waited in the inbox of webhooks."""
 
     pending: PendingLoad
     outcomes: list[Outcome] = field(default_factory=list)
     quarantined: list[Path] = field(default_factory=list)
+    drained: DrainReport = field(default_factory=DrainReport)
 
     @property
     def failed(self) -> list[Outcome]:
@@ -59,6 +63,8 @@ class SyncReport:
         is_any_complete = any(outcome.is_complete or outcome.is_put_off for outcome in self.outcomes)
         if self.failed:
             return 3 if is_any_complete else 1
+        if self.drained.error:
+            return 3
         is_any_not_offered = any(outcome.plan.startswith(Strategy.NOT_OFFERED.value) for outcome in self.outcomes)
         return 0 if is_any_complete or is_any_not_offered else 1
 
@@ -126,12 +132,13 @@ def _under_the_lock(warehouse: WarehouseSettings, wait_seconds: float, begin: Ca
         pipeline = open_pipeline(warehouse, wait_seconds)
         report = SyncReport(finish_pending(pipeline, warehouse))
         with begin() as run:
+            drain = partial(drain_beside, settings=run.settings, warehouse=warehouse, report=report.drained)
             remove_recognised(pipeline, warehouse, run.settings)
             if run.full_refresh and _holds_otherwise(pipeline, run):
                 anew.mark_due(warehouse)
-            report.quarantined += load_run(pipeline, run, warehouse)
+            report.quarantined += load_run(pipeline, run, warehouse, drain)
             while connections := run.notes_left():
-                report.quarantined += load_run(pipeline, run.part(["notes"], connections), warehouse)
+                report.quarantined += load_run(pipeline, run.part(["notes"], connections), warehouse, drain)
             remove_recognised(pipeline, warehouse, run.settings, run.forgotten.tombstones)
         if not has_marts(pipeline):
             anew.write_if_due(warehouse)  # otherwise once the models are built without what was removed
@@ -150,15 +157,21 @@ def _holds_otherwise(pipeline: dlt.Pipeline, run: Run) -> bool:
     )
 
 
-def load_run(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> list[Path]:
+def load_run(
+    pipeline: dlt.Pipeline,
+    run: Run,
+    warehouse: WarehouseSettings,
+    after_each: Callable[[dlt.Pipeline], None] = lambda pipeline: None,
+) -> list[Path]:
     """Load a run in as many packages as it takes; if the warehouse will never take one, table by table, and what it
     still refuses connection by connection, so that one poisoned object stops no other. Returns where lies what was not
-    taken."""
+    taken. `after_each` load something else may be loaded."""
     try:
         with closing(Extraction(run, ROWS_A_LOAD)) as extraction:
             while not extraction.is_over:
                 # A verify has to be able to tell of doubled rows, which cannot be indexed.
                 load(pipeline, source_of(extraction), warehouse, tidies=run.command != "verify")
+                after_each(pipeline)
     except LoadFailed as failure:
         if not failure.is_final:
             raise
@@ -167,7 +180,7 @@ def load_run(pipeline: dlt.Pipeline, run: Run, warehouse: WarehouseSettings) -> 
         if not parts:
             return [_refused(pipeline, run, warehouse, failure)]
         run.forget()
-        return [place for part in parts for place in load_run(pipeline, part, warehouse)]
+        return [place for part in parts for place in load_run(pipeline, part, warehouse, after_each)]
     return []
 
 

@@ -237,7 +237,7 @@ def _closing(explanation: Explanation) -> str:
     ticket, figures = explanation.ticket, explanation.figures
     there = sum(figure.value is not None for figure in figures)
     shown = (
-        f"Shown: {console.count(len(explanation.timeline), 'entry').replace('entrys', 'entries')}, {there} of "
+        f"Shown: {console.count(len(explanation.timeline), 'entry')}, {there} of "
         f"{console.count(len(figures), 'figure')} and {console.count(len(explanation.service_levels), 'service level')}"
     )
     wrong = [figure.name for figure in figures if figure.adds_up is False]

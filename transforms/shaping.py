@@ -70,6 +70,9 @@ _TRACKED_COLUMNS = [name for name in TRACKED_FIELDS if name in TICKET_FIELDS]
 
 NULL = msgspec.Raw(b"null")
 
+UNSEEN = "unseen"
+"""Why a record is gone of which nothing was seen but its end."""
+
 _LAST = 10**12 - 1
 """The highest ordinal a version key has room for."""
 
@@ -77,13 +80,15 @@ _LAST = 10**12 - 1
 class Observation(msgspec.Struct, frozen=True):
     """A record as it was seen: its fields, when (the server's clock) and how many were seen before it.
 
-    `is_baseline`: nothing was known of its connection before.
+    `is_baseline`: nothing was known of its connection before. `gone_at`: since when the record is gone, if that is what
+    was seen of it; such a sight is no state of a ticket.
     """
 
     fields: Fields
     observed_at: datetime
     ordinal: int = 0
     is_baseline: bool = False
+    gone_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -120,13 +125,22 @@ def shape(
     return Shaped(_table(columns, schema), versions, len(shaped.repaired))
 
 
-def tombstones(table: str, stored: Sequence[Row], *, deleted_at: datetime, reason: str, observed_via: str) -> pa.Table:
+def tombstones(
+    table: str,
+    stored: Sequence[Row],
+    *,
+    deleted_at: datetime,
+    reason: str,
+    observed_via: str,
+    observed_at: datetime | None = None,
+) -> pa.Table:
     """Stored rows as what is left of records that are gone at the source: every value kept, and since when and why.
 
-    A stored row maps columns to values, times as aware datetimes and JSON as text.
+    A stored row maps columns to values, times as aware datetimes and JSON as text. `observed_at`: when it was seen that
+    they are gone, if not at once.
     """
     deletion = {"_deleted_at": microseconds(deleted_at), "_deletion_reason": reason}
-    return _restated(table, stored, deletion, "deleted", 0, deleted_at, observed_via)
+    return _restated(table, stored, deletion, "deleted", 0, observed_at or deleted_at, observed_via)
 
 
 def revived(table: str, stored: Sequence[Row], *, observed_at: datetime, observed_via: str) -> pa.Table:
@@ -305,7 +319,7 @@ def _versions(
     hashes = _hashes(state.values())
     first: dict[tuple[str, str], int] = {}
     for row, key in enumerate(zip(tickets["id"], hashes, strict=True)):
-        if _sight(seen[row]) < _sight(seen[first.setdefault(key, row)]):
+        if seen[row].gone_at is None and _sight(seen[row]) < _sight(seen[first.setdefault(key, row)]):
             first[key] = row
     columns = state | {
         "connection_id": tickets["connection_id"],
@@ -358,18 +372,18 @@ def _record_columns(
     moments = {at: microseconds(at) for at in {observation.observed_at for observation in seen}}
     observed = [moments[observation.observed_at] for observation in seen]
     ordinals = [observation.ordinal for observation in seen]
-    never = _repeated(None, seen)
+    gone = [None if observation.gone_at is None else microseconds(observation.gone_at) for observation in seen]
     labels = [_repeated(privacy, seen)] if privacy else []
     return {
         "connection_id": _repeated(connection_id, seen),
         **shaped.values,
         "_extra": [canonical(extra) if extra else None for extra in extras],
-        "_row_hash": _hashes([*shaped.values.values(), extras, never, *labels]),
+        "_row_hash": _hashes([*shaped.values.values(), extras, gone, *labels]),
         "_version_key": list(map(_version_key, shaped.values["updated_at"], observed, ordinals)),
         "_observed_at": observed,
         "_observed_via": _repeated(observed_via, seen),
-        "_deleted_at": never,
-        "_deletion_reason": never,
+        "_deleted_at": gone,
+        "_deletion_reason": [None if at is None else UNSEEN for at in gone],
         "_privacy": _repeated(privacy, seen),
         "_schema_version": _repeated(SCHEMA_VERSION, seen),
     }

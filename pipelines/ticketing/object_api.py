@@ -16,8 +16,6 @@ from transforms.values import EPOCH
 
 ID_FIELDS = ("id", "updated_at")
 
-_NO_PATHS = frozenset({".", ".."})
-
 Answer = TypeVar("Answer")
 
 
@@ -74,8 +72,6 @@ class ObjectApi:
 
     def get(self, record_id: str) -> tuple[Listed, datetime]:
         """One record and the server's clock. Raises `UnknownId` where the API does not know it."""
-        if record_id in _NO_PATHS:
-            raise ParameterRefused(f"The id {record_id!r} cannot be asked for: in an address it means another one.")
         path = self.endpoint.record_path(self.target.id, record_id)
         return self._naming_fields(
             lambda fields: self._client.get_record(path, {"fields": fields} if fields else {}, self._calls)

@@ -11,6 +11,12 @@ from transforms.values import Misfit, parse_time
 
 _OFFERED = frozenset({"supported", "supported-required"})
 
+NATIVE, VIRTUAL = "native", "virtual"
+"""Webhooks that the helpdesk sends by itself, and those for which the API asks it at an interval."""
+
+EVENTS = ("created", "updated", "deleted")
+"""What a webhook may tell of an object."""
+
 
 class ObjectSupport(msgspec.Struct, frozen=True):
     """One object's row of the support table; what the table does not say is taken as not supported."""
@@ -24,6 +30,8 @@ class ObjectSupport(msgspec.Struct, frozen=True):
     list_sort_by_updated_at: str = ""
     list_updated_gte: str = ""
     list_ticket_id: str = ""
+    webhook_events: dict[str, list[str]] = {}
+    """By event, the types of webhook that are offered."""
 
     @property
     def offers_list(self) -> bool:
@@ -103,9 +111,23 @@ def read_integration(answer: object) -> Integration | None:
 
 def _read_support(row: object) -> ObjectSupport | None:
     try:
-        return msgspec.convert(row, ObjectSupport)
+        return msgspec.convert(_with_webhook_events(row), ObjectSupport)
     except msgspec.ValidationError:
         return None
+
+
+def _with_webhook_events(row: Any) -> Any:
+    """The row with as much of its `webhook_events` as can be understood: the rest of it does not depend on them."""
+    if not isinstance(row, dict):
+        return row
+    told = row.get("webhook_events")
+    offered = {event: told.get(event) for event in EVENTS} if isinstance(told, dict) else {}
+    readable = {event: kinds for event, kinds in offered.items() if isinstance(kinds, list)}
+    return row | {
+        "webhook_events": {
+            event: [kind for kind in (NATIVE, VIRTUAL) if kind in kinds] for event, kinds in readable.items()
+        }
+    }
 
 
 def read_connection(answer: object) -> Connection | None:

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import monotonic
@@ -23,6 +23,7 @@ from pipelines.errors import (
     CallNotOffered,
     FixConfiguration,
     GrantPermission,
+    OutcomeUnknown,
     ParameterRefused,
     RequestRefused,
     TicketingError,
@@ -42,7 +43,10 @@ LONGEST_ANSWER = 300.0
 _BACKOFF = tenacity.wait_exponential_jitter(multiplier=0.5, max=30.0, jitter=1.0)
 _OWN_LIMIT = b"Too many requests to Unified.to"
 """What the API says of its own limit; any other 429 is that of the helpdesk, passed through."""
-_PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+_REPEATABLE = frozenset({"GET", "DELETE"})
+"""Methods that do no harm if they come twice. PATCH is none: what somebody else changed between would be undone."""
+_NO_SEGMENTS = frozenset({".", ".."})
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 Parameters = Mapping[str, str | int | Sequence[str]]
 Parsed = TypeVar("Parsed")
@@ -68,6 +72,31 @@ class Calls:
             self.seconds_waited += seconds_waited
 
 
+@dataclass(frozen=True)
+class _Call:
+    """What is asked of the API; `body` is the JSON that goes along, None for none."""
+
+    method: str
+    path: str
+    parameters: Parameters = field(default_factory=dict)
+    body: object = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def may_be_repeated(self) -> bool:
+        return self.method in _REPEATABLE
+
+    @property
+    def content(self) -> bytes | None:
+        return None if self.body is None else msgspec.json.encode(self.body)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.body is None else {"content-type": "application/json"}
+
+
 class _PassingFault(Exception):
     """Worth another try. `retry_after` is in seconds, None where the server named no time."""
 
@@ -78,6 +107,10 @@ class _PassingFault(Exception):
 
 class _Refused(_PassingFault):
     """One request too many. The budget knows when to ask again."""
+
+
+class _NotSent(_PassingFault):
+    """Nobody was reached who could have carried it out."""
 
 
 class UnifiedClient:
@@ -103,7 +136,7 @@ class UnifiedClient:
         self.budget = budget or Budget()
         self._sleep = sleep or self.budget.sleep
         self._attempts = attempts
-        trust_env = not _is_loopback(base_url)  # a proxy has no business between a machine and itself
+        trust_env = not is_loopback(base_url)  # a proxy has no business between a machine and itself
         self._lines = _Lines(
             headers={"authorization": f"bearer {api_key}", "accept": "application/json"},
             timeout=httpx.Timeout(60.0, connect=15.0),
@@ -127,20 +160,43 @@ class UnifiedClient:
 
     def list(self, path: str, parameters: Parameters, calls: Calls) -> Page:
         """One page of a list. Raises a `TicketingError` that is final; passing faults are retried here."""
-        body, served_at = self._get(path, parameters, calls, parse_records)
-        return Page(body, served_at)
+        return Page(*self._request(_Call("GET", path, parameters), calls, parse_records))
 
     def get_record(self, path: str, parameters: Parameters, calls: Calls) -> tuple[Listed, datetime]:
         """One record by its id, and the server's clock. Raises `UnknownId` where the API does not know it."""
-        return self._get(path, parameters, calls, parse_record)
+        return self._request(_Call("GET", path, parameters), calls, parse_record)
 
     def get_json(self, path: str, parameters: Parameters, calls: Calls) -> object:
         """One answer that is not a list of records, decoded."""
-        return self._get(path, parameters, calls, _json)[0]
+        return self._request(_Call("GET", path, parameters), calls, _json)[0]
 
-    def _get(
-        self, path: str, parameters: Parameters, calls: Calls, parse: Callable[[bytes], Parsed]
-    ) -> tuple[Parsed, datetime]:
+    def post(self, path: str, body: object, calls: Calls, parameters: Parameters | None = None) -> object:
+        """Make something; what the API answers, decoded.
+
+        Raises `OutcomeUnknown` where nobody can say whether it was made: it is not sent again before somebody looked.
+        """
+        return self._request(_Call("POST", path, parameters or {}, body), calls, _json)[0]
+
+    def patch(self, path: str, body: object, calls: Calls) -> object:
+        """Change the fields that `body` names; what the API answers, decoded. Raises `OutcomeUnknown` like `post`."""
+        return self._request(_Call("PATCH", path, body=body), calls, _json)[0]
+
+    def delete(self, path: str, calls: Calls) -> None:
+        """Remove something. Raises `UnknownId` where it was not there at first; not there once a try had failed counts
+        as removed."""
+        spent = Calls()
+        try:
+            self._request(_Call("DELETE", path), spent, _json_if_any)
+        except UnknownId:
+            if not spent.retries:
+                raise
+        finally:
+            calls.add(**asdict(spent))
+
+    def _request(self, call: _Call, calls: Calls, parse: Callable[[bytes], Parsed]) -> tuple[Parsed, datetime]:
+        """The answer and the server's clock, after as many tries as it takes and the call allows."""
+        _refuse_other_address(call)
+
         def count_the_wait(state: tenacity.RetryCallState) -> None:
             calls.add(retries=1, seconds_waited=state.upcoming_sleep)
 
@@ -153,18 +209,29 @@ class UnifiedClient:
             reraise=True,
         )
         try:
-            return attempts(self._attempt, path, parameters, calls, parse)
+            return attempts(self._careful_attempt, call, calls, parse)
         except _PassingFault as fault:
+            unharmed = " Nothing is lost: no cursor moved." if call.method == "GET" else ""
             raise TryAgainLater(
-                f"GET {path}: {self._redacted(str(fault))}, after {attempts.statistics['attempt_number']} attempts. "
-                "Check sources.unified.base_url and the network, or try again later. Nothing is lost: no cursor moved."
+                f"{call}: {self._redacted(str(fault))}, after {attempts.statistics['attempt_number']} attempts. "
+                f"Check sources.unified.base_url and the network, or try again later.{unharmed}"
             ) from None
 
-    def _attempt(
-        self, path: str, parameters: Parameters, calls: Calls, parse: Callable[[bytes], Parsed]
-    ) -> tuple[Parsed, datetime]:
+    def _careful_attempt(self, call: _Call, calls: Calls, parse: Callable[[bytes], Parsed]) -> tuple[Parsed, datetime]:
+        """One try, the last one if it leaves open whether the call was carried out and a second would do harm."""
         try:
-            answer, body = self._send(path, parameters, calls)
+            return self._attempt(call, calls, parse)
+        except _PassingFault as fault:
+            if call.may_be_repeated or isinstance(fault, _Refused | _NotSent):
+                raise
+            raise OutcomeUnknown(
+                f"{call}: {self._redacted(str(fault))}. Whether it was carried out is not known, so it was not sent "
+                "again. Look there before you do so."
+            ) from None
+
+    def _attempt(self, call: _Call, calls: Calls, parse: Callable[[bytes], Parsed]) -> tuple[Parsed, datetime]:
+        try:
+            answer, body = self._send(call, calls)
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
             raise FixConfiguration(
                 "The request could not even be made. Check sources.unified.api_key and sources.unified.base_url for "
@@ -172,38 +239,48 @@ class UnifiedClient:
             ) from error
         except httpx.InvalidURL as error:
             raise RequestRefused(
-                f"Expected an id that a URL can hold, got one that it cannot. It begins: GET {path[:100]}. "
+                f"Expected an id that a URL can hold, got one that it cannot. It begins: {str(call)[:100]}. "
                 "Nothing can be asked of it."
             ) from error
+        except _NEVER_SENT as error:
+            raise _NotSent(f"{type(error).__name__}: {error}") from error
         except httpx.RequestError as error:
             raise _PassingFault(f"{type(error).__name__}: {error}") from error
-        if _is_refusal(answer):
-            raise _Refused(f"answered {answer.status_code}", _retry_after(answer, datetime.now(UTC)))
-        if answer.status_code in _PASSING_STATUS:
-            raise _PassingFault(f"answered {answer.status_code}", _retry_after(answer, datetime.now(UTC)))
-        if answer.status_code != 200:
-            self._raise_final(path, answer.status_code, body)
+        self._raise_fault(call, answer, body)
         try:
             return parse(body), _served_at(answer)
         except NotAPage as error:
-            raise _PassingFault(f"answered 200, but {error}") from error
+            raise _PassingFault(f"answered {answer.status_code}, but {error}") from error
 
-    def _send(self, path: str, parameters: Parameters, calls: Calls) -> tuple[httpx.Response, bytes]:
+    def _send(self, call: _Call, calls: Calls) -> tuple[httpx.Response, bytes]:
         """One request in its turn, and its whole answer."""
-        with self.budget.request(connection_of(path)) as request:
+        with self.budget.request(connection_of(call.path)) as request:
             calls.add(requests=1, seconds_waited=request.seconds_paced)
-            url = self._url(path, parameters)
-            with self._lines.one() as line, line.stream("GET", url) as answer:
+            url = self._url(call)
+            with (
+                self._lines.one() as line,
+                line.stream(call.method, url, content=call.content, headers=call.headers) as answer,
+            ):
                 body = _bounded_body(answer)
             request.answered(_refusal(answer, body))
         return answer, body
 
-    def _url(self, path: str, parameters: Parameters) -> str:
+    def _url(self, call: _Call) -> str:
         """The whole address at once: httpx takes three times as long to put it together from its parts."""
-        return f"{self._base_url}{path}?{urlencode(parameters, doseq=True)}"
+        return f"{self._base_url}{call.path}?{urlencode(call.parameters, doseq=True)}"
 
-    def _raise_final(self, path: str, status: int, body: bytes) -> NoReturn:
-        said = f"GET {path} answered {status}: {_message(body, self._redacted)}."
+    def _raise_fault(self, call: _Call, answer: httpx.Response, body: bytes) -> None:
+        """Raise what an answer amounts to that does not say that the call was carried out."""
+        status = answer.status_code
+        if status == 429 or (_is_refusal(answer) and call.may_be_repeated):
+            raise _Refused(f"answered {status}", _retry_after(answer, datetime.now(UTC)))
+        if _passes(status):
+            raise _PassingFault(f"answered {status}", _retry_after(answer, datetime.now(UTC)))
+        if not answer.is_success:
+            self._raise_final(call, status, body)
+
+    def _raise_final(self, call: _Call, status: int, body: bytes) -> NoReturn:
+        said = f"{call} answered {status}: {_message(body, self._redacted)}."
         error: TicketingError
         match status:
             case 401:
@@ -237,7 +314,7 @@ class UnifiedClient:
             url = httpx.URL(base_url)
         except httpx.InvalidURL as error:
             raise FixConfiguration(f"Expected sources.unified.base_url to be a URL, got none ({error}).") from error
-        is_safe = url.scheme == "https" or (url.scheme == "http" and _is_loopback(base_url))
+        is_safe = url.scheme == "https" or (url.scheme == "http" and is_loopback(base_url))
         if not is_safe or not url.host or " " in base_url:
             raise FixConfiguration(
                 f"sources.unified.base_url must begin with https:// (the key travels with every call), got "
@@ -245,7 +322,8 @@ class UnifiedClient:
             )
 
 
-def _is_loopback(base_url: str) -> bool:
+def is_loopback(base_url: str) -> bool:
+    """Whether an address is of this machine. Raises `httpx.InvalidURL`."""
     return httpx.URL(base_url).host in {"127.0.0.1", "localhost", "::1"}
 
 
@@ -287,6 +365,17 @@ class _Lines:
             line.close()
 
 
+def _refuse_other_address(call: _Call) -> None:
+    """Refuse an id that an address cannot hold: what is meant for one record would befall what stands above it."""
+    for segment in _NO_SEGMENTS.intersection(call.path.split("/")):
+        raise ParameterRefused(f"{call}: the id {segment!r} cannot be asked for: in an address it means another one.")
+
+
+def _passes(status: int) -> bool:
+    """Whether a fault is one of the moment."""
+    return status in (408, 425, 429) or (status >= 500 and status != 501)
+
+
 def _is_refusal(answer: httpx.Response) -> bool:
     return answer.status_code == 429 or (answer.status_code == 503 and bool(answer.headers.get("retry-after")))
 
@@ -321,11 +410,19 @@ def _bounded_body(answer: httpx.Response) -> bytes:
                 "is slow, set sources.unified.page_size lower)"
             )
         if len(body) > LARGEST_BODY:
-            raise RequestRefused(
-                f"GET {answer.url.path} answered more than {LARGEST_BODY // 2**20} MB in one page. "
-                "Set sources.unified.page_size lower, or include_raw = false."
-            )
+            _refuse_body(answer)
     return bytes(body)
+
+
+def _refuse_body(answer: httpx.Response) -> NoReturn:
+    """Raise what a page without end amounts to. Any other such answer does not say what was carried out."""
+    size = f"more than {LARGEST_BODY // 2**20} MB"
+    if answer.request.method != "GET":
+        raise httpx.DecodingError(f"answered {size}")
+    raise RequestRefused(
+        f"GET {answer.url.path} answered {size} in one page. "
+        "Set sources.unified.page_size lower, or include_raw = false."
+    )
 
 
 def _retry_after(answer: httpx.Response, now: datetime) -> float | None:
@@ -360,6 +457,10 @@ def _json(body: bytes) -> object:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotAPage("expected JSON, got something else") from error
+
+
+def _json_if_any(body: bytes) -> object:
+    return _json(body) if body.strip() else None
 
 
 def _message(body: bytes, redacted: Callable[[str], str]) -> str:

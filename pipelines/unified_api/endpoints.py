@@ -79,6 +79,12 @@ ENDPOINTS: dict[str, Endpoint] = {
 
 CONNECTIONS_PATH = "/unified/connection"
 INTEGRATIONS_PATH = "/unified/integration"
+WEBHOOKS_PATH = "/unified/webhook"
+
+
+def webhook_path(webhook_id: str) -> str:
+    """Where one subscription is changed and removed."""
+    return f"{WEBHOOKS_PATH}/{quote(webhook_id, safe='')}"
 
 
 def connection_of(path: str) -> str | None:

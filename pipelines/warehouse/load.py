@@ -6,7 +6,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -149,9 +149,16 @@ def finish_pending(pipeline: dlt.Pipeline, warehouse: WarehouseSettings) -> Pend
     return PendingLoad(Pending.FINISHED)
 
 
-def load(pipeline: dlt.Pipeline, source: DltSource, warehouse: WarehouseSettings, *, tidies: bool = True) -> None:
-    """Extract and load a source in one package, and tidy the warehouse after it. Raises the `TicketingError` that
-    stopped it, or `LoadFailed`.
+def load(
+    pipeline: dlt.Pipeline,
+    source: DltSource,
+    warehouse: WarehouseSettings,
+    *,
+    tidies: bool = True,
+    extracted: Callable[[str], object] = lambda load_id: None,
+) -> None:
+    """Extract and load a source in one package, and tidy the warehouse after it; `extracted` is told the id of the load
+    before any of it is written. Raises the `TicketingError` that stopped it, or `LoadFailed`.
 
     The working folder is emptied first, so that cursors come from the warehouse and nowhere else: a local copy
     would run ahead of a warehouse that was put back from a backup. Call `finish_pending` before.
@@ -160,12 +167,14 @@ def load(pipeline: dlt.Pipeline, source: DltSource, warehouse: WarehouseSettings
     (warehouse.state_dir / _BASE).write_text(base)
     try:
         pipeline.drop().sync_destination()
-        pipeline.extract(source)
+        told = pipeline.extract(source)
     except PipelineStepFailed as error:
         named = _named(error)
         if named is error:
             raise
         raise named from error
+    for load_id in told.loads_ids:
+        extracted(load_id)
     destination_of(warehouse).prove_exclusive()
     try:
         with destination_of(warehouse).held_open():

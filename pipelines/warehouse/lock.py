@@ -41,7 +41,9 @@ def one_writer(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> Itera
     card = warehouse.state_dir / "writer.json"
     lock = _lock(warehouse)
     try:
-        lock.acquire(timeout=wait_seconds)
+        # Who waits stands in the door, so that whoever has just let go cannot be first again.
+        with filelock.FileLock(warehouse.state_dir / "door.lock").acquire(timeout=wait_seconds):
+            lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
     except filelock.Timeout:
         raise WarehouseBusy(
             f"Another process is writing to this warehouse: {_described(card)}. {HOW_TO_WAIT}"

@@ -85,26 +85,42 @@ def _merge(schema: TableSchema, stored: str, staged: str) -> TDeleteInsertStrate
 
 
 def _replaced(schema: TableSchema, stored: str, staged: str) -> str:
-    """A condition on the stored row. What a verify brings it has found to be otherwise than stored.
+    """A condition on the stored row.
 
     It stands alone, and looks at staged keys only: were it correlated with the row, DuckDB would go through all that is
     stored, with ten times the time and the memory.
     """
-    stays = "stored._row_hash = staged._row_hash and stored.updated_at is not distinct from staged.updated_at"
-    if "_deleted_at" in schema.columns:
-        stays = f"({stays} and (stored._deleted_at is null) = (staged._deleted_at is null))"
-        # What a list shows is there, however old: only among living rows does the newer one stay.
-        stays += (
-            " or (stored.updated_at > staged.updated_at and stored._deleted_at is null"
-            f" and stored._observed_at > staged._observed_at - interval '{LONGEST_LAG.total_seconds():.0f} seconds')"
-        )
-        stays = f"({stays}) and coalesce(staged._observed_via, '') <> 'verify'"
+    stays = _stays_before_any() if "_deleted_at" in schema.columns else _UNCHANGED
     same_key = " and ".join(f"stored.{name} = staged.{name}" for name in schema.key)
     keys = ", ".join(f"staged.{name}" for name in schema.key)
     return (
         f"({', '.join(schema.key)}) in (select {keys} from {staged} as staged "
         f"inner join {stored} as stored on {same_key} where ({stays}) is not true)"
     )
+
+
+_UNCHANGED = "stored._row_hash = staged._row_hash and stored.updated_at is not distinct from staged.updated_at"
+
+
+def _stays_before_any() -> str:
+    """When the stored row of a record stays: where nothing has changed, and before what a list may have shown late.
+
+    What a list shows is there, however old: only among living rows does the newer one stay, and a record that is gone
+    only if word of that came after the list was read. What a verify brings it has found to be otherwise than stored,
+    and what comes by webhook stands after all that was stored.
+    """
+    via = "coalesce(staged._observed_via, '')"
+    lag = f"interval '{LONGEST_LAG.total_seconds():.0f} seconds'"
+    unchanged = f"{_UNCHANGED} and (stored._deleted_at is null) = (staged._deleted_at is null)"
+    newer = (
+        "stored.updated_at > staged.updated_at and stored._deleted_at is null "
+        f"and stored._observed_at > staged._observed_at - {lag}"
+    )
+    gone_since = (
+        "stored._deleted_at is not null and staged._deleted_at is null and stored._observed_at > staged._observed_at"
+    )
+    is_listed = f"{via} not in ('verify', 'webhook')"
+    return f"({unchanged} and {via} <> 'verify') or ({is_listed} and (({newer}) or ({gone_since})))"
 
 
 def _not_stored(schema: TableSchema, stored: str) -> str:

@@ -113,6 +113,17 @@ def newest_load(pipeline: dlt.Pipeline) -> str:
     return (rows[0][0] if rows else None) or ""
 
 
+def is_loaded(pipeline: dlt.Pipeline, load_id: str) -> bool:
+    """Whether a load has come to its end."""
+    query = "select 1 from {loads} where load_id = %s and status = 0"
+    with pipeline.sql_client() as client:
+        names = {"loads": client.make_qualified_table_name(LOADS)}
+        try:
+            return bool(client.execute_sql(query.format(**names), load_id))
+        except DatabaseUndefinedRelation:
+            return False
+
+
 def has_marts(pipeline: dlt.Pipeline) -> bool:
     """Whether the models have ever been built."""
     return bool(_rows(pipeline, "select 1 from information_schema.tables where table_schema = 'marts' limit 1"))

@@ -15,6 +15,8 @@ from pipelines.errors import (
     CallNotOffered,
     FixConfiguration,
     GrantPermission,
+    OutcomeUnknown,
+    ParameterRefused,
     RequestRefused,
     TicketingError,
     TryAgainLater,
@@ -274,3 +276,138 @@ def test_a_proxy_gets_nothing_of_what_a_machine_says_to_itself(monkeypatch: pyte
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with Sandbox(tickets=4) as sandbox, UnifiedClient(sandbox.base_url, sandbox.api_key, attempts=1) as client:
         assert client.list("/unified/connection", {}, Calls()).records
+
+
+MADE = httpx.Response(200, json={"id": "w1"})
+OPEN_FAULTS = [
+    httpx.Response(500, json={"message": "oops"}),
+    httpx.Response(502, html="<html>Bad gateway</html>"),
+    httpx.Response(503, headers={"retry-after": "1"}),
+    httpx.Response(408),
+    httpx.Response(530),
+    httpx.Response(200, html="<html>Sign in</html>"),
+    httpx.Response(200, content=b""),
+    httpx.Response(200, content=b'{"id": "w'),
+    httpx.ReadTimeout("slow"),
+    httpx.ReadError("reset"),
+    httpx.WriteError("reset"),
+    httpx.RemoteProtocolError("peer closed connection"),
+]
+
+
+def test_what_is_posted_is_json_and_so_is_the_answer() -> None:
+    server, calls = Server(MADE), Calls()
+    assert server.client.post("/x", {"name": "Zoë"}, calls, {"include_all": "true"}) == {"id": "w1"}
+    (request,) = server.requests
+    assert (request.method, request.url.query) == ("POST", b"include_all=true")
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["authorization"] == f"bearer {KEY}"
+    assert request.content == '{"name":"Zoë"}'.encode()
+    assert calls.requests == 1
+
+
+def test_a_list_is_asked_for_without_a_body() -> None:
+    server = Server(GOOD)
+    server.client.list("/x", {}, Calls())
+    assert server.requests[0].content == b""
+    assert "content-type" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize("method", ["post", "patch"])
+@pytest.mark.parametrize("fault", OPEN_FAULTS)
+def test_what_may_have_been_carried_out_is_not_sent_twice(method: str, fault: httpx.Response | Exception) -> None:
+    server = Server(fault, MADE)
+    with pytest.raises(OutcomeUnknown, match=f"{method.upper()} /x: .* Look there") as caught:
+        getattr(server.client, method)("/x", {}, Calls())
+    assert len(server.requests) == 1
+    assert server.slept == []
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("method", ["post", "patch"])
+@pytest.mark.parametrize(
+    "fault", [httpx.Response(429), httpx.ConnectError("refused"), httpx.ConnectTimeout("slow"), httpx.ProxyError("no")]
+)
+def test_what_was_certainly_not_carried_out_is_sent_again(method: str, fault: httpx.Response | Exception) -> None:
+    server, calls = Server(fault, fault, MADE), Calls()
+    assert getattr(server.client, method)("/x", {}, calls) == {"id": "w1"}
+    assert (calls.requests, calls.retries) == (3, 2)
+
+
+def test_what_never_gets_through_does_not_speak_of_cursors() -> None:
+    server = Server(httpx.ConnectError("refused"))
+    with pytest.raises(TryAgainLater, match="POST /x: ConnectError: refused, after 8 attempts") as caught:
+        server.client.post("/x", {}, Calls())
+    assert "cursor" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, ParameterRefused), (401, ApiKeyRejected), (403, GrantPermission), (404, UnknownId), (501, CallNotOffered)],
+)
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+def test_a_final_answer_to_a_change_is_named_and_hides_the_key(
+    method: str, status: int, error: type[TicketingError]
+) -> None:
+    server = Server(httpx.Response(status, json={"message": f"no, and your key is {KEY}\x1b[31m"}))
+    with pytest.raises(error, match=f"{method} /x answered {status}: no") as caught:
+        change(server.client, method)
+    assert len(server.requests) == 1
+    assert KEY not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+def change(client: UnifiedClient, method: str) -> None:
+    match method:
+        case "POST":
+            client.post("/x", {}, Calls())
+        case "PATCH":
+            client.patch("/x", {}, Calls())
+        case "DELETE":
+            client.delete("/x", Calls())
+
+
+def test_a_key_in_a_fault_is_hidden_from_whoever_is_to_look() -> None:
+    with pytest.raises(OutcomeUnknown) as caught:
+        Server(httpx.ReadError(f"while sending {KEY}")).client.post("/x", {}, Calls())
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", OPEN_FAULTS[:5] + OPEN_FAULTS[7:])
+@pytest.mark.parametrize("last", [httpx.Response(404), httpx.Response(410), httpx.Response(204), MADE])
+def test_a_removal_is_sent_again_and_what_is_gone_by_then_is_removed(
+    fault: httpx.Response | Exception, last: httpx.Response
+) -> None:
+    server, calls = Server(fault, last), Calls()
+    server.client.delete("/x", calls)
+    assert [request.method for request in server.requests] == ["DELETE", "DELETE"]
+    assert (calls.requests, calls.retries) == (2, 1)
+
+
+def test_what_was_never_there_cannot_be_removed() -> None:
+    server, calls = Server(httpx.Response(404)), Calls()
+    calls.add(retries=1)
+    with pytest.raises(UnknownId):
+        server.client.delete("/x", calls)
+    assert (calls.requests, calls.retries) == (1, 1)
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_an_answer_without_end_to_a_change_leaves_open_what_was_done(
+    monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr("pipelines.unified_api.client.LARGEST_BODY", 1000)
+    server = Server(httpx.Response(200, content=b" " * 2000))
+    with pytest.raises(OutcomeUnknown, match="answered more than"):
+        change(server.client, method)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("path", ["/unified/webhook/..", "/ticketing/c1/ticket/.", "/ticketing/../ticket"])
+def test_an_id_that_means_another_address_is_never_sent(path: str) -> None:
+    server = Server(MADE)
+    with pytest.raises(ParameterRefused, match="means another one"):
+        server.client.delete(path, Calls())
+    with pytest.raises(ParameterRefused, match="means another one"):
+        server.client.list(path, {}, Calls())
+    assert not server.requests

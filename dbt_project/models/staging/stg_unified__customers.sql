@@ -23,3 +23,5 @@ select
     {{ utc_timestamp('_observed_at') }} as observed_at,
     _observed_via as observed_via
 from customers
+-- Of these nothing was seen but that they are gone.
+where _deletion_reason is distinct from 'unseen'

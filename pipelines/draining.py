@@ -1,0 +1,206 @@
+"""What waits in the inbox of webhooks, into the warehouse: by the load that what is polled takes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import dlt
+
+from pipelines.errors import LoadFailed, TicketingError
+from pipelines.settings import UnifiedSettings, WarehouseSettings
+from pipelines.tombstones import recalled, remove_recognised
+from pipelines.warehouse.intake import Intake
+from pipelines.warehouse.load import finish_pending, load, open_pipeline
+from pipelines.warehouse.lock import one_writer
+from pipelines.warehouse.outcome import Outcome
+from pipelines.warehouse.quarantine import prune
+from pipelines.warehouse.runs import is_loaded
+from pipelines.webhooks.inbox import FILE, REPLAY_WINDOW, Inbox, Letter
+from pipelines.webhooks.settling import VIA
+from pipelines.webhooks.sorting import Changes, sort_letters
+from pipelines.webhooks.source import deliveries_of
+from transforms.forgotten import Forgotten
+
+LETTERS_A_LOAD = 2_000
+"""So many deliveries make a load at most; each may hold a hundred records."""
+
+BYTES_A_LOAD = 64 * 1024 * 1024
+
+
+def inbox_of(warehouse: WarehouseSettings) -> Path:
+    """Where the deliveries for a warehouse wait."""
+    return warehouse.state_dir / FILE
+
+
+@dataclass
+class DrainReport:
+    """What was drained: deliveries that were loaded, those that no load takes, and what became of each object."""
+
+    delivered: int = 0
+    buried: int = 0
+    outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+
+    error: str | None = None
+    """Why not all of it is loaded; it waits on."""
+
+    @property
+    def rows(self) -> int:
+        return sum(outcome.rows_received for outcome in self.outcomes.values())
+
+
+def drain(settings: UnifiedSettings, warehouse: WarehouseSettings, *, wait_seconds: float = 0.0) -> DrainReport:
+    """Load what waits in the inbox at this moment. Raises a `TicketingError`; what was not loaded waits on."""
+    with opened_inbox(warehouse) as inbox:
+        draining = Draining(settings, warehouse, inbox)
+        draining.take_turn(wait_seconds)
+        return draining.report
+
+
+@contextmanager
+def opened_inbox(warehouse: WarehouseSettings) -> Iterator[Inbox]:
+    """The inbox of a warehouse. Raises `TicketingError` where it cannot be read or written, then or in the block."""
+    path = inbox_of(warehouse)
+    try:
+        with Inbox(path) as inbox:
+            yield inbox
+    except sqlite3.Error as error:
+        raise TicketingError(
+            f"Expected the inbox {path} to be readable and writable, but: {error}. What is in it stays there. See to "
+            "the disk and to who may write to the file, then run this again."
+        ) from error
+
+
+def drain_beside(
+    pipeline: dlt.Pipeline, settings: UnifiedSettings, warehouse: WarehouseSettings, report: DrainReport
+) -> None:
+    """Load what waits by now, for whoever holds the lock for long; nothing where no delivery has ever come. What goes
+    wrong is told in the report: it is no fault of whoever holds the lock."""
+    if not inbox_of(warehouse).exists():
+        return
+    try:
+        with opened_inbox(warehouse) as inbox:
+            Draining(settings, warehouse, inbox, report).run(pipeline)
+    except TicketingError as error:
+        report.error = str(error)
+
+
+class Draining:
+    """An inbox that is drained again and again, with one account of all of it."""
+
+    def __init__(
+        self,
+        settings: UnifiedSettings,
+        warehouse: WarehouseSettings,
+        inbox: Inbox,
+        report: DrainReport | None = None,
+    ) -> None:
+        self.report = report or DrainReport()
+        self._settings = settings
+        self._warehouse = warehouse
+        self._inbox = inbox
+        self._forgotten = Forgotten()
+        self._run_id = uuid4().hex
+        self._began_at = datetime.now(UTC)
+
+    def take_turn(self, wait_seconds: float) -> None:
+        """Load what waits, as soon as the write lock is to be had. Raises `WarehouseBusy` if it is not in time."""
+        with one_writer(self._warehouse, wait_seconds):
+            prune(self._warehouse.state_dir)
+            pipeline = open_pipeline(self._warehouse, wait_seconds)
+            finish_pending(pipeline, self._warehouse)
+            self.run(pipeline)
+
+    def run(self, pipeline: dlt.Pipeline) -> None:
+        """Load what waits, as far as it was there when this began; for whoever holds the lock."""
+        self._pipeline = pipeline
+        self._settle_loads()
+        last = self._inbox.last_id()
+        if not last:
+            return
+        self._forgotten = recalled(self._pipeline, self._settings)
+        remove_recognised(self._pipeline, self._warehouse, self._settings)
+        while letters := self._inbox.first(LETTERS_A_LOAD, BYTES_A_LOAD, last):
+            self._deliver(letters)
+        remove_recognised(self._pipeline, self._warehouse, self._settings, self._forgotten.tombstones)
+        self._inbox.forget_taken(datetime.now(UTC) - REPLAY_WINDOW)
+
+    def _settle_loads(self) -> None:
+        """Let go of what has been loaded, and of nothing else."""
+        for load_id in self._inbox.loads():
+            self._inbox.settle(load_id, is_loaded=is_loaded(self._pipeline, load_id))
+
+    def _deliver(self, letters: Sequence[Letter]) -> None:
+        refused = self._load(letters)
+        if len(refused) == len(letters) > 1:
+            raise LoadFailed(
+                f"The warehouse takes none of {len(letters)} deliveries, not even each by itself, so that it is hardly "
+                f"they that are at fault. They wait in the inbox. The first: {refused[0][1]}"
+            )
+        for letter, reason in refused:
+            self._bury(letter.id, reason)
+
+    def _load(self, letters: Sequence[Letter]) -> list[tuple[Letter, str]]:
+        """Load deliveries; if the warehouse will never take them together, in ever smaller parts. Returns those that it
+        refuses by themselves, and why."""
+        try:
+            self._load_together(letters)
+        except LoadFailed as failure:
+            if not failure.is_final:
+                raise
+            self._pipeline.drop()
+            self._settle_loads()
+            if len(letters) == 1:
+                return [(letters[0], str(failure))]
+            half = len(letters) // 2
+            return self._load(letters[:half]) + self._load(letters[half:])
+        return []
+
+    def _load_together(self, letters: Sequence[Letter]) -> None:
+        changes, undeliverable = sort_letters(letters, self._is_wanted)
+        ids = [letter.id for letter in letters if letter.id not in undeliverable]
+        outcomes = {(each.connection_id, each.table): self._outcome(each) for each in changes}
+        if changes:
+            load(
+                self._pipeline,
+                deliveries_of(changes, lambda each: self._intake(outcomes[each.connection_id, each.table])),
+                self._warehouse,
+                extracted=lambda load_id: self._inbox.belong(ids, load_id),
+            )
+            self._settle_loads()
+            self.report.outcomes |= outcomes
+            self.report.delivered += len(ids)
+        for id, reason in undeliverable.items():
+            self._bury(id, reason)
+
+    def _intake(self, outcome: Outcome) -> Intake:
+        return Intake(outcome, self._settings.protection(outcome.connection_id), self._forgotten)
+
+    def _outcome(self, changes: Changes) -> Outcome:
+        """The account of an object so far, to be gone on with; it counts once the load has come to its end."""
+        known = self.report.outcomes.get((changes.connection_id, changes.table))
+        if known is not None:
+            return replace(known, ended_at=datetime.now(UTC))
+        return Outcome(
+            run_id=self._run_id,
+            connection_id=changes.connection_id,
+            integration_type=changes.integration_type,
+            object=changes.table,
+            plan=VIA,
+            started_at=self._began_at,
+            ended_at=datetime.now(UTC),
+            command="drain",
+        )
+
+    def _is_wanted(self, connection_id: str) -> bool:
+        wanted = self._settings.connection_ids
+        return not wanted or connection_id in wanted
+
+    def _bury(self, id: int, reason: str) -> None:
+        self._inbox.bury(id, reason)
+        self.report.buried += 1

@@ -1,0 +1,112 @@
+"""The inbox, drained as it fills, and the models built over it: until somebody ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipelines.build import build
+from pipelines.draining import Draining, DrainReport, opened_inbox
+from pipelines.errors import TicketingError
+from pipelines.settings import UnifiedSettings, WarehouseSettings
+from pipelines.webhooks.inbox import Inbox
+
+SECONDS_BETWEEN_LOOKS = 0.5
+"""What comes in the meantime makes one load."""
+
+LONGEST_PAUSE = 60.0
+"""Seconds between two tries where something stands in the way."""
+
+PATIENCE = 60.0
+"""Seconds that it waits, before it says so, behind another process that writes. A sync drains the inbox itself."""
+
+
+@dataclass
+class Follower:
+    """What whoever watches is told; this one says nothing."""
+
+    said: Callable[[str], None] = lambda line: None
+    complained: Callable[[str], None] = lambda line: None
+    is_over: Callable[[], bool] = lambda: False
+    """Whether to end; asked between two looks."""
+
+
+class Following:
+    """Drains an inbox and builds the models, turn by turn. Between two turns the write lock is free, and whoever waits
+    for it is first."""
+
+    def __init__(
+        self,
+        draining: Draining,
+        warehouse: WarehouseSettings,
+        inbox: Inbox,
+        follower: Follower,
+        build_every: float | None,
+    ) -> None:
+        self._draining = draining
+        self._warehouse = warehouse
+        self._inbox = inbox
+        self._follower = follower
+        self._build_every = build_every
+        self._built_at = -float("inf")
+        self._is_built = True
+        self._failures = 0
+        self._last_error = ""
+
+    def run(self) -> None:
+        """Take turns until it is over."""
+        while not self._follower.is_over():
+            try:
+                self._take_turn()
+                self._failures, self._last_error = 0, ""
+            except TicketingError as error:
+                self._complain(str(error))
+            time.sleep(min(LONGEST_PAUSE, SECONDS_BETWEEN_LOOKS * 2.0**self._failures))
+
+    def _take_turn(self) -> None:
+        if self._inbox.contents().waiting:
+            self._drain()
+        is_due = self._build_every is not None and time.monotonic() - self._built_at >= self._build_every
+        if is_due and not self._is_built:
+            self._build()
+
+    def _drain(self) -> None:
+        before = self._draining.report.delivered, self._draining.report.buried
+        try:
+            self._draining.take_turn(PATIENCE)
+        finally:
+            report = self._draining.report
+            delivered, buried = report.delivered - before[0], report.buried - before[1]
+            self._is_built = self._is_built and not delivered
+            if delivered or buried:
+                dead = f", {buried:,} can be stored nowhere (ticketing inbox)" if buried else ""
+                self._follower.said(f"{delivered:,} deliveries loaded{dead}")
+
+    def _build(self) -> None:
+        self._built_at = time.monotonic()
+        report = build(self._warehouse, wait_seconds=PATIENCE)
+        self._is_built = True
+        self._follower.said(f"{report.models:,} models built in {report.seconds:.0f} s")
+
+    def _complain(self, error: str) -> None:
+        """Say what stands in the way, once."""
+        self._failures += 1
+        if error != self._last_error:
+            self._last_error = error
+            self._follower.complained(error)
+
+
+def follow(
+    settings: UnifiedSettings,
+    warehouse: WarehouseSettings,
+    report: DrainReport,
+    *,
+    build_every: float | None,
+    follower: Follower,
+) -> None:
+    """Drain the inbox as it fills, and build the models `build_every` so many seconds (None: not) where something has
+    come. What stands in the way is told, and tried again. The `report` goes on all the while."""
+    with opened_inbox(warehouse) as inbox:
+        draining = Draining(settings, warehouse, inbox, report)
+        Following(draining, warehouse, inbox, follower, build_every).run()

@@ -1,0 +1,221 @@
+"""Deliveries that were acknowledged and are not loaded yet, in a file that outlives a kill or a power cut."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from transforms.values import EPOCH, microseconds
+
+FILE = "inbox.sqlite3"
+
+REPLAY_WINDOW = timedelta(days=14)
+"""For so long a delivery that was taken is known again; the API tries for days to deliver one."""
+
+_SECONDS_TO_WAIT = 15.0
+"""For another process's transaction."""
+
+_LITTLE = 0.05
+"""Of the room there may be so small a share, and the next delivery may not fit."""
+
+_SCHEMA = """
+create table if not exists deliveries (
+    id integer primary key autoincrement,
+    received_at integer not null,
+    body blob not null,
+    load_id text
+);
+create table if not exists taken (
+    message_hash blob primary key,
+    received_at integer not null
+) without rowid;
+create index if not exists taken_when on taken (received_at);
+create table if not exists dead_letters (
+    id integer primary key,
+    received_at integer not null,
+    body blob not null,
+    reason text not null
+);
+"""
+"""`received_at` is in microseconds since 1970. `load_id`: the load that a delivery went into, which may not have come
+to its end."""
+
+
+class Arrival(NamedTuple):
+    """A delivery that was proven. `message_hash` tells it from others."""
+
+    body: bytes
+    message_hash: bytes
+    received_at: datetime
+
+
+class Letter(NamedTuple):
+    """A delivery that waits."""
+
+    id: int
+    received_at: datetime
+    body: bytes
+
+
+class DeadLetter(NamedTuple):
+    """A delivery that no load will take, and why."""
+
+    id: int
+    received_at: datetime
+    body: bytes
+    reason: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """How much waits, since when the oldest of it, how many deliveries are dead, and whether there is room for no
+    more."""
+
+    waiting: int
+    oldest_at: datetime | None
+    dead: int
+    is_full: bool
+
+
+class Inbox:
+    """One inbox, for one thread; any number of processes may have it open. Raises `sqlite3.Error` where it cannot be
+    read or written, or would be larger than `most_bytes`."""
+
+    def __init__(self, path: Path, most_bytes: int | None = None) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._database = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
+        self._database.execute("pragma journal_mode = wal")
+        # A commit has reached the disk before it returns, and what is removed leaves no trace in the file.
+        self._database.execute("pragma synchronous = full")
+        self._database.execute("pragma secure_delete = on")
+        if most_bytes is not None:
+            (page_size,) = self._database.execute("pragma page_size").fetchone()
+            self._database.execute(f"pragma max_page_count = {max(1, most_bytes // page_size)}")
+        with self._transaction():
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                self._database.execute(statement)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def add(self, arrivals: Sequence[Arrival]) -> list[bool]:
+        """Keep deliveries, all in one commit; of each whether it is new: one that was taken before is kept once."""
+        with self._transaction():
+            return [self._add(*arrival) for arrival in arrivals]
+
+    def _add(self, body: bytes, message_hash: bytes, received_at: datetime) -> bool:
+        at = microseconds(received_at)
+        is_new = self._changes("insert or ignore into taken values (?, ?)", message_hash, at) > 0
+        if is_new:
+            self._changes("insert into deliveries (received_at, body) values (?, ?)", at, body)
+        return is_new
+
+    def last_id(self) -> int:
+        """The delivery that came last."""
+        [(last,)] = self._rows("select max(id) from deliveries")
+        return last or 0
+
+    def first(self, most: int, most_bytes: int, last_id: int) -> list[Letter]:
+        """The deliveries up to one that came first and belong to no load; at least one if there is any."""
+        letters: list[Letter] = []
+        size = 0
+        query = "select id, received_at, body from deliveries where load_id is null and id <= ? order by id limit ?"
+        with closing(self._database.execute(query, (last_id, most))) as rows:
+            for id, at, body in rows:
+                size += len(body)
+                if letters and size > most_bytes:
+                    break
+                letters.append(Letter(id, _moment(at), body))
+        return letters
+
+    def belong(self, ids: Collection[int], load_id: str) -> None:
+        """These deliveries are in a load that is about to be written."""
+        with self._transaction():
+            for id in ids:
+                self._changes("update deliveries set load_id = ? where id = ?", load_id, id)
+
+    def loads(self) -> list[str]:
+        """The loads that deliveries are in."""
+        return [row[0] for row in self._rows("select distinct load_id from deliveries where load_id is not null")]
+
+    def settle(self, load_id: str, *, is_loaded: bool) -> int:
+        """Let go of what a load holds, if it has come to its end; else have it wait again. Returns how many."""
+        if is_loaded:
+            return self._changes("delete from deliveries where load_id = ?", load_id)
+        return self._changes("update deliveries set load_id = null where load_id = ?", load_id)
+
+    def bury(self, id: int, reason: str) -> None:
+        """Put a delivery where the dead letters are."""
+        with self._transaction():
+            self._changes(
+                "insert into dead_letters select id, received_at, body, ? from deliveries where id = ?", reason, id
+            )
+            self._changes("delete from deliveries where id = ?", id)
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """What no load has taken, the oldest first."""
+        rows = self._rows("select id, received_at, body, reason from dead_letters order by id")
+        return [DeadLetter(id, _moment(at), body, reason) for id, at, body, reason in rows]
+
+    def replay(self, ids: Collection[int]) -> int:
+        """Have dead letters wait again, in their old place; returns how many of these there were."""
+        columns = "id, received_at, body"
+        with self._transaction():
+            return sum(self._replay(id, columns) for id in ids)
+
+    def _replay(self, id: int, columns: str) -> int:
+        self._changes(f"insert into deliveries ({columns}) select {columns} from dead_letters where id = ?", id)
+        return self._changes("delete from dead_letters where id = ?", id)
+
+    def clear_dead_letters(self) -> int:
+        """Remove all dead letters; returns how many there were."""
+        return self._changes("delete from dead_letters")
+
+    def forget_taken(self, before: datetime) -> None:
+        """Let go of what is known of deliveries that came before a time."""
+        self._changes("delete from taken where received_at < ?", microseconds(before))
+
+    def contents(self) -> Contents:
+        """What is in it at this moment."""
+        [(waiting, oldest, dead)] = self._rows(
+            "select count(*), min(received_at), (select count(*) from dead_letters) from deliveries"
+        )
+        pages, most_pages, free_pages = (
+            self._rows(f"pragma {name}")[0][0] for name in ("page_count", "max_page_count", "freelist_count")
+        )
+        is_full = most_pages - pages + free_pages <= most_pages * _LITTLE
+        return Contents(waiting, None if oldest is None else _moment(oldest), dead, is_full)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("begin immediate")
+        try:
+            yield
+            self._database.execute("commit")
+        except BaseException:
+            if self._database.in_transaction:  # some errors end it themselves
+                self._database.execute("rollback")
+            raise
+
+    def _changes(self, statement: str, *values: object) -> int:
+        return self._database.execute(statement, values).rowcount
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self._database.execute(query).fetchall()
+
+
+def _moment(micros: int) -> datetime:
+    return EPOCH + timedelta(microseconds=micros)

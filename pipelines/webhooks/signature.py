@@ -1,0 +1,62 @@
+"""Whether a delivery comes from who has the workspace's secret; a function of values, in constant time."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from pipelines.webhooks.delivery import Delivery
+
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
+
+
+def is_signed(delivery: Delivery, secrets: Sequence[str], *, accepts_sha1: bool = False) -> bool:
+    """Whether `sig256` is the HMAC-SHA256 of the delivery's `data` and nonce under one of the secrets; where there is
+    none and `accepts_sha1`, whether `sig` is the HMAC-SHA1.
+
+    `data` counts as it stands in the body, else as it is written compactly without ASCII escapes. Both base64 and
+    hexadecimal are read.
+    """
+    if delivery.sig256 is not None:
+        signature, algorithm = delivery.sig256, hashlib.sha256
+    elif accepts_sha1 and delivery.sig is not None:
+        signature, algorithm = delivery.sig, hashlib.sha1
+    else:
+        return False
+    said = _digests(signature)
+    return any(_is_one_of(said, message, secrets, algorithm) for message in _messages(delivery))
+
+
+def _is_one_of(said: Sequence[bytes], message: bytes, secrets: Sequence[str], algorithm: Any) -> bool:
+    """Compares each with each, so that the time tells nothing of where they agree."""
+    is_one = False
+    for secret in secrets:
+        made = hmac.digest(secret.encode(), message, algorithm)
+        for digest in said:
+            is_one |= hmac.compare_digest(made, digest)
+    return is_one
+
+
+def _digests(signature: str) -> list[bytes]:
+    """What a signature may mean: its hexadecimal digits may also be base64."""
+    signature = signature.strip()
+    digests = [bytes.fromhex(signature)] if _HEX.fullmatch(signature) else []
+    with suppress(ValueError):
+        digests.append(base64.b64decode(signature, validate=True))
+    return digests
+
+
+def _messages(delivery: Delivery) -> Iterator[bytes]:
+    yield delivery.message
+    try:
+        compact = json.dumps(json.loads(delivery.data), ensure_ascii=False, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):
+        return
+    if compact != delivery.data:
+        yield compact + delivery.nonce.encode()

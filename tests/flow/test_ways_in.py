@@ -1,0 +1,213 @@
+"""The same history by webhooks alone, by polling alone and by any mixture of both ends in the same warehouse."""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from pipelines.sandbox import PostFaults, Sandbox, World
+from pipelines.sandbox.support import support_table
+from pipelines.settings import WarehouseSettings
+from pipelines.sync import SyncReport, reconcile, sync
+from tests.flow.conftest import postgres_warehouse, settings_for, warehouse_in
+from tests.flow.pushed import EVENTS, Post, Pushed
+from tests.flow.truth import OBJECTS, assert_same, deleted_rows, query, stored_rows
+
+WORLDS = int(os.environ.get("TICKETING_TEST_WORLDS", "2"))
+SHARE = 3
+"""So many worlds a test at most, so that they can be run side by side."""
+
+SEED = os.environ.get("TICKETING_TEST_SEED", "0")
+
+TABLES = [table for table in OBJECTS if table != "employees"]
+
+shares = st.sampled_from([0.0, 0.1, 0.4])
+rough_post = st.builds(
+    PostFaults,
+    seed=st.integers(0, 2**16),
+    duplicate=shares,
+    redeliver_with_new_nonce=shares,
+    delay=shares,
+    delay_seconds=st.sampled_from([60.0, 20_000.0]),
+    reorder=shares,
+    lost_answer=shares,
+    deletions_by_id_only=st.sampled_from([0.0, 0.5]),
+)
+
+
+@dataclass(frozen=True)
+class Day:
+    """One of several: how long it is, what the mixture does on it, and whether it loses the post."""
+
+    hours: float
+    deletes: int
+    pushed_drains: bool
+    drains: bool
+    polls: bool
+    drains_first: bool
+    loses_post: bool
+
+
+@dataclass(frozen=True)
+class Story:
+    seed: int
+    post: PostFaults
+    days: tuple[Day, ...]
+    begins_polling: bool
+
+
+days = st.builds(
+    Day,
+    hours=st.sampled_from([0.5, 5.0, 30.0]),
+    deletes=st.sampled_from([0, 1, 3]),
+    pushed_drains=st.booleans(),
+    drains=st.booleans(),
+    polls=st.booleans(),
+    drains_first=st.booleans(),
+    loses_post=st.booleans(),
+)
+stories = st.builds(
+    Story,
+    seed=st.integers(0, 2**16),
+    post=rough_post,
+    days=st.tuples(days, days, days, days),
+    begins_polling=st.booleans(),
+)
+
+
+@pytest.mark.timeout(180 * SHARE)
+@pytest.mark.hypothesis
+@pytest.mark.parametrize("share", range(ceil(WORLDS / SHARE)))
+@pytest.mark.parametrize("kind", ["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
+def test_whichever_way_a_history_comes_it_ends_in_the_same_rows(
+    kind: str, share: int, request: pytest.FixtureRequest
+) -> None:
+    @seed(f"{SEED} {kind} {share}")
+    @settings(
+        max_examples=min(WORLDS, SHARE),
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes seconds: too long to shrink
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(story=stories)
+    def live_through_it(story: Story) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            live_through(story, three_warehouses(kind, Path(folder), request))
+
+    live_through_it()
+
+
+def three_warehouses(kind: str, folder: Path, request: pytest.FixtureRequest) -> list[WarehouseSettings]:
+    places = [folder / name for name in ("pushed", "polled", "mixed")]
+    for place in places:
+        place.mkdir()
+    if kind == "duckdb":
+        return [warehouse_in(place) for place in places]
+    server = request.getfixturevalue("postgres_server")
+    return [postgres_warehouse(server.new_database(), place / "state") for place in places]
+
+
+def live_through(story: Story, warehouses: list[WarehouseSettings]) -> None:
+    in_pushed, in_polled, in_mixed = warehouses
+    with three_ways(story, warehouses) as (post, by_post, mixture):
+        world, unified, chance = post.world, by_post.settings, random.Random(story.seed)
+        (connection_id,) = [connection["id"] for connection in world.connections()]
+        by_post.subscribe(connection_id, include_all=True)
+        mixture.subscribe(connection_id, include_all=not story.begins_polling)
+        if story.begins_polling:
+            _all_well(sync(unified, in_mixed))
+        _all_well(sync(unified, in_polled))
+        for day in story.days:
+            world.live(hours=day.hours)
+            _delete_some(world, connection_id, chance, day.deletes)
+            mixture.is_lost = partial(_is_lost, chance, day)
+            post.deliver()
+            _spend(day, by_post, mixture)
+            _all_well(sync(unified, in_polled))
+            _all_well(reconcile(unified, in_polled, largest_deletion=1.0))
+        world.advance(timedelta(days=1))
+        post.deliver()
+        by_post.drain()
+        mixture.drain()
+        _all_well(sync(unified, in_mixed))  # what the post has lost
+        _all_well(reconcile(unified, in_mixed, largest_deletion=1.0))
+        for warehouse in warehouses:
+            assert_same(world, warehouse)
+        _are_alike(in_pushed, in_polled)
+        _are_alike(in_mixed, in_polled)
+        _holds_every_state_of(in_mixed, in_polled)
+        assert _doubled(in_pushed) == _doubled(in_mixed) == []
+
+
+@contextmanager
+def three_ways(story: Story, warehouses: list[WarehouseSettings]) -> Iterator[tuple[Post, Pushed, Pushed]]:
+    world = World.seeded(seed=story.seed, tickets=20, helpdesks=("front",))
+    world.register_integration("front", support_table(native=EVENTS))
+    world.advance(timedelta(minutes=10))
+    with Sandbox(world=world) as sandbox:
+        unified = settings_for(sandbox, page_size=17, lookback_seconds=1)
+        post = Post(world, story.post)
+        with post.to(warehouses[0], unified) as by_post, post.to(warehouses[2], unified) as mixture:
+            yield post, by_post, mixture
+
+
+def _is_lost(chance: random.Random, day: Day) -> bool:
+    return day.loses_post and chance.random() < 0.6
+
+
+def _spend(day: Day, by_post: Pushed, mixture: Pushed) -> None:
+    if day.pushed_drains:
+        by_post.drain()
+    if day.drains and day.drains_first:
+        mixture.drain()
+    if day.polls:
+        _all_well(sync(mixture.settings, mixture.warehouse))
+    if day.drains and not day.drains_first:
+        mixture.drain()
+
+
+def _delete_some(world: World, connection_id: str, chance: random.Random, number: int) -> None:
+    for _ in range(number):
+        name = chance.choice(["ticket", "note", "customer"])
+        ids = [record["id"] for record in world.records(connection_id, name)]
+        world.delete(connection_id, name, chance.choice(ids))
+
+
+def _all_well(report: SyncReport) -> None:
+    assert [(outcome.object, outcome.error) for outcome in report.failed] == []
+    assert report.drained.error is None
+
+
+def _are_alike(one: WarehouseSettings, other: WarehouseSettings) -> None:
+    """In every column of the API of every living row; and what is gone of what both have seen is gone in both."""
+    for table in TABLES:
+        assert stored_rows(one, table) == stored_rows(other, table), table
+        gone, gone_there = deleted_rows(one, table).keys(), deleted_rows(other, table).keys()
+        assert not gone & stored_rows(other, table).keys(), table
+        assert not gone_there - gone, table
+
+
+def _holds_every_state_of(one: WarehouseSettings, other: WarehouseSettings) -> None:
+    states = "select connection_id, id, state_hash from raw_unified.ticket_versions"
+    assert _keys(query(other, states)) <= _keys(query(one, states))
+
+
+def _doubled(warehouse: WarehouseSettings) -> list[dict[str, Any]]:
+    key = "connection_id, id, state_hash"
+    return query(warehouse, f"select {key} from raw_unified.ticket_versions group by {key} having count(*) > 1")
+
+
+def _keys(rows: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
+    return {tuple(row.values()) for row in rows}

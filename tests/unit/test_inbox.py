@@ -1,0 +1,170 @@
+"""What was acknowledged is there until it is loaded, whoever reads, writes or dies."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipelines.webhooks.inbox import Arrival, Inbox, Letter
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+ALL = 10**9
+
+
+def arrival(number: int, *, size: int = 0) -> Arrival:
+    return Arrival(f"body {number} ".encode() + b"x" * size, number.to_bytes(32), NOON + timedelta(seconds=number))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "inbox.sqlite3"
+
+
+@pytest.fixture
+def inbox(path: Path) -> Iterator[Inbox]:
+    with Inbox(path) as opened:
+        yield opened
+
+
+def waiting(inbox: Inbox) -> list[Letter]:
+    return inbox.first(ALL, ALL, ALL)
+
+
+def test_what_came_first_is_taken_first_as_it_came(inbox: Inbox) -> None:
+    assert inbox.add([arrival(2), arrival(1)]) == [True, True]
+    assert [(letter.body, letter.received_at) for letter in waiting(inbox)] == [
+        (b"body 2 ", NOON + timedelta(seconds=2)),
+        (b"body 1 ", NOON + timedelta(seconds=1)),
+    ]
+
+
+def test_what_was_taken_before_is_kept_once_also_after_it_was_loaded(inbox: Inbox) -> None:
+    assert inbox.add([arrival(1), arrival(1)]) == [True, False]
+    inbox.belong([1], "load")
+    assert inbox.settle("load", is_loaded=True) == 1
+    assert inbox.add([arrival(1)]) == [False]
+    assert waiting(inbox) == []
+    inbox.forget_taken(NOON + timedelta(seconds=1))
+    assert inbox.add([arrival(1)]) == [False]
+    inbox.forget_taken(NOON + timedelta(seconds=2))
+    assert inbox.add([arrival(1)]) == [True]
+
+
+def test_a_portion_is_as_large_as_is_asked_for_but_never_empty(inbox: Inbox) -> None:
+    inbox.add([arrival(number, size=1_000) for number in range(5)])
+    assert [letter.id for letter in inbox.first(3, ALL, ALL)] == [1, 2, 3]
+    assert [letter.id for letter in inbox.first(ALL, 2_500, ALL)] == [1, 2]
+    assert [letter.id for letter in inbox.first(ALL, 1, ALL)] == [1]
+    assert [letter.id for letter in inbox.first(ALL, ALL, 4)] == [1, 2, 3, 4]
+    assert inbox.last_id() == 5
+
+
+def test_what_is_in_a_load_leaves_with_it_or_waits_again(inbox: Inbox) -> None:
+    inbox.add([arrival(number) for number in range(3)])
+    inbox.belong([1, 2], "first")
+    assert [letter.id for letter in waiting(inbox)] == [3]
+    assert inbox.loads() == ["first"]
+    inbox.settle("first", is_loaded=False)
+    assert [letter.id for letter in waiting(inbox)] == [1, 2, 3]
+    inbox.belong([2], "second")
+    inbox.settle("second", is_loaded=True)
+    assert [letter.id for letter in waiting(inbox)] == [1, 3]
+
+
+def test_a_dead_letter_is_told_with_its_reason_and_comes_back_to_its_place(inbox: Inbox) -> None:
+    inbox.add([arrival(1), arrival(2)])
+    inbox.bury(1, "it makes no sense")
+    [dead] = inbox.dead_letters()
+    assert (dead.id, dead.body, dead.received_at, dead.reason) == (
+        1,
+        b"body 1 ",
+        arrival(1).received_at,
+        "it makes no sense",
+    )
+    contents = inbox.contents()
+    assert (contents.waiting, contents.oldest_at, contents.dead) == (1, arrival(2).received_at, 1)
+    assert inbox.replay([1, 7]) == 1
+    assert [letter.id for letter in waiting(inbox)] == [1, 2]
+    assert inbox.dead_letters() == []
+
+
+def test_a_full_inbox_takes_nothing_and_loses_nothing(path: Path) -> None:
+    with Inbox(path, most_bytes=200_000) as inbox:
+        kept = 0
+        while not inbox.contents().is_full:
+            inbox.add([arrival(kept, size=10_000)])
+            kept += 1
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            inbox.add([arrival(kept, size=10_000)])
+        assert kept > 5
+        assert len(waiting(inbox)) == kept
+        inbox.belong([1, 2], "load")
+        inbox.settle("load", is_loaded=True)
+        assert not inbox.contents().is_full
+        assert inbox.add([arrival(kept, size=10_000)]) == [True]
+
+
+def test_a_commit_of_many_is_all_or_nothing(path: Path) -> None:
+    with Inbox(path, most_bytes=100_000) as inbox:
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            inbox.add([arrival(number, size=30_000) for number in range(9)])
+        assert waiting(inbox) == []
+        assert inbox.add([arrival(0)]) == [True]
+
+
+def test_only_its_owner_can_read_it(inbox: Inbox, path: Path) -> None:
+    inbox.add([arrival(1)])
+    for file in path.parent.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+def test_nothing_of_what_was_let_go_stays_in_the_file(inbox: Inbox, path: Path) -> None:
+    inbox.add([arrival(1, size=5_000)])
+    inbox.belong([1], "load")
+    inbox.settle("load", is_loaded=True)
+    inbox.close()
+    assert b"xxxx" not in path.read_bytes()
+
+
+def test_every_commit_waits_for_the_disk(path: Path) -> None:
+    with Inbox(path) as inbox:
+        [[mode]], [[synchronous]] = (inbox._rows(f"pragma {name}") for name in ("journal_mode", "synchronous"))
+    assert (mode, synchronous) == ("wal", 2)
+
+
+def _fill(path: Path, first: int, acknowledged: str) -> None:
+    log = os.open(acknowledged, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    with Inbox(path) as inbox:
+        for number in range(first, first + 100_000):
+            inbox.add([arrival(number)])
+            os.write(log, f"{number}\n".encode())
+
+
+def test_processes_that_are_killed_lose_nothing_that_they_have_acknowledged(path: Path, tmp_path: Path) -> None:
+    log = tmp_path / "acknowledged"
+    forks = multiprocessing.get_context("fork")
+    for round_number in range(6):
+        writers = [
+            forks.Process(target=_fill, args=(path, (2 * round_number + place) * 100_000, str(log)))
+            for place in range(2)
+        ]
+        for writer in writers:
+            writer.start()
+        writers[0].join(0.1 + 0.05 * round_number)
+        for writer in writers:
+            os.kill(writer.pid or 0, signal.SIGKILL)
+            writer.join()
+    acknowledged = [int(line) for line in log.read_text().splitlines()]
+    with Inbox(path) as inbox:
+        kept = [letter.body for letter in waiting(inbox)]
+    assert len(acknowledged) > 100
+    assert len(kept) == len({*kept})
+    assert {arrival(number).body for number in acknowledged} <= {*kept}
