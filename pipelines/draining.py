@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,15 +12,20 @@ from pathlib import Path
 from uuid import uuid4
 
 import dlt
+from dlt.common.exceptions import DltException
+from dlt.destinations.exceptions import DatabaseException
+from dlt.pipeline.exceptions import PipelineStepFailed
 
-from pipelines.errors import LoadFailed, TicketingError
+from pipelines.errors import LoadFailed, TicketingError, TryAgainLater
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import recalled, remove_recognised
+from pipelines.warehouse.destinations.destination import causes
 from pipelines.warehouse.intake import Intake
 from pipelines.warehouse.load import finish_pending, load, open_pipeline
 from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.outcome import Outcome
 from pipelines.warehouse.quarantine import prune
+from pipelines.warehouse.reason import reason
 from pipelines.warehouse.runs import is_loaded
 from pipelines.webhooks.inbox import FILE, REPLAY_WINDOW, Inbox, Letter
 from pipelines.webhooks.settling import VIA
@@ -31,6 +37,10 @@ LETTERS_A_LOAD = 2_000
 """So many deliveries make a load at most; each may hold a hundred records."""
 
 BYTES_A_LOAD = 64 * 1024 * 1024
+
+_TRIED_IN_VAIN = 20
+"""After so many that are refused by themselves, and none that is taken, it is hardly the deliveries that are at fault:
+each takes the better part of a second, and the lock."""
 
 
 def inbox_of(warehouse: WarehouseSettings) -> Path:
@@ -136,54 +146,60 @@ class Draining:
             self._inbox.settle(load_id, is_loaded=is_loaded(self._pipeline, load_id))
 
     def _deliver(self, letters: Sequence[Letter]) -> None:
-        refused = self._load(letters)
-        if len(refused) == len(letters) > 1:
+        """Load deliveries, and bury those that no load takes."""
+        before = self.report.delivered
+        refused: list[tuple[Letter, str]] = []
+        for each in self._refused(letters):
+            refused.append(each)
+            if len(refused) == _TRIED_IN_VAIN and self.report.delivered == before:
+                break
+        if len(refused) > 1 and self.report.delivered == before:
             raise LoadFailed(
-                f"The warehouse takes none of {len(letters)} deliveries, not even each by itself, so that it is hardly "
+                f"The warehouse takes none of {len(refused)} deliveries, not even each by itself, so that it is hardly "
                 f"they that are at fault. They wait in the inbox. The first: {refused[0][1]}"
             )
-        for letter, reason in refused:
-            self._bury(letter.id, reason)
+        for letter, why in refused:
+            self._bury(letter.id, why)
 
-    def _load(self, letters: Sequence[Letter]) -> list[tuple[Letter, str]]:
-        """Load deliveries; if the warehouse will never take them together, in ever smaller parts. Returns those that it
-        refuses by themselves, and why."""
+    def _refused(self, letters: Sequence[Letter]) -> Iterator[tuple[Letter, str]]:
+        """Load deliveries; if they will never be taken together, in ever smaller parts, each from all over them. Those
+        that are refused by themselves, and why."""
         try:
             self._load_together(letters)
-        except LoadFailed as failure:
-            if not failure.is_final:
-                raise
+        except (LoadFailed, PipelineStepFailed) as error:
+            why = _why_never(error)
             self._pipeline.drop()
             self._settle_loads()
             if len(letters) == 1:
-                return [(letters[0], str(failure))]
-            half = len(letters) // 2
-            return self._load(letters[:half]) + self._load(letters[half:])
-        return []
+                yield letters[0], why
+                return
+            for part in (letters[::2], letters[1::2]):
+                yield from self._refused(part)
 
     def _load_together(self, letters: Sequence[Letter]) -> None:
-        changes, undeliverable = sort_letters(letters, self._is_wanted)
-        ids = [letter.id for letter in letters if letter.id not in undeliverable]
-        outcomes = {(each.connection_id, each.table): self._outcome(each) for each in changes}
-        if changes:
+        found = sort_letters(letters, self._is_wanted)
+        ids = [letter.id for letter in letters if letter.id not in found.undeliverable]
+        outcomes = {place: self._outcome(changes) for place, changes in found.changes.items()}
+        if ids:
             load(
                 self._pipeline,
-                deliveries_of(changes, lambda each: self._intake(outcomes[each.connection_id, each.table])),
+                deliveries_of([*found.changes.values()], lambda each: self._intake(outcomes[each.place])),
                 self._warehouse,
                 extracted=lambda load_id: self._inbox.belong(ids, load_id),
             )
             self._settle_loads()
+            self._inbox.hear(found.heard)
             self.report.outcomes |= outcomes
             self.report.delivered += len(ids)
-        for id, reason in undeliverable.items():
-            self._bury(id, reason)
+        for id, why in found.undeliverable.items():
+            self._bury(id, why)
 
     def _intake(self, outcome: Outcome) -> Intake:
         return Intake(outcome, self._settings.protection(outcome.connection_id), self._forgotten)
 
     def _outcome(self, changes: Changes) -> Outcome:
         """The account of an object so far, to be gone on with; it counts once the load has come to its end."""
-        known = self.report.outcomes.get((changes.connection_id, changes.table))
+        known = self.report.outcomes.get(changes.place)
         if known is not None:
             return replace(known, ended_at=datetime.now(UTC))
         return Outcome(
@@ -201,6 +217,23 @@ class Draining:
         wanted = self._settings.connection_ids
         return not wanted or connection_id in wanted
 
-    def _bury(self, id: int, reason: str) -> None:
-        self._inbox.bury(id, reason)
+    def _bury(self, id: int, why: str) -> None:
+        self._inbox.bury(id, why)
         self.report.buried += 1
+
+
+def _why_never(error: LoadFailed | PipelineStepFailed) -> str:
+    """Why no other try would end better, without a word of a record; a fault of disk, network or memory is raised."""
+    if isinstance(error, LoadFailed):
+        if not error.is_final:
+            raise error
+        return str(error)
+    chain = [*causes(error)]
+    if any(isinstance(cause, OSError | MemoryError | DatabaseException) for cause in chain):
+        raise TryAgainLater(
+            f"What waits could not be made into rows: {reason(error)}. It waits on in the inbox. See to what stands "
+            "in the way, then run this again."
+        ) from error
+    raised = next((cause for cause in chain if not isinstance(cause, DltException)), error)
+    place = traceback.extract_tb(raised.__traceback__)[-1]
+    return f"It cannot be made into rows: {type(raised).__name__} in {Path(place.filename).name}, line {place.lineno}."

@@ -5,15 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pipelines.build import build
 from pipelines.draining import Draining, DrainReport, opened_inbox
 from pipelines.errors import TicketingError
+from pipelines.repairing import repair_gaps
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.webhooks.inbox import Inbox
 
 SECONDS_BETWEEN_LOOKS = 0.5
 """What comes in the meantime makes one load."""
+
+SECONDS_BETWEEN_REPAIRS = 300.0
+"""So often it is asked how the webhooks are."""
 
 LONGEST_PAUSE = 60.0
 """Seconds between two tries where something stands in the way."""
@@ -30,6 +35,7 @@ class Follower:
     complained: Callable[[str], None] = lambda line: None
     is_over: Callable[[], bool] = lambda: False
     """Whether to end; asked between two looks."""
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 class Following:
@@ -38,18 +44,20 @@ class Following:
 
     def __init__(
         self,
+        settings: UnifiedSettings,
         draining: Draining,
         warehouse: WarehouseSettings,
         inbox: Inbox,
         follower: Follower,
         build_every: float | None,
     ) -> None:
+        self._settings = settings
         self._draining = draining
         self._warehouse = warehouse
         self._inbox = inbox
         self._follower = follower
         self._build_every = build_every
-        self._built_at = -float("inf")
+        self._built_at = self._repaired_at = -float("inf")
         self._is_built = True
         self._failures = 0
         self._last_error = ""
@@ -67,6 +75,8 @@ class Following:
     def _take_turn(self) -> None:
         if self._inbox.contents().waiting:
             self._drain()
+        if time.monotonic() - self._repaired_at >= SECONDS_BETWEEN_REPAIRS:
+            self._repair()
         is_due = self._build_every is not None and time.monotonic() - self._built_at >= self._build_every
         if is_due and not self._is_built:
             self._build()
@@ -82,6 +92,17 @@ class Following:
             if delivered or buried:
                 dead = f", {buried:,} can be stored nowhere (ticketing inbox)" if buried else ""
                 self._follower.said(f"{delivered:,} deliveries loaded{dead}")
+
+    def _repair(self) -> None:
+        self._repaired_at = time.monotonic()
+        for repair in repair_gaps(self._settings, self._warehouse, self._inbox, self._follower.now(), PATIENCE):
+            gap, outcome = repair.gap, repair.outcome
+            what = f"{gap.connection_id} {gap.table} since {gap.since:%Y-%m-%d %H:%M}Z, for {gap.reason}"
+            if outcome.has_failed:
+                self._follower.complained(f"could not poll {what}: {outcome.error}")
+            else:
+                self._is_built = self._is_built and not outcome.rows_received
+                self._follower.said(f"{outcome.rows_received:,} records polled of {what}")
 
     def _build(self) -> None:
         self._built_at = time.monotonic()
@@ -109,4 +130,4 @@ def follow(
     come. What stands in the way is told, and tried again. The `report` goes on all the while."""
     with opened_inbox(warehouse) as inbox:
         draining = Draining(settings, warehouse, inbox, report)
-        Following(draining, warehouse, inbox, follower, build_every).run()
+        Following(settings, draining, warehouse, inbox, follower, build_every).run()

@@ -18,6 +18,7 @@ from pipelines.unified_api.endpoints import ENDPOINTS, TICKETING, WEBHOOKS_PATH,
 from pipelines.unified_api.records import Record
 from pipelines.webhooks.hook_url import require_hook_url, without_secrets
 from pipelines.webhooks.subscriptions import (
+    TABLES,
     Change,
     Create,
     Existing,
@@ -43,9 +44,6 @@ LOOKS = 8
 
 LONGEST_WAIT_TO_LOOK = 16.0
 """Seconds. What was asked for may still be under way when its answer is lost."""
-
-_TABLES = {endpoint.support_key: endpoint.table for endpoint in ENDPOINTS.values() if endpoint.category == TICKETING}
-"""What has webhooks, by its name there."""
 
 
 @dataclass
@@ -182,7 +180,7 @@ def unsubscribe(
 
 def table_of(about: Wanted | Existing) -> str:
     """The table that it feeds; the API's own word where it is none of ours."""
-    return _TABLES.get(about.object_type, about.object_type)
+    return TABLES.get(about.object_type, about.object_type)
 
 
 def _client(settings: UnifiedSettings) -> UnifiedClient:
@@ -212,7 +210,7 @@ def _wanted(target: Target, endpoint: Endpoint, settings: UnifiedSettings, inter
 
 def _why_none(target: Target, endpoint: Endpoint) -> str | None:
     """Why nothing is done about the webhooks of an object, not even about those that there are; None if it is."""
-    if endpoint.support_key not in _TABLES:
+    if endpoint.support_key not in TABLES:
         return "the API has no webhooks for it"
     if target.lacks_permission(endpoint):
         return f"the connection does not grant the permission {endpoint.permission}"

@@ -30,6 +30,8 @@ class Subscription:
     integration_type: str = ""
     object_type: str = ""
     event: str = ""
+    webhook_type: str = ""
+    hook_url: str = ""
 
 
 @dataclass(frozen=True)

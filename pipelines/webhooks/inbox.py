@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from pipelines.webhooks.delivery import Subscription
 from transforms.values import EPOCH, microseconds
 
 FILE = "inbox.sqlite3"
@@ -23,6 +25,8 @@ _SECONDS_TO_WAIT = 15.0
 
 _LITTLE = 0.05
 """Of the room there may be so small a share, and the next delivery may not fit."""
+
+_MINUTE = 60_000_000
 
 _SCHEMA = """
 create table if not exists deliveries (
@@ -42,9 +46,32 @@ create table if not exists dead_letters (
     body blob not null,
     reason text not null
 );
+create table if not exists channels (
+    webhook_id text not null,
+    connection_id text not null,
+    object text not null,
+    webhook_type text not null,
+    hook_url_hash blob not null,
+    heard_at integer not null,
+    primary key (webhook_id, connection_id, object)
+) without rowid;
+create table if not exists pulses (
+    connection_id text not null,
+    minute integer not null,
+    primary key (connection_id, minute)
+) without rowid;
+create table if not exists covered (
+    connection_id text not null,
+    object text not null,
+    until integer not null,
+    polls integer not null,
+    reason text not null,
+    primary key (connection_id, object)
+) without rowid;
 """
-"""`received_at` is in microseconds since 1970. `load_id`: the load that a delivery went into, which may not have come
-to its end."""
+"""Times are in microseconds since 1970. `load_id`: the load that a delivery went into, which may not have come to its
+end. `pulses`: the minutes in which a connection was heard of. `covered`: up to when an object was polled because its
+webhooks did not bring it, how often since they were last heard, and why."""
 
 
 class Arrival(NamedTuple):
@@ -61,6 +88,33 @@ class Letter(NamedTuple):
     id: int
     received_at: datetime
     body: bytes
+
+
+class Heard(NamedTuple):
+    """A webhook has brought something of a table."""
+
+    webhook: Subscription
+    table: str
+    at: datetime
+
+
+class Channel(NamedTuple):
+    """A webhook that has brought something of a table, and when the last time."""
+
+    webhook_id: str
+    connection_id: str
+    table: str
+    webhook_type: str
+    hook_url_hash: bytes
+    heard_at: datetime
+
+
+class Covered(NamedTuple):
+    """Up to when an object was polled because its webhooks did not bring it; how often since they were last heard."""
+
+    until: datetime
+    polls: int
+    reason: str
 
 
 class DeadLetter(NamedTuple):
@@ -184,9 +238,52 @@ class Inbox:
         """Remove all dead letters; returns how many there were."""
         return self._changes("delete from dead_letters")
 
+    def hear(self, heard: Iterable[Heard]) -> None:
+        """Take note of when webhooks have brought something."""
+        with self._transaction():
+            for webhook, table, at in heard:
+                micros = microseconds(at)
+                self._changes(
+                    "insert into channels values (?, ?, ?, ?, ?, ?) on conflict do update set "
+                    "heard_at = max(heard_at, excluded.heard_at), webhook_type = excluded.webhook_type, "
+                    "hook_url_hash = excluded.hook_url_hash",
+                    *(webhook.id, webhook.connection_id, table, webhook.webhook_type),
+                    *(hook_url_hash(webhook.hook_url), micros),
+                )
+                self._changes("insert or ignore into pulses values (?, ?)", webhook.connection_id, micros // _MINUTE)
+
+    def channels(self) -> list[Channel]:
+        """Which webhooks have ever brought something."""
+        names = "webhook_id, connection_id, object, webhook_type, hook_url_hash, heard_at"
+        return [
+            Channel(webhook_id, connection_id, table, webhook_type, url_hash, _moment(heard_at))
+            for webhook_id, connection_id, table, webhook_type, url_hash, heard_at in self._rows(
+                f"select {names} from channels"
+            )
+        ]
+
+    def pulses(self, connection_id: str) -> list[datetime]:
+        """The minutes in which a connection was heard of lately, in order."""
+        query = "select minute from pulses where connection_id = ? order by minute"
+        return [_moment(minute * _MINUTE) for (minute,) in self._rows(query, connection_id)]
+
+    def cover(self, connection_id: str, table: str, covered: Covered) -> None:
+        """Take note of what was polled because no webhook brought it."""
+        values = (connection_id, table, microseconds(covered.until), covered.polls, covered.reason)
+        self._changes("insert or replace into covered values (?, ?, ?, ?, ?)", *values)
+
+    def covered(self) -> dict[tuple[str, str], Covered]:
+        """What was polled because no webhook brought it, by connection and table."""
+        rows = self._rows("select connection_id, object, until, polls, reason from covered")
+        return {
+            (connection_id, table): Covered(_moment(until), polls, reason)
+            for connection_id, table, until, polls, reason in rows
+        }
+
     def forget_taken(self, before: datetime) -> None:
         """Let go of what is known of deliveries that came before a time."""
         self._changes("delete from taken where received_at < ?", microseconds(before))
+        self._changes("delete from pulses where minute < ?", microseconds(before) // _MINUTE)
 
     def contents(self) -> Contents:
         """What is in it at this moment."""
@@ -213,8 +310,13 @@ class Inbox:
     def _changes(self, statement: str, *values: object) -> int:
         return self._database.execute(statement, values).rowcount
 
-    def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        return self._database.execute(query).fetchall()
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._database.execute(query, values).fetchall()
+
+
+def hook_url_hash(hook_url: str) -> bytes:
+    """Tells one address from another without the token that may stand in it."""
+    return hashlib.sha256(hook_url.encode(errors="surrogatepass")).digest()
 
 
 def _moment(micros: int) -> datetime:

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from pipelines.unified_api.endpoints import ENDPOINTS, TICKETING
 from pipelines.unified_api.records import Listed, NotAPage, parse_records
 from pipelines.webhooks.delivery import Delivery, MalformedDelivery, parse_delivery
-from pipelines.webhooks.inbox import Letter
+from pipelines.webhooks.inbox import Heard, Letter
+from pipelines.webhooks.subscriptions import TABLES
 from transforms.values import mended_text
-
-_TABLES = {endpoint.support_key: endpoint.table for endpoint in ENDPOINTS.values() if endpoint.category == TICKETING}
 
 
 class Undeliverable(ValueError):
@@ -38,33 +36,44 @@ class Changes:
     table: str
     changes: list[Change] = field(default_factory=list)
 
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.connection_id, self.table
 
-def sort_letters(letters: Iterable[Letter], is_wanted: Callable[[str], bool]) -> tuple[list[Changes], dict[int, str]]:
-    """What deliveries say, by connection and table, and why some of them, by their ids, say nothing that can be stored.
 
-    `is_wanted`: whether what is of a connection is to be stored.
-    """
-    sorted_changes: dict[tuple[str, str], Changes] = {}
-    undeliverable: dict[int, str] = {}
+@dataclass
+class SortedLetters:
+    """What deliveries say, by connection and table; which webhooks have brought it, and when; and why some deliveries,
+    by their ids, say nothing that can be stored."""
+
+    changes: dict[tuple[str, str], Changes] = field(default_factory=dict)
+    heard: list[Heard] = field(default_factory=list)
+    undeliverable: dict[int, str] = field(default_factory=dict)
+
+
+def sort_letters(letters: Iterable[Letter], is_wanted: Callable[[str], bool]) -> SortedLetters:
+    """Sort deliveries; `is_wanted`: whether what is of a connection is to be stored."""
+    found = SortedLetters()
     for letter in letters:
         try:
             delivery = parse_delivery(letter.body)
-            place = _place(delivery, is_wanted)
-            found = [*_changes(delivery, letter.received_at)]
+            connection_id, table = _place(delivery, is_wanted)
+            changes = [*_changes(delivery, letter.received_at)]
         except (MalformedDelivery, Undeliverable, NotAPage) as error:
-            undeliverable[letter.id] = str(error)
+            found.undeliverable[letter.id] = str(error)
             continue
-        integration_type = delivery.webhook.integration_type
-        sorted_changes.setdefault(place, Changes(place[0], integration_type, place[1])).changes.extend(found)
-    return [*sorted_changes.values()], undeliverable
+        fresh = Changes(connection_id, delivery.webhook.integration_type, table)
+        found.changes.setdefault((connection_id, table), fresh).changes.extend(changes)
+        found.heard.append(Heard(delivery.webhook, table, letter.received_at))
+    return found
 
 
 def _place(delivery: Delivery, is_wanted: Callable[[str], bool]) -> tuple[str, str]:
     """The connection and the table that a delivery is of. Raises `Undeliverable`."""
     webhook = delivery.webhook
-    table = _TABLES.get(webhook.object_type)
+    table = TABLES.get(webhook.object_type)
     if table is None:
-        raise Undeliverable(f"expected an object_type of {', '.join(_TABLES)}, got {_shown(webhook.object_type)}")
+        raise Undeliverable(f"expected an object_type of {', '.join(TABLES)}, got {_shown(webhook.object_type)}")
     if not webhook.connection_id.strip():
         raise Undeliverable("expected a connection_id, got none")
     if not is_wanted(webhook.connection_id):

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from pipelines.unified_api.capabilities import EVENTS, NATIVE, VIRTUAL, ObjectSupport
+from pipelines.unified_api.endpoints import ENDPOINTS, TICKETING
+
+TABLES = {endpoint.support_key: endpoint.table for endpoint in ENDPOINTS.values() if endpoint.category == TICKETING}
+"""What has webhooks: the API's name of an object, and the table."""
 
 Key: TypeAlias = tuple[str, str, str]
 """Connection, object type and event: more than one subscription of these sends everything more than once."""

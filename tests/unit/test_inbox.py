@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.webhooks.inbox import Arrival, Inbox, Letter
+from pipelines.webhooks.delivery import Subscription
+from pipelines.webhooks.inbox import Arrival, Covered, Heard, Inbox, Letter
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ALL = 10**9
@@ -97,13 +98,13 @@ def test_a_dead_letter_is_told_with_its_reason_and_comes_back_to_its_place(inbox
 
 
 def test_a_full_inbox_takes_nothing_and_loses_nothing(path: Path) -> None:
-    with Inbox(path, most_bytes=200_000) as inbox:
+    with Inbox(path, most_bytes=400_000) as inbox:
         kept = 0
         while not inbox.contents().is_full:
             inbox.add([arrival(kept, size=10_000)])
             kept += 1
         with pytest.raises(sqlite3.OperationalError, match="full"):
-            inbox.add([arrival(kept, size=10_000)])
+            inbox.add([arrival(kept, size=40_000)])
         assert kept > 5
         assert len(waiting(inbox)) == kept
         inbox.belong([1, 2], "load")
@@ -113,9 +114,9 @@ def test_a_full_inbox_takes_nothing_and_loses_nothing(path: Path) -> None:
 
 
 def test_a_commit_of_many_is_all_or_nothing(path: Path) -> None:
-    with Inbox(path, most_bytes=100_000) as inbox:
+    with Inbox(path, most_bytes=200_000) as inbox:
         with pytest.raises(sqlite3.OperationalError, match="full"):
-            inbox.add([arrival(number, size=30_000) for number in range(9)])
+            inbox.add([arrival(number, size=30_000) for number in range(12)])
         assert waiting(inbox) == []
         assert inbox.add([arrival(0)]) == [True]
 
@@ -168,3 +169,25 @@ def test_processes_that_are_killed_lose_nothing_that_they_have_acknowledged(path
     assert len(acknowledged) > 100
     assert len(kept) == len({*kept})
     assert {arrival(number).body for number in acknowledged} <= {*kept}
+
+
+def test_who_was_heard_of_when_is_known_without_the_address(inbox: Inbox, path: Path) -> None:
+    webhook = Subscription("w1", "c1", "zendesk", "ticketing_ticket", "updated", "native", "https://x.example/t0ken")
+    for minute in (0, 3, 3, 1):
+        inbox.hear([Heard(webhook, "tickets", NOON + timedelta(minutes=minute, seconds=7))])
+    [channel] = inbox.channels()
+    assert channel[:4] == ("w1", "c1", "tickets", "native")
+    assert channel.heard_at == NOON + timedelta(minutes=3, seconds=7)
+    assert inbox.pulses("c1") == [NOON + timedelta(minutes=minute) for minute in (0, 1, 3)]
+    assert inbox.pulses("c2") == []
+    inbox.forget_taken(NOON + timedelta(minutes=1))
+    assert len(inbox.pulses("c1")) == 2
+    inbox.close()
+    assert b"t0ken" not in path.read_bytes()
+
+
+def test_what_was_polled_instead_is_known_by_object(inbox: Inbox) -> None:
+    assert inbox.covered() == {}
+    for polls in (1, 2):
+        inbox.cover("c1", "notes", Covered(NOON, polls, "silent"))
+    assert inbox.covered() == {("c1", "notes"): Covered(NOON, 2, "silent")}

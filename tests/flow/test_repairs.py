@@ -1,0 +1,174 @@
+"""What webhooks did not bring is polled: that time, those objects, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pipelines.draining import DrainReport, opened_inbox
+from pipelines.following import Follower, follow
+from pipelines.repairing import Repair, repair_gaps
+from pipelines.sandbox import Sandbox, World
+from pipelines.sandbox.support import support_table
+from pipelines.settings import WarehouseSettings
+from pipelines.sync import sync
+from tests.flow.conftest import on_both, settings_for
+from tests.flow.pushed import EVENTS, Post, Pushed
+from tests.flow.truth import assert_same, query, stored_rows
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
+
+@contextmanager
+def pushing(warehouse: WarehouseSettings) -> Iterator[tuple[Sandbox, Post, Pushed, str]]:
+    """A world whose history is in the warehouse, and all that happens is pushed there."""
+    world = World.seeded(seed=3, tickets=20, helpdesks=("front",))
+    world.register_integration("front", support_table(native=EVENTS))
+    with Sandbox(world=world) as sandbox:
+        settings = settings_for(sandbox, page_size=17, lookback_seconds=60)
+        post = Post(world)
+        [connection] = world.connections()
+        with post.to(warehouse, settings) as pushed:
+            sync(settings, warehouse)
+            pushed.subscribe(connection["id"])
+            yield sandbox, post, pushed, connection["id"]
+
+
+def bring(post: Post, pushed: Pushed, hours: float, *, lost: bool = False) -> None:
+    """Let time pass and what happens in it be delivered, or lost."""
+    pushed.is_lost = lambda: lost
+    post.world.live(hours=hours)
+    post.deliver()
+    pushed.drain()
+
+
+def repair(pushed: Pushed, now: datetime | None = None) -> list[Repair]:
+    with opened_inbox(pushed.warehouse) as inbox:
+        return repair_gaps(pushed.settings, pushed.warehouse, inbox, now or pushed.world.now, 5.0)
+
+
+def ticket_webhook(world: World) -> dict[str, Any]:
+    return next(
+        hook
+        for hook in world.webhooks.values()
+        if (hook["object_type"], hook["event"]) == ("ticketing_ticket", "updated")
+    )
+
+
+def test_nothing_is_asked_for_before_anything_was_pushed(warehouse: WarehouseSettings) -> None:
+    with pushing(warehouse) as (sandbox, _, pushed, _):
+        sandbox.reset_counters()
+        assert repair(pushed) == []
+        assert sandbox.requests == {}
+
+
+@on_both
+def test_the_time_of_an_unhealthy_webhook_is_polled_of_its_object_alone(warehouse: WarehouseSettings) -> None:
+    with pushing(warehouse) as (sandbox, post, pushed, connection_id):
+        bring(post, pushed, 2)
+        assert repair(pushed) == []
+        began = post.world.now
+        bring(post, pushed, 5, lost=True)
+        ticket_webhook(post.world)["is_healthy"] = False
+        sandbox.reset_counters()
+        [closed] = repair(pushed)
+        assert closed.gap.table == "tickets"
+        assert began - timedelta(hours=2) <= closed.gap.since <= began
+        assert closed.outcome.is_complete
+        listed = {path for path in sandbox.requests if path.startswith("GET /ticketing")}
+        assert listed == {"GET /ticketing/{connection_id}/ticket"}
+        truth = {record["id"]: record["updated_at"] for record in post.world.records(connection_id, "ticket")}
+        stored = {id: row["updated_at"] for (_, id), row in stored_rows(warehouse, "tickets").items()}
+        assert stored == {id: datetime.fromisoformat(at) for id, at in truth.items()}
+
+
+def test_a_fault_that_lasts_is_polled_from_where_the_last_poll_ended(warehouse: WarehouseSettings) -> None:
+    with pushing(warehouse) as (_, post, pushed, _):
+        bring(post, pushed, 2)
+        ticket_webhook(post.world)["is_paused"] = True
+        first_at = post.world.now
+        assert len(repair(pushed)) == 1
+        bring(post, pushed, 1, lost=True)
+        [second] = repair(pushed)
+        assert (second.gap.since, second.gap.polls) == (first_at, 1)
+        ticket_webhook(post.world)["is_paused"] = False
+        assert repair(pushed) == []
+
+
+def test_after_a_silence_longer_than_the_rhythm_all_is_polled_and_nothing_is_missing(
+    warehouse: WarehouseSettings,
+) -> None:
+    with pushing(warehouse) as (_, post, pushed, _):
+        bring(post, pushed, 8)
+        bring(post, pushed, 5, lost=True)
+        assert repair(pushed) == []
+        bring(post, pushed, 20, lost=True)
+        closed = repair(pushed)
+        assert {each.gap.table for each in closed} >= {"tickets", "notes"}
+        assert {each.gap.reason for each in closed} == {"they are silent for longer than usual"}
+        assert_same(post.world, warehouse)
+        assert repair(pushed) == []
+
+
+def test_a_poll_that_fails_is_made_again(warehouse: WarehouseSettings) -> None:
+    with pushing(warehouse) as (_, post, pushed, connection_id):
+        bring(post, pushed, 2)
+        ticket_webhook(post.world)["is_healthy"] = False
+        post.world.change_connection(connection_id, permissions=["ticketing_note_read"])
+        [failed] = repair(pushed)
+        assert failed.outcome.has_failed
+        post.world.change_connection(connection_id, permissions=[])
+        [closed] = repair(pushed)
+        assert closed.gap == failed.gap
+
+
+def test_the_cursors_of_polling_stay_where_they_are(warehouse: WarehouseSettings) -> None:
+    with pushing(warehouse) as (_, post, pushed, _):
+        bring(post, pushed, 2)
+        ticket_webhook(post.world)["is_healthy"] = False
+        repair(pushed)
+        runs = query(
+            warehouse,
+            "select cursor_before, cursor_after from raw_unified.sync_runs "
+            "where object = 'tickets' and command = 'sync' order by started_at desc limit 1",
+        )
+        assert runs[0]["cursor_before"] == runs[0]["cursor_after"]
+
+
+def test_whoever_follows_loads_builds_and_repairs_until_it_is_over(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.following.SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr("pipelines.following.SECONDS_BETWEEN_REPAIRS", 0.0)
+    with pushing(warehouse) as (_, post, pushed, _):
+        said: list[str] = []
+        turns = iter(range(4))
+
+        def is_over() -> bool:
+            turn = next(turns)
+            if turn == 1:
+                post.world.live(hours=3)
+                post.deliver()
+            if turn == 2:
+                pushed.is_lost = lambda: True
+                post.world.live(hours=2)
+                post.deliver()
+                ticket_webhook(post.world)["is_healthy"] = False
+            return turn == 3
+
+        follower = Follower(said.append, pytest.fail, is_over, lambda: post.world.now)
+        report = DrainReport()
+        follow(pushed.settings, warehouse, report, build_every=0.0, follower=follower)
+        assert [line.split(" ", 1)[1].split(" ")[0] for line in said] == ["deliveries", "models", "records", "models"]
+        assert report.delivered > 0
+        [stale] = query(
+            warehouse,
+            "select count(*) as number from raw_unified.tickets as raw "
+            "left join marts.tickets on tickets.ticket_id = raw.id and tickets.status = lower(raw.status) "
+            "where tickets.ticket_id is null",
+        )
+        assert stale["number"] == 0
