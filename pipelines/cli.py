@@ -33,7 +33,7 @@ from pipelines.settings import (
     load_webhook_settings,
     parse_moment,
 )
-from pipelines.status import Status, cursors_in, due_tickets_in, privacy_in, status
+from pipelines.status import Push, Status, cursors_in, due_tickets_in, privacy_in, status
 from pipelines.subscribing import list_webhooks, subscribe, unsubscribe
 from pipelines.sync import SyncReport, reconcile, sync
 from pipelines.ticketing.verdict import Kind
@@ -680,13 +680,9 @@ def _show_inbox(contents: Contents, letters: Sequence[DeadLetter], replayed: int
             ["dead letter", "received", "bytes", "reason"],
             [[letter.id, _minute(letter.received_at), len(letter.body), letter.reason] for letter in letters],
         )
-    since = f", the oldest since {_minute(contents.oldest_at)}" if contents.oldest_at else ""
     again = f" Put back: {console.count(replayed, 'dead letter')}." if replayed else ""
     next_step = " Next: ticketing drain" if contents.waiting else ""
-    console.say(
-        f"{console.count(contents.waiting, 'delivery')} waiting{since}; {console.count(len(letters), 'dead letter')}."
-        f"{again}{next_step}"
-    )
+    console.say(f"{_waiting(contents)}.{again}{next_step}")
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -1002,14 +998,16 @@ def _show_status(found: Status, as_json: bool) -> None:
     if as_json:
         console.show_json(asdict(found))
         return
+    ways = {(push.connection_id, push.object): _way(push, now) for push in found.pushes}
     console.show_table(
-        ["connection", "helpdesk", "table", "rows", "cursor", "last success", "age", "last error"],
+        ["connection", "helpdesk", "table", "rows", "comes by", "cursor", "last success", "age", "last error"],
         [
             [
                 item.connection_id,
                 item.integration_type,
                 item.object,
                 item.rows,
+                ways.pop((item.connection_id, item.object), "polling"),
                 _minute(item.cursor),
                 _minute(item.last_success_at),
                 console.duration((now - item.last_success_at).total_seconds()) if item.last_success_at else None,
@@ -1018,13 +1016,31 @@ def _show_status(found: Status, as_json: bool) -> None:
             for item in found.objects
         ],
     )
+    for (connection_id, table), way in ways.items():
+        console.say(console.one_line(f"{connection_id} {table} comes by {way}, and was never synced."))
     failing = sum(item.last_error is not None for item in found.objects)
     pending = " A load is still pending: the next ticketing sync finishes it." if found.is_pending else ""
+    waiting = f" In the inbox: {_waiting(found.inbox)}." if found.inbox else ""
     console.say(
         f"{found.warehouse}: {console.count(sum(item.rows for item in found.objects), 'row')}, "
-        f"{console.count(failing, 'object')} failing.{pending}"
+        f"{console.count(failing, 'object')} failing.{pending}{waiting}"
         + ("" if found.objects else " Nothing has been synced yet. Next: ticketing sync")
     )
+
+
+def _way(push: Push, now: datetime) -> str:
+    """How an object comes, and how long ago it did; what was polled in a webhook's place since then."""
+    kinds = f"{' and '.join(push.types)} webhook" if push.types else "webhook"
+    way = f"{kinds}, {console.duration((now - push.heard_at).total_seconds())} ago"
+    if push.polled_until is None or push.polled_until < push.heard_at:
+        return way
+    return f"{way}; polled until {_minute(push.polled_until)}, for {push.polled_because}"
+
+
+def _waiting(contents: Contents) -> str:
+    since = f", the oldest since {_minute(contents.oldest_at)}" if contents.oldest_at else ""
+    waiting, dead = console.count(contents.waiting, "delivery"), console.count(contents.dead, "dead letter")
+    return f"{waiting} waiting{since}; {dead}"
 
 
 def _minute(moment: datetime | None) -> str | None:

@@ -86,16 +86,23 @@ def opened_inbox(warehouse: WarehouseSettings) -> Iterator[Inbox]:
         ) from error
 
 
+def drain_waiting(
+    pipeline: dlt.Pipeline, settings: UnifiedSettings, warehouse: WarehouseSettings, report: DrainReport | None = None
+) -> None:
+    """Load what waits by now, for whoever holds the lock; nothing where no delivery has ever come. Raises like
+    `drain`."""
+    if inbox_of(warehouse).exists():
+        with opened_inbox(warehouse) as inbox:
+            Draining(settings, warehouse, inbox, report).run(pipeline)
+
+
 def drain_beside(
     pipeline: dlt.Pipeline, settings: UnifiedSettings, warehouse: WarehouseSettings, report: DrainReport
 ) -> None:
-    """Load what waits by now, for whoever holds the lock for long; nothing where no delivery has ever come. What goes
-    wrong is told in the report: it is no fault of whoever holds the lock."""
-    if not inbox_of(warehouse).exists():
-        return
+    """Load what waits by now, beside what whoever holds the lock does: what goes wrong is told in the report, for it is
+    no fault of theirs."""
     try:
-        with opened_inbox(warehouse) as inbox:
-            Draining(settings, warehouse, inbox, report).run(pipeline)
+        drain_waiting(pipeline, settings, warehouse, report)
     except TicketingError as error:
         report.error = str(error)
 

@@ -22,6 +22,7 @@ from pipelines.build import (
     require_project,
     require_seeds,
 )
+from pipelines.draining import drain_waiting, inbox_of, opened_inbox
 from pipelines.errors import FixConfiguration
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import of_findings, of_records, put_up, recalled
@@ -106,6 +107,7 @@ def forget(
     case, it goes on where it was.
     """
     with _opened(warehouse, wait_seconds) as pipeline:
+        drain_waiting(pipeline, settings, warehouse)
         builds = has_marts(pipeline)
         if builds:
             require_project()
@@ -131,6 +133,7 @@ def forget(
         traces.remove(meant.findings)
         traces.empty_staging()
         quarantine.clear(warehouse.state_dir)
+        _clear_dead_letters(warehouse)
         pipeline.drop()
         if builds:
             receipt.marts = _built(build_models(warehouse, None, heard))
@@ -181,8 +184,24 @@ def _meant(
         )
     if put_aside := quarantine.count(warehouse.state_dir):
         found["load packages that were put aside, whole"] = put_aside
+    if dead := _dead_letters(warehouse):
+        found["dead letters of webhooks, whole"] = dead
     tombstones = [*dict.fromkeys([*tombstones, *of_findings(forgotten, findings)])]
     return _Meant(customers, tombstones, findings, Preview(customers, dict(found), is_known), forgotten)
+
+
+def _dead_letters(warehouse: WarehouseSettings) -> int:
+    if not inbox_of(warehouse).exists():
+        return 0
+    with opened_inbox(warehouse) as inbox:
+        return inbox.contents().dead
+
+
+def _clear_dead_letters(warehouse: WarehouseSettings) -> None:
+    """Nobody knows who is named in them."""
+    if inbox_of(warehouse).exists():
+        with opened_inbox(warehouse) as inbox:
+            inbox.clear_dead_letters()
 
 
 def _is_known(who: str, forgotten: Forgotten, connections: Sequence[str]) -> bool:

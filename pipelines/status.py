@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import dlt
 
+from pipelines.draining import inbox_of, opened_inbox
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.ticketing.cursor import Cursor
 from pipelines.ticketing.source import unified
@@ -21,6 +24,7 @@ from pipelines.warehouse.runs import (
     swept_connections,
 )
 from pipelines.warehouse.stored import Stored, asking
+from pipelines.webhooks.inbox import Channel, Contents, Covered
 
 PATIENCE = 5.0
 """Seconds that a look at the warehouse waits for a writer to end: a DuckDB file cannot be read beside one."""
@@ -30,19 +34,61 @@ _ALL = 2**31 - 1
 
 
 @dataclass(frozen=True)
+class Push:
+    """How an object of a connection comes by webhooks: when something came last, and up to when it was polled in their
+    place, and why."""
+
+    connection_id: str
+    object: str
+    types: list[str]
+    heard_at: datetime
+    polled_until: datetime | None
+    polled_because: str | None
+
+
+@dataclass(frozen=True)
 class Status:
-    """The warehouse's name, every object that a run has tried, and whether a load waits to be finished."""
+    """The warehouse's name, every object that a run has tried, and whether a load waits to be finished; what webhooks
+    bring, and what of it waits in the inbox."""
 
     warehouse: str
     is_pending: bool
     objects: list[ObjectStatus]
+    pushes: list[Push]
+    inbox: Contents | None
 
 
 def status(warehouse: WarehouseSettings) -> Status:
     """Read the state of a warehouse; it is empty before the first sync, and nothing is made then."""
     is_pending = has_pending(warehouse)
+    pushes, contents = _inbox_status(warehouse)
     with reading(warehouse, PATIENCE) as pipeline:
-        return Status(warehouse.name, is_pending, read_status(pipeline) if pipeline else [])
+        objects = read_status(pipeline) if pipeline else []
+        return Status(warehouse.name, is_pending, objects, pushes, contents)
+
+
+def _inbox_status(warehouse: WarehouseSettings) -> tuple[list[Push], Contents | None]:
+    if not inbox_of(warehouse).exists():
+        return [], None
+    with opened_inbox(warehouse) as inbox:
+        return pushes_of(inbox.channels(), inbox.covered()), inbox.contents()
+
+
+def pushes_of(channels: Iterable[Channel], covered: Mapping[tuple[str, str], Covered]) -> list[Push]:
+    """How each object comes, of all that webhooks have ever brought."""
+    by_place: dict[tuple[str, str], list[Channel]] = defaultdict(list)
+    for channel in channels:
+        by_place[channel.connection_id, channel.table].append(channel)
+    return [
+        Push(
+            *place,
+            sorted({channel.webhook_type for channel in own} - {""}),
+            max(channel.heard_at for channel in own),
+            covered[place].until if place in covered else None,
+            covered[place].reason if place in covered else None,
+        )
+        for place, own in sorted(by_place.items())
+    ]
 
 
 def cursors_in(warehouse: WarehouseSettings) -> dict[tuple[str, str], Cursor]:

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from pipelines.build import PROJECT_DIR, build
+from pipelines.draining import drain, opened_inbox
 from pipelines.errors import FixConfiguration, WarehouseBusy
 from pipelines.forget import Receipt, forget, preview
 from pipelines.sandbox import Sandbox, World
@@ -21,6 +22,7 @@ from pipelines.sync import SyncReport
 from pipelines.verify import verify
 from pipelines.warehouse.destinations.duckdb_file import DuckdbFile
 from tests.flow.conftest import on_both, settings_for, slow
+from tests.flow.signed import put_into_inbox, signed
 from tests.flow.truth import change, connected, every_row, query, stored_rows, true_rows
 from tests.warehouse.raw_warehouse import copy_project
 
@@ -213,6 +215,27 @@ def test_a_preview_shows_who_is_meant_and_changes_nothing(
     }
     assert json.loads(json.dumps(asdict(found)))["traces"] == found.traces
     assert traces_of(ann, warehouse) == before
+
+
+def test_what_webhooks_have_brought_is_forgotten_wherever_it_waits(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    ann = Ann(sandbox.world)
+    run_sync()
+    connection_id, customer_id = next(iter(ann.ids.items()))
+    ticket = {"id": "pushed", "customer_id": customer_id, "subject": f"It is {ann.address}"}
+    place = {"connection_id": connection_id}
+    put_into_inbox(warehouse, signed([ticket], "1", **place), signed([ticket], "2", object_type="no_such", **place))
+    assert drain(settings_for(sandbox), warehouse).buried == 1
+    put_into_inbox(warehouse, signed([ticket | {"id": "waiting"}], "3", **place))
+    assert preview(ann.address, settings_for(sandbox), warehouse).traces["dead letters of webhooks, whole"] == 1
+    forget_now(ann.address)
+    with opened_inbox(warehouse) as inbox:
+        assert (inbox.contents().waiting, inbox.contents().dead) == (0, 0)
+    put_into_inbox(warehouse, signed([ticket | {"id": "later"}], "4", **place))
+    report = drain(settings_for(sandbox), warehouse)
+    assert [outcome.rows_withheld for outcome in report.outcomes.values()] == [1]
+    assert traces_of(ann, warehouse) == []
 
 
 @pytest.mark.slow

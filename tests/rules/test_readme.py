@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from pipelines.cli import main
-from pipelines.settings import UnifiedSettings
+from pipelines.settings import UnifiedSettings, WebhookSettings
 from pipelines.ticketing.plans import Strategy
 from transforms.schemas import DATASET, RAW_TABLES, RECORD_TABLES
 
@@ -22,7 +22,7 @@ def test_every_command_is_in_the_readme_and_every_command_there_exists() -> None
     assert set(re.findall(r"`ticketing (\w+)`", README)) == set(main.commands)
 
 
-@pytest.mark.parametrize("command", ["sync", "reconcile", "verify", "forget", "explain"])
+@pytest.mark.parametrize("command", ["sync", "reconcile", "verify", "forget", "explain", "serve", "drain", "inbox"])
 def test_every_option_that_the_readme_names_exists(command: str) -> None:
     row = next(line for line in README.splitlines() if line.startswith(f"| `ticketing {command}`"))
     options = {option for parameter in main.commands[command].params for option in parameter.opts}
@@ -50,10 +50,19 @@ def test_every_setting_is_documented_with_its_default() -> None:
         assert rows[name].startswith(f"`{str(default).lower() if isinstance(default, bool) else default}`"), name
 
 
+def test_every_setting_of_webhooks_is_documented_with_its_default() -> None:
+    settings = WebhookSettings()
+    rows = dict(re.findall(r"^\| `(\w+)` \| `WEBHOOKS__\w+` \| (.*) \|$", README, flags=re.MULTILINE))
+    assert rows.keys() == {*WebhookSettings.get_resolvable_fields()}
+    for name in rows.keys() - {"secret", "secret_before"}:
+        assert rows[name].startswith(f"`{str(settings[name]).lower()}`"), name
+
+
 def test_the_example_configuration_names_only_settings_that_exist() -> None:
     text = (ROOT / ".dlt" / "config.toml").read_text()
-    named = set(re.findall(r"^# (\w+) = ", text, flags=re.MULTILINE))
-    assert named == set(UnifiedSettings.get_resolvable_fields()) - {"api_key", "privacy_key"}
+    unified, webhooks = (re.findall(r"^# (\w+) = ", part, flags=re.MULTILINE) for part in text.split("[webhooks]"))
+    assert {*unified} == set(UnifiedSettings.get_resolvable_fields()) - {"api_key", "privacy_key"}
+    assert {*webhooks} == set(WebhookSettings.get_resolvable_fields()) - {"secret", "secret_before"}
 
 
 def test_every_mart_is_in_the_readme_with_its_one_row() -> None:
