@@ -486,8 +486,8 @@ def unsubscribe_command(
 def serve_command(host: str, port: int, destination: str | None) -> int:
     """Take webhooks in: prove each, put it on the disk, and only then acknowledge it. Ends with Ctrl-C or SIGTERM.
 
-    It stands behind a proxy that speaks TLS, and tells of itself on /healthz, /readyz and /metrics. Start it as often
-    as there are processors: they share the port and the inbox.
+    It stands behind a proxy that speaks TLS, and tells of itself on /healthz, /readyz and /metrics. Several of them may
+    share the port and the inbox.
     """
     from pipelines.webhooks.serving import serve
 
@@ -513,10 +513,10 @@ def serve_command(host: str, port: int, destination: str | None) -> int:
 @click.option(
     "--build-every",
     type=Number(min=1),
-    default=60.0,
+    default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="With --follow: how soon what has come is in the marts.",
+    help="With --follow: the shortest time from one build of the models to the next.",
 )
 @click.option("--no-build", is_flag=True, help="With --follow: leave the models to others.")
 @destination_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import traceback
 from collections.abc import Iterator, Sequence
@@ -27,13 +28,13 @@ from pipelines.warehouse.outcome import Outcome
 from pipelines.warehouse.quarantine import prune
 from pipelines.warehouse.reason import reason
 from pipelines.warehouse.runs import is_loaded
-from pipelines.webhooks.inbox import FILE, REPLAY_WINDOW, Inbox, Letter
+from pipelines.webhooks.inbox import FILE, Inbox, Letter
 from pipelines.webhooks.settling import VIA
 from pipelines.webhooks.sorting import Changes, sort_letters
 from pipelines.webhooks.source import deliveries_of
 from transforms.forgotten import Forgotten
 
-LETTERS_A_LOAD = 2_000
+LETTERS_A_LOAD = 5_000
 """So many deliveries make a load at most; each may hold a hundred records."""
 
 BYTES_A_LOAD = 64 * 1024 * 1024
@@ -55,7 +56,6 @@ class DrainReport:
     delivered: int = 0
     buried: int = 0
     outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
-
     error: str | None = None
     """Why not all of it is loaded; it waits on."""
 
@@ -145,7 +145,7 @@ class Draining:
         while letters := self._inbox.first(LETTERS_A_LOAD, BYTES_A_LOAD, last):
             self._deliver(letters)
         remove_recognised(self._pipeline, self._warehouse, self._settings, self._forgotten.tombstones)
-        self._inbox.forget_taken(datetime.now(UTC) - REPLAY_WINDOW)
+        self._inbox.forget_old(datetime.now(UTC))
 
     def _settle_loads(self) -> None:
         """Let go of what has been loaded, and of nothing else."""
@@ -198,6 +198,7 @@ class Draining:
             self._inbox.hear(found.heard)
             self.report.outcomes |= outcomes
             self.report.delivered += len(ids)
+            gc.collect()  # what a load leaves behind are cycles, and the command looks for those too seldom for a drain
         for id, why in found.undeliverable.items():
             self._bury(id, why)
 

@@ -17,8 +17,11 @@ from transforms.values import EPOCH, microseconds
 
 FILE = "inbox.sqlite3"
 
-REPLAY_WINDOW = timedelta(days=14)
-"""For so long a delivery that was taken is known again; the API tries for days to deliver one."""
+DAYS_REMEMBERED = 3
+"""For so many days, and that of today, a delivery that was taken is known again; so long the API tries to bring one."""
+
+RHYTHM_WINDOW = timedelta(days=14)
+"""For so long it is known when a connection was heard of."""
 
 _SECONDS_TO_WAIT = 15.0
 """For another process's transaction."""
@@ -27,6 +30,8 @@ _LITTLE = 0.05
 """Of the room there may be so small a share, and the next delivery may not fit."""
 
 _MINUTE = 60_000_000
+_DAY = 24 * 60 * _MINUTE
+_IS_TAKEN = f"select 1 from taken where message_hash = ? and day in ({', '.join('?' * (DAYS_REMEMBERED + 1))})"
 
 _SCHEMA = """
 create table if not exists deliveries (
@@ -36,10 +41,10 @@ create table if not exists deliveries (
     load_id text
 );
 create table if not exists taken (
-    message_hash blob primary key,
-    received_at integer not null
+    day integer not null,
+    message_hash blob not null,
+    primary key (day, message_hash)
 ) without rowid;
-create index if not exists taken_when on taken (received_at);
 create table if not exists dead_letters (
     id integer primary key,
     received_at integer not null,
@@ -69,9 +74,9 @@ create table if not exists covered (
     primary key (connection_id, object)
 ) without rowid;
 """
-"""Times are in microseconds since 1970. `load_id`: the load that a delivery went into, which may not have come to its
-end. `pulses`: the minutes in which a connection was heard of. `covered`: up to when an object was polled because its
-webhooks did not bring it, how often since they were last heard, and why."""
+"""Times are in microseconds since 1970, `day` is the number of one since then. `load_id`: the load that a delivery went
+into, which may not have come to its end. `pulses`: the minutes in which a connection was heard of. `covered`: up to
+when an object was polled because its webhooks did not bring it, how often since they were last heard, and why."""
 
 
 class Arrival(NamedTuple):
@@ -172,10 +177,12 @@ class Inbox:
 
     def _add(self, body: bytes, message_hash: bytes, received_at: datetime) -> bool:
         at = microseconds(received_at)
-        is_new = self._changes("insert or ignore into taken values (?, ?)", message_hash, at) > 0
-        if is_new:
-            self._changes("insert into deliveries (received_at, body) values (?, ?)", at, body)
-        return is_new
+        day = at // _DAY
+        if self._rows(_IS_TAKEN, message_hash, *range(day - DAYS_REMEMBERED, day + 1)):
+            return False
+        self._changes("insert into taken values (?, ?)", day, message_hash)
+        self._changes("insert into deliveries (received_at, body) values (?, ?)", at, body)
+        return True
 
     def last_id(self) -> int:
         """The delivery that came last."""
@@ -280,10 +287,10 @@ class Inbox:
             for connection_id, table, until, polls, reason in rows
         }
 
-    def forget_taken(self, before: datetime) -> None:
-        """Let go of what is known of deliveries that came before a time."""
-        self._changes("delete from taken where received_at < ?", microseconds(before))
-        self._changes("delete from pulses where minute < ?", microseconds(before) // _MINUTE)
+    def forget_old(self, now: datetime) -> None:
+        """Let go of what is remembered of deliveries that came too long ago."""
+        self._changes("delete from taken where day < ?", microseconds(now) // _DAY - DAYS_REMEMBERED)
+        self._changes("delete from pulses where minute < ?", microseconds(now - RHYTHM_WINDOW) // _MINUTE)
 
     def contents(self) -> Contents:
         """What is in it at this moment."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,13 @@ from pipelines.check import CheckReport, ConnectionCheck, ObjectCheck
 from pipelines.cli import main
 from pipelines.errors import ModelsFailed, TryAgainLater, WarehouseBusy
 from pipelines.settings import DuckdbWarehouse
-from pipelines.status import Status
+from pipelines.status import Push, Status
 from pipelines.sync import SyncReport
 from pipelines.ticketing.plans import Plan, Strategy
 from pipelines.warehouse.load import Pending, PendingLoad
 from pipelines.warehouse.outcome import Outcome
 from pipelines.warehouse.runs import ObjectStatus
+from pipelines.webhooks.inbox import Contents
 
 EVIL = "evil\nDone: 99,999 rows received, all loaded.\x1b[2J"
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -152,14 +154,33 @@ def test_a_word_of_others_passes_for_no_line_of_the_commands(monkeypatch: pytest
     plan = Plan(Strategy.BY_ANCHOR, EVIL)
     checked = ConnectionCheck(EVIL, EVIL, None, None, [ObjectCheck("tickets", plan, problem=EVIL)])
     stored = ObjectStatus(EVIL, EVIL, "tickets", 1, NOW, NOW, NOW, "by_anchor", EVIL)
+    evil = Push(EVIL, EVIL, [EVIL], NOW, NOW, EVIL)
     syncs_to(monkeypatch, outcome("tickets", 1, EVIL, connection_id=EVIL), outcome("notes", 1))
     monkeypatch.setattr("pipelines.cli.check", lambda *_: CheckReport("https://api.unified.to", [checked], 16))
-    monkeypatch.setattr("pipelines.cli.status", lambda *_: Status("warehouse", False, [stored]))
+    monkeypatch.setattr("pipelines.cli.status", lambda *_: Status("warehouse", False, [stored], [evil], None))
     for command in ("sync", "check", "status"):
         ended = ticketing(command)
         assert "evil Done: 99,999" in ended.output
         assert not any(line.startswith("Done") for line in ended.output.splitlines())
         assert "\x1b" not in ended.output
+
+
+def test_the_status_tells_which_way_each_object_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    stored = [
+        ObjectStatus("c1", "zendesk", table, 1, NOW, NOW, NOW, "by_anchor", None) for table in ("tickets", "notes")
+    ]
+    heard = datetime.now(UTC) - timedelta(minutes=7)
+    repaired = Push(
+        "c1", "notes", ["native", "virtual"], heard, heard + timedelta(minutes=5), "the webhook is unhealthy"
+    )
+    found = Status("warehouse", False, stored, [repaired], Contents(3, NOW, 1, False))
+    monkeypatch.setattr("pipelines.cli.status", lambda *_: found)
+    shown = ticketing("status").output
+    assert re.search(r"tickets +1 +polling ", shown)
+    assert "native and virtual webhook, 7 min ago; polled until" in shown
+    assert "for the webhook is unhealthy" in shown
+    assert "In the inbox: 3 deliveries waiting, the oldest since 2026-05-01 00:00Z; 1 dead letter." in shown
 
 
 def test_what_the_server_said_passes_for_no_line_either(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.webhooks.delivery import Subscription
-from pipelines.webhooks.inbox import Arrival, Covered, Heard, Inbox, Letter
+from pipelines.webhooks.inbox import DAYS_REMEMBERED, RHYTHM_WINDOW, Arrival, Covered, Heard, Inbox, Letter
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ALL = 10**9
@@ -53,10 +54,27 @@ def test_what_was_taken_before_is_kept_once_also_after_it_was_loaded(inbox: Inbo
     assert inbox.settle("load", is_loaded=True) == 1
     assert inbox.add([arrival(1)]) == [False]
     assert waiting(inbox) == []
-    inbox.forget_taken(NOON + timedelta(seconds=1))
-    assert inbox.add([arrival(1)]) == [False]
-    inbox.forget_taken(NOON + timedelta(seconds=2))
-    assert inbox.add([arrival(1)]) == [True]
+    for days, is_new in ((DAYS_REMEMBERED, False), (DAYS_REMEMBERED + 1, True)):
+        later = NOON + timedelta(days=days)
+        inbox.forget_old(later)
+        assert inbox.add([arrival(1)._replace(received_at=later)]) == [is_new]
+
+
+def test_little_is_remembered_of_each_delivery(path: Path) -> None:
+    number = 20_000
+    with Inbox(path) as inbox:
+        inbox.add(
+            [Arrival(b"", hashlib.blake2b(str(n).encode(), digest_size=16).digest(), NOON) for n in range(number)]
+        )
+        inbox.belong(range(1, number + 1), "load")
+        inbox.settle("load", is_loaded=True)
+        [[pages]], [[free]] = (inbox._rows(f"pragma {name}") for name in ("page_count", "freelist_count"))
+    assert (pages - free) * 4096 / number < 50
+
+
+def test_a_delivery_that_is_brought_again_the_day_after_is_known(inbox: Inbox) -> None:
+    assert inbox.add([arrival(1)._replace(received_at=NOON + timedelta(hours=11, minutes=59))]) == [True]
+    assert inbox.add([arrival(1)._replace(received_at=NOON + timedelta(hours=12, minutes=1))]) == [False]
 
 
 def test_a_portion_is_as_large_as_is_asked_for_but_never_empty(inbox: Inbox) -> None:
@@ -180,7 +198,7 @@ def test_who_was_heard_of_when_is_known_without_the_address(inbox: Inbox, path: 
     assert channel.heard_at == NOON + timedelta(minutes=3, seconds=7)
     assert inbox.pulses("c1") == [NOON + timedelta(minutes=minute) for minute in (0, 1, 3)]
     assert inbox.pulses("c2") == []
-    inbox.forget_taken(NOON + timedelta(minutes=1))
+    inbox.forget_old(NOON + RHYTHM_WINDOW + timedelta(minutes=1))
     assert len(inbox.pulses("c1")) == 2
     inbox.close()
     assert b"t0ken" not in path.read_bytes()
