@@ -73,7 +73,7 @@ class Following:
             time.sleep(min(LONGEST_PAUSE, SECONDS_BETWEEN_LOOKS * 2.0**self._failures))
 
     def _take_turn(self) -> None:
-        if self._inbox.contents().waiting:
+        if self._inbox.last_id():
             self._drain()
         if time.monotonic() - self._repaired_at >= SECONDS_BETWEEN_REPAIRS:
             self._repair()

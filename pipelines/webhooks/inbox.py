@@ -37,9 +37,11 @@ _SCHEMA = """
 create table if not exists deliveries (
     id integer primary key autoincrement,
     received_at integer not null,
-    body blob not null,
-    load_id text
+    load_id text,
+    body blob not null
 );
+create index if not exists deliveries_by_time on deliveries (received_at);
+create index if not exists deliveries_in_loads on deliveries (load_id) where load_id is not null;
 create table if not exists taken (
     day integer not null,
     message_hash blob not null,
@@ -75,8 +77,9 @@ create table if not exists covered (
 ) without rowid;
 """
 """Times are in microseconds since 1970, `day` is the number of one since then. `load_id`: the load that a delivery went
-into, which may not have come to its end. `pulses`: the minutes in which a connection was heard of. `covered`: up to
-when an object was polled because its webhooks did not bring it, how often since they were last heard, and why."""
+into, which may not have come to its end; it stands before the body, which then need not be read to find it. `pulses`:
+the minutes in which a connection was heard of. `covered`: up to when an object was polled because its webhooks did not
+bring it, how often since they were last heard, and why."""
 
 
 class Arrival(NamedTuple):
