@@ -556,7 +556,7 @@ def inbox_command(
             known = ", ".join(str(letter.id) for letter in letters) or "none"
             raise FixConfiguration(f"Expected the id of a dead letter ({known}), got {sorted(unknown)[0]}.")
         if shown is not None:
-            console.say(next(letter.body for letter in letters if letter.id == shown).decode(errors="replace"))
+            console.say(inbox.dead_body(shown).decode(errors="replace"))
             return 0
         replayed = inbox.replay([letter.id for letter in letters] if replay_all else ids)
         contents, left = inbox.contents(), inbox.dead_letters()
@@ -643,8 +643,8 @@ def _tell_drained(report: DrainReport, as_json: bool) -> int:
     if as_json:
         objects = [outcome.row() for outcome in report.outcomes.values()]
         told = {"delivered": report.delivered, "dead": report.buried, "objects": objects}
-        console.show_json({"exit_code": 0, **told})
-        return 0
+        console.show_json({"exit_code": report.exit_code, **told})
+        return report.exit_code
     if report.outcomes:
         console.show_table(
             ["connection", "helpdesk", "table", "records", "gone", "rejected", "withheld"],
@@ -663,13 +663,13 @@ def _tell_drained(report: DrainReport, as_json: bool) -> int:
         )
     loaded = f"{console.count(report.delivered, 'delivery')} with {console.count(report.rows, 'record')} loaded"
     dead = f" {console.count(report.buried, 'dead letter')}: see ticketing inbox." if report.buried else ""
-    console.say(f"Done: {loaded}.{dead} Next: ticketing build")
-    return 0
+    console.say(f"{'Partly done' if report.buried else 'Done'}: {loaded}.{dead} Next: ticketing build")
+    return report.exit_code
 
 
 def _dead(letters: Sequence[DeadLetter]) -> list[dict[str, Any]]:
     return [
-        {"id": letter.id, "received_at": letter.received_at, "bytes": len(letter.body), "reason": letter.reason}
+        {"id": letter.id, "received_at": letter.received_at, "bytes": letter.size, "reason": letter.reason}
         for letter in letters
     ]
 
@@ -678,7 +678,7 @@ def _show_inbox(contents: Contents, letters: Sequence[DeadLetter], replayed: int
     if letters:
         console.show_table(
             ["dead letter", "received", "bytes", "reason"],
-            [[letter.id, _minute(letter.received_at), len(letter.body), letter.reason] for letter in letters],
+            [[letter.id, _minute(letter.received_at), letter.size, letter.reason] for letter in letters],
         )
     again = f" Put back: {console.count(replayed, 'dead letter')}." if replayed else ""
     next_step = " Next: ticketing drain" if contents.waiting else ""
@@ -716,6 +716,11 @@ def _sync_result(report: SyncReport) -> dict[str, Any]:
         "pending_lies_in": str(report.pending.lies_in) if report.pending.lies_in else None,
         "quarantined": [str(place) for place in report.quarantined],
         "objects": [outcome.row() for outcome in report.outcomes],
+        "inbox": {
+            "delivered": report.drained.delivered,
+            "dead": report.drained.buried,
+            "error": report.drained.error,
+        },
     }
 
 
@@ -754,6 +759,8 @@ def _show_run(report: SyncReport, received: str, counted: str, count: Callable[[
     )
     for outcome in report.failed:
         console.complain(f"{outcome.connection_id} {outcome.object}: {outcome.error}")
+    if report.drained.error:
+        console.complain(f"inbox: {report.drained.error}")
 
 
 def _reconcile_closing(report: SyncReport) -> str:
@@ -876,9 +883,17 @@ def _verify_closing(report: VerifyReport) -> str:
     return f"Verified: {found}; {of} Next: ticketing {'sync' if newer else 'reconcile' if gone else 'build'}"
 
 
+def _drained(report: DrainReport) -> str:
+    """What a sync has loaded of what webhooks had brought, if anything."""
+    loaded = f" From the inbox {console.count(report.delivered, 'delivery')} loaded." if report.delivered else ""
+    dead = f" {console.count(report.buried, 'dead letter')}: see ticketing inbox." if report.buried else ""
+    return loaded + dead
+
+
 def _sync_closing(report: SyncReport, next_step: str) -> str:
     rows = sum(outcome.rows_received for outcome in report.outcomes if not outcome.has_failed)
-    skipped = f" {console.count(len(report.skipped), 'object')} skipped." if report.skipped else ""
+    skipped = _drained(report.drained)
+    skipped += f" {console.count(len(report.skipped), 'object')} skipped." if report.skipped else ""
     rejected = sum(outcome.rows_rejected for outcome in report.outcomes)
     if rejected:
         skipped += f" {console.count(rejected, 'record')} could not be stored: see raw_unified.rejected_records."
@@ -887,6 +902,9 @@ def _sync_closing(report: SyncReport, next_step: str) -> str:
         skipped += f" {console.count(withheld, 'record')} of forgotten persons withheld."
     if not report.outcomes:
         return "The workspace has no ticketing connection. Connect a helpdesk in the Unified.to console first."
+    if report.drained.error and not report.failed:
+        received = f"{console.count(rows, 'row')} received, all loaded, but not what waits in the inbox"
+        return f"Partly done: {received}.{skipped} Mend the errors above and run this again."
     if report.exit_code == 0 and report.put_off:
         received = f"{console.count(rows, 'row')} received, all loaded.{skipped}"
         return f"{_not_complete(report)}. {received} Next: run this again; what stays here needs a higher ceiling"

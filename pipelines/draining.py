@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sqlite3
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -60,6 +60,11 @@ class DrainReport:
     """Why not all of it is loaded; it waits on."""
 
     @property
+    def exit_code(self) -> int:
+        """0 all well, 3 some of it can be stored nowhere."""
+        return 3 if self.buried else 0
+
+    @property
     def rows(self) -> int:
         return sum(outcome.rows_received for outcome in self.outcomes.values())
 
@@ -93,7 +98,7 @@ def drain_waiting(
     `drain`."""
     if inbox_of(warehouse).exists():
         with opened_inbox(warehouse) as inbox:
-            Draining(settings, warehouse, inbox, report).run(pipeline)
+            Draining(settings, warehouse, inbox, report, is_alone=False).run(pipeline)
 
 
 def drain_beside(
@@ -108,7 +113,11 @@ def drain_beside(
 
 
 class Draining:
-    """An inbox that is drained again and again, with one account of all of it."""
+    """An inbox that is drained again and again, with one account of all of it.
+
+    `is_alone`: the settings are those of the warehouse; else they may be of a run that is about some connections only,
+    and what is of others waits on.
+    """
 
     def __init__(
         self,
@@ -116,8 +125,13 @@ class Draining:
         warehouse: WarehouseSettings,
         inbox: Inbox,
         report: DrainReport | None = None,
+        *,
+        is_alone: bool = True,
     ) -> None:
         self.report = report or DrainReport()
+        self._is_alone = is_alone
+        self._taken: set[str] = set()
+        self._suspects: list[tuple[Letter, str]] = []
         self._settings = settings
         self._warehouse = warehouse
         self._inbox = inbox
@@ -142,10 +156,15 @@ class Draining:
             return
         self._forgotten = recalled(self._pipeline, self._settings)
         remove_recognised(self._pipeline, self._warehouse, self._settings)
-        while letters := self._inbox.first(LETTERS_A_LOAD, BYTES_A_LOAD, last):
+        self._taken.clear()
+        self._suspects.clear()
+        after = 0
+        while letters := self._inbox.first(LETTERS_A_LOAD, BYTES_A_LOAD, after, last):
+            after = letters[-1].id
             self._deliver(letters)
         remove_recognised(self._pipeline, self._warehouse, self._settings, self._forgotten.tombstones)
-        self._inbox.forget_old(datetime.now(UTC))
+        self._inbox.forget_old()
+        self._judge_suspects()
 
     def _settle_loads(self) -> None:
         """Let go of what has been loaded, and of nothing else."""
@@ -153,20 +172,23 @@ class Draining:
             self._inbox.settle(load_id, is_loaded=is_loaded(self._pipeline, load_id))
 
     def _deliver(self, letters: Sequence[Letter]) -> None:
-        """Load deliveries, and bury those that no load takes."""
+        """Load deliveries; those that no load takes are suspected."""
         before = self.report.delivered
-        refused: list[tuple[Letter, str]] = []
-        for each in self._refused(letters):
-            refused.append(each)
-            if len(refused) == _TRIED_IN_VAIN and self.report.delivered == before:
-                break
-        if len(refused) > 1 and self.report.delivered == before:
-            raise LoadFailed(
-                f"The warehouse takes none of {len(refused)} deliveries, not even each by itself, so that it is hardly "
-                f"they that are at fault. They wait in the inbox. The first: {refused[0][1]}"
-            )
-        for letter, why in refused:
-            self._bury(letter.id, why)
+        for tried, suspect in enumerate(self._refused(letters), start=1):
+            self._suspects.append(suspect)
+            if tried == _TRIED_IN_VAIN and self.report.delivered == before:
+                raise _refusal(self._suspects)
+
+    def _judge_suspects(self) -> None:
+        """Bury what was refused while another delivery of the same table was taken. Raises `LoadFailed` where none was:
+        it may be the table, and what waits for it is not to blame."""
+        tables = {
+            letter.id: {table for _, table in sort_letters([letter], self._is_wanted).changes}
+            for letter, _ in self._suspects
+        }
+        self._bury({letter.id: why for letter, why in self._suspects if tables[letter.id] <= self._taken})
+        if others := [suspect for suspect in self._suspects if not tables[suspect[0].id] <= self._taken]:
+            raise _refusal(others)
 
     def _refused(self, letters: Sequence[Letter]) -> Iterator[tuple[Letter, str]]:
         """Load deliveries; if they will never be taken together, in ever smaller parts, each from all over them. Those
@@ -185,7 +207,7 @@ class Draining:
 
     def _load_together(self, letters: Sequence[Letter]) -> None:
         found = sort_letters(letters, self._is_wanted)
-        ids = [letter.id for letter in letters if letter.id not in found.undeliverable]
+        ids = [letter.id for letter in letters if letter.id not in found.undeliverable | found.unwanted]
         outcomes = {place: self._outcome(changes) for place, changes in found.changes.items()}
         if ids:
             load(
@@ -196,11 +218,11 @@ class Draining:
             )
             self._settle_loads()
             self._inbox.hear(found.heard)
+            self._taken |= {table for _, table in found.changes}
             self.report.outcomes |= outcomes
             self.report.delivered += len(ids)
             gc.collect()  # what a load leaves behind are cycles, and the command looks for those too seldom for a drain
-        for id, why in found.undeliverable.items():
-            self._bury(id, why)
+        self._bury(found.undeliverable | (found.unwanted if self._is_alone else {}))
 
     def _intake(self, outcome: Outcome) -> Intake:
         return Intake(outcome, self._settings.protection(outcome.connection_id), self._forgotten)
@@ -225,9 +247,16 @@ class Draining:
         wanted = self._settings.connection_ids
         return not wanted or connection_id in wanted
 
-    def _bury(self, id: int, why: str) -> None:
-        self._inbox.bury(id, why)
-        self.report.buried += 1
+    def _bury(self, reasons: Mapping[int, str]) -> None:
+        self._inbox.bury(reasons)
+        self.report.buried += len(reasons)
+
+
+def _refusal(refused: Sequence[tuple[Letter, str]]) -> LoadFailed:
+    return LoadFailed(
+        f"The warehouse takes none of {len(refused)} deliveries, not even each by itself, and no other of their tables "
+        f"either: it is hardly they that are at fault. They wait in the inbox. The first: {refused[0][1]}"
+    )
 
 
 def _why_never(error: LoadFailed | PipelineStepFailed) -> str:

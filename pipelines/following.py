@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pipelines.draining import Draining, DrainReport, opened_inbox
 from pipelines.errors import TicketingError
 from pipelines.repairing import repair_gaps
 from pipelines.settings import UnifiedSettings, WarehouseSettings
+from pipelines.stopping import heeding_signals
 from pipelines.webhooks.inbox import Inbox
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -50,7 +52,9 @@ class Following:
         inbox: Inbox,
         follower: Follower,
         build_every: float | None,
+        is_stopped: Callable[[], bool],
     ) -> None:
+        self._is_stopped = is_stopped
         self._settings = settings
         self._draining = draining
         self._warehouse = warehouse
@@ -58,28 +62,37 @@ class Following:
         self._follower = follower
         self._build_every = build_every
         self._built_at = self._repaired_at = -float("inf")
-        self._is_built = True
+        self._has_brought = False
+        self._built_over: int | None = None
         self._failures = 0
         self._last_error = ""
 
     def run(self) -> None:
         """Take turns until it is over."""
-        while not self._follower.is_over():
+        while not self._is_over():
             try:
                 self._take_turn()
                 self._failures, self._last_error = 0, ""
-            except TicketingError as error:
+            except (TicketingError, sqlite3.Error) as error:
                 self._complain(str(error))
-            time.sleep(min(LONGEST_PAUSE, SECONDS_BETWEEN_LOOKS * 2.0**self._failures))
+            if not self._is_stopped():
+                time.sleep(min(LONGEST_PAUSE, SECONDS_BETWEEN_LOOKS * 2.0**self._failures))
+
+    def _is_over(self) -> bool:
+        return self._is_stopped() or self._follower.is_over()
 
     def _take_turn(self) -> None:
         if self._inbox.last_id():
             self._drain()
         if time.monotonic() - self._repaired_at >= SECONDS_BETWEEN_REPAIRS:
             self._repair()
-        is_due = self._build_every is not None and time.monotonic() - self._built_at >= self._build_every
-        if is_due and not self._is_built:
+        if self._build_every is not None and time.monotonic() - self._built_at >= self._build_every and self._is_stale:
             self._build()
+
+    @property
+    def _is_stale(self) -> bool:
+        """Whether something may have come since the models were built: here, or by a sync that has drained it."""
+        return self._has_brought or self._inbox.received() != self._built_over
 
     def _drain(self) -> None:
         before = self._draining.report.delivered, self._draining.report.buried
@@ -88,7 +101,7 @@ class Following:
         finally:
             report = self._draining.report
             delivered, buried = report.delivered - before[0], report.buried - before[1]
-            self._is_built = self._is_built and not delivered
+            self._has_brought = self._has_brought or delivered > 0
             if delivered or buried:
                 dead = f", {buried:,} can be stored nowhere (ticketing inbox)" if buried else ""
                 self._follower.said(f"{delivered:,} deliveries loaded{dead}")
@@ -98,16 +111,23 @@ class Following:
         for repair in repair_gaps(self._settings, self._warehouse, self._inbox, self._follower.now(), PATIENCE):
             gap, outcome = repair.gap, repair.outcome
             what = f"{gap.connection_id} {gap.table} since {gap.since:%Y-%m-%d %H:%M}Z, for {gap.reason}"
-            if outcome.has_failed:
-                self._follower.complained(f"could not poll {what}: {outcome.error}")
+            if outcome.has_failed or not outcome.is_complete:
+                why = outcome.error or "the calls of the run were used up (max_calls_per_run)"
+                self._follower.complained(f"could not poll {what}: {why}")
             else:
-                self._is_built = self._is_built and not outcome.rows_received
+                self._has_brought = self._has_brought or outcome.rows_received > 0
                 self._follower.said(f"{outcome.rows_received:,} records polled of {what}")
 
     def _build(self) -> None:
         self._built_at = time.monotonic()
-        report = build(self._warehouse, wait_seconds=PATIENCE)
-        self._is_built = True
+        received, had_brought = self._inbox.received(), self._has_brought
+        self._has_brought = False
+        try:
+            report = build(self._warehouse, wait_seconds=PATIENCE)
+        except BaseException:
+            self._has_brought = had_brought
+            raise
+        self._built_over = received
         self._follower.said(f"{report.models:,} models built in {report.seconds:.0f} s")
 
     def _complain(self, error: str) -> None:
@@ -128,6 +148,6 @@ def follow(
 ) -> None:
     """Drain the inbox as it fills, and build the models `build_every` so many seconds (None: not) where something has
     come. What stands in the way is told, and tried again. The `report` goes on all the while."""
-    with opened_inbox(warehouse) as inbox:
+    with opened_inbox(warehouse) as inbox, heeding_signals() as is_stopped:
         draining = Draining(settings, warehouse, inbox, report)
-        Following(settings, draining, warehouse, inbox, follower, build_every).run()
+        Following(settings, draining, warehouse, inbox, follower, build_every, is_stopped).run()

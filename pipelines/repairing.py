@@ -11,7 +11,7 @@ from pipelines.subscribing import list_webhooks
 from pipelines.sync import sync
 from pipelines.warehouse.outcome import Outcome
 from pipelines.webhooks.inbox import Covered, Inbox
-from pipelines.webhooks.silence import Gap, find_gaps, rhythm
+from pipelines.webhooks.silence import SILENT, WAS_UNWELL, Gap, find_gaps
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,23 @@ def repair_gaps(
     channels = inbox.channels()
     if not channels:
         return []
-    rhythms = {channel.connection_id: rhythm(inbox.pulses(channel.connection_id)) for channel in channels}
-    gaps = find_gaps(channels, list_webhooks(settings), rhythms, inbox.covered(), now)
+    webhooks = list_webhooks(settings)
+    inbox.unhear({channel.webhook_id for channel in channels} - {webhook.id for webhook in webhooks})
+    gaps = find_gaps(channels, webhooks, inbox.pulses(), inbox.covered(), now)
     repairs = []
     for (connection_id, since), some in groupby(gaps, key=lambda gap: (gap.connection_id, gap.since)):
-        repairs += _poll(settings, warehouse, connection_id, since, {gap.table: gap for gap in some}, now, wait_seconds)
-    for repair in repairs:
-        if repair.outcome.is_complete:
-            gap = repair.gap
-            inbox.cover(gap.connection_id, gap.table, Covered(now, gap.polls + 1, gap.reason))
+        polled = _poll(settings, warehouse, connection_id, since, {gap.table: gap for gap in some}, now, wait_seconds)
+        for repair in polled:
+            if repair.outcome.is_complete:
+                _cover(inbox, repair)
+        repairs += polled
     return repairs
+
+
+def _cover(inbox: Inbox, repair: Repair) -> None:
+    gap = repair.gap
+    is_unwell = gap.reason not in {SILENT, WAS_UNWELL}
+    inbox.cover(gap.connection_id, gap.table, Covered(repair.until, gap.polls + 1, gap.reason, is_unwell))
 
 
 def _poll(

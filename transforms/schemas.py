@@ -236,9 +236,9 @@ SYNC_RUNS = TableSchema(
 )
 """One row per run, connection and object; it travels in the same load package as the rows it speaks of.
 `read_through`: the server's clock when a sync began that has read all that had changed by then; null for any other run.
-`command`: `sync`, `drain`, `reconcile` or `verify`. `rows_rejected` went to `rejected_records`; `rows_repaired` held values that
-no warehouse takes; `rows_deleted` were found to be gone at the source; `rows_withheld` were those of persons who have
-been forgotten."""
+`command`: `sync`, `drain`, `reconcile` or `verify`. `rows_rejected` went to `rejected_records`; `rows_repaired` held
+values that no warehouse takes; `rows_deleted` were found to be gone at the source; `rows_withheld` were those of
+persons who have been forgotten."""
 
 TRACKED_FIELDS: Columns = {
     name: TICKET_FIELDS[name]

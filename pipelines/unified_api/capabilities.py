@@ -14,7 +14,8 @@ _OFFERED = frozenset({"supported", "supported-required"})
 NATIVE, VIRTUAL = "native", "virtual"
 """Webhooks that the helpdesk sends by itself, and those for which the API asks it at an interval."""
 
-EVENTS = ("created", "updated", "deleted")
+DELETED = "deleted"
+EVENTS = ("created", "updated", DELETED)
 """What a webhook may tell of an object."""
 
 

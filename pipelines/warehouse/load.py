@@ -39,6 +39,7 @@ _DLT_OPTIONS = {
     "load.delete_completed_jobs": True,
     "load.truncate_staging_dataset": True,
     "runtime.dlthub_telemetry": False,
+    "runtime.intercept_signals": False,  # one that comes as a load ends would be forgotten
 }
 """How this project's tables are loaded: no user's choice, and the same from whatever folder a run is started."""
 

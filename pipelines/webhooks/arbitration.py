@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""By so much the clocks of this machine and of the API may."""
 
 
 class Event(NamedTuple):
@@ -91,12 +94,10 @@ def _after_end(standing: Standing | None, event: Event, place: int) -> Standing:
 
 
 def _is_since(standing: Standing, end: Event) -> bool:
-    """Whether a record was seen after its end: with a later time, or, where word of the end tells none, polled or
-    changed after that had come."""
+    """Whether a record was seen after its end: with a later time, or, where word of the end tells none, after that had
+    come; of what was polled, so long after it that two clocks cannot differ by as much."""
     if standing.deleted_at is not None:
         return False
     if end.updated_at is not None and standing.updated_at is not None:
         return standing.updated_at > end.updated_at
-    seen_since = standing.is_polled and standing.seen_at > end.received_at
-    changed_since = standing.updated_at is not None and standing.updated_at > end.received_at
-    return seen_since or changed_since
+    return standing.seen_at > end.received_at + (CLOCKS_DIFFER if standing.is_polled else timedelta(0))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 
-from transforms.scanning import members
+from transforms.scanning import elements, members
 from transforms.values import NotJson, decode
 
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -43,7 +44,15 @@ class Delivery:
     sig256: str | None
     sig: str | None
     type: str
-    webhook: Subscription
+    webhook_json: bytes
+
+    @cached_property
+    def webhook(self) -> Subscription:
+        """What it says of its webhook; taken apart when it is asked for, which is to be after the rest is proven."""
+        said = decode(self.webhook_json)
+        told = said if isinstance(said, dict) else {}
+        names = Subscription.__dataclass_fields__
+        return Subscription(**{name: value for name in names if isinstance(value := told.get(name), str)})
 
     @property
     def message(self) -> bytes:
@@ -73,7 +82,7 @@ def parse_delivery(body: bytes) -> Delivery:
         sig256=_text(parts.get("sig256", _NOTHING)),
         sig=_text(parts.get("sig", _NOTHING)),
         type=_text(parts.get("type", _NOTHING)) or "",
-        webhook=_subscription(parts.get("webhook", _NOTHING)),
+        webhook_json=parts.get("webhook", _NOTHING),
     )
 
 
@@ -85,16 +94,11 @@ def _parts(body: bytes) -> dict[str, bytes]:
     except _REFUSALS:
         pass
     try:
-        return {_text(name) or "": value for name, value in members(body)}
+        parts = {_text(name) or "": value for name, value in members(body)}
+        elements(parts.get("data", b"[]"))
     except NotJson as error:
-        raise MalformedDelivery("expected a JSON object") from error
-
-
-def _subscription(json: bytes) -> Subscription:
-    said = decode(json)
-    told = said if isinstance(said, dict) else {}
-    names = Subscription.__dataclass_fields__
-    return Subscription(**{name: value for name in names if isinstance(value := told.get(name), str)})
+        raise MalformedDelivery("expected a JSON object with an array as data") from error
+    return parts
 
 
 def _text(json: bytes) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -64,8 +64,9 @@ create table if not exists channels (
 ) without rowid;
 create table if not exists pulses (
     connection_id text not null,
+    object text not null,
     minute integer not null,
-    primary key (connection_id, minute)
+    primary key (connection_id, object, minute)
 ) without rowid;
 create table if not exists covered (
     connection_id text not null,
@@ -73,12 +74,13 @@ create table if not exists covered (
     until integer not null,
     polls integer not null,
     reason text not null,
+    is_unwell integer not null,
     primary key (connection_id, object)
 ) without rowid;
 """
 """Times are in microseconds since 1970, `day` is the number of one since then. `load_id`: the load that a delivery went
 into, which may not have come to its end; it stands before the body, which then need not be read to find it. `pulses`:
-the minutes in which a connection was heard of. `covered`: up to when an object was polled because its webhooks did not
+the minutes in which an object was heard of. `covered`: up to when an object was polled because its webhooks did not
 bring it, how often since they were last heard, and why."""
 
 
@@ -123,14 +125,16 @@ class Covered(NamedTuple):
     until: datetime
     polls: int
     reason: str
+    is_unwell: bool = False
+    """Whether a webhook was not well then: what it missed until it is well again is still to be polled."""
 
 
 class DeadLetter(NamedTuple):
-    """A delivery that no load will take, and why."""
+    """A delivery that no load will take, how many bytes it has, and why."""
 
     id: int
     received_at: datetime
-    body: bytes
+    size: int
     reason: str
 
 
@@ -187,17 +191,24 @@ class Inbox:
         self._changes("insert into deliveries (received_at, body) values (?, ?)", at, body)
         return True
 
+    def received(self) -> int:
+        """How many deliveries have ever been kept."""
+        rows = self._rows("select seq from sqlite_sequence where name = 'deliveries'")
+        return rows[0][0] if rows else 0
+
     def last_id(self) -> int:
         """The delivery that came last."""
         [(last,)] = self._rows("select max(id) from deliveries")
         return last or 0
 
-    def first(self, most: int, most_bytes: int, last_id: int) -> list[Letter]:
-        """The deliveries up to one that came first and belong to no load; at least one if there is any."""
+    def first(self, most: int, most_bytes: int, after: int, last: int) -> list[Letter]:
+        """Of the deliveries after one and up to another that belong to no load those that came first; at least one if
+        there is any."""
         letters: list[Letter] = []
         size = 0
-        query = "select id, received_at, body from deliveries where load_id is null and id <= ? order by id limit ?"
-        with closing(self._database.execute(query, (last_id, most))) as rows:
+        is_due = "load_id is null and id > ? and id <= ?"
+        query = f"select id, received_at, body from deliveries where {is_due} order by id limit ?"
+        with closing(self._database.execute(query, (after, last, most))) as rows:
             for id, at, body in rows:
                 size += len(body)
                 if letters and size > most_bytes:
@@ -221,18 +232,25 @@ class Inbox:
             return self._changes("delete from deliveries where load_id = ?", load_id)
         return self._changes("update deliveries set load_id = null where load_id = ?", load_id)
 
-    def bury(self, id: int, reason: str) -> None:
-        """Put a delivery where the dead letters are."""
+    def bury(self, reasons: Mapping[int, str]) -> None:
+        """Put deliveries where the dead letters are."""
         with self._transaction():
-            self._changes(
-                "insert into dead_letters select id, received_at, body, ? from deliveries where id = ?", reason, id
-            )
-            self._changes("delete from deliveries where id = ?", id)
+            for id, reason in reasons.items():
+                self._changes(
+                    "insert into dead_letters select id, received_at, body, ? from deliveries where id = ?", reason, id
+                )
+                self._changes("delete from deliveries where id = ?", id)
 
     def dead_letters(self) -> list[DeadLetter]:
         """What no load has taken, the oldest first."""
-        rows = self._rows("select id, received_at, body, reason from dead_letters order by id")
-        return [DeadLetter(id, _moment(at), body, reason) for id, at, body, reason in rows]
+        rows = self._rows("select id, received_at, length(body), reason from dead_letters order by id")
+        return [DeadLetter(id, _moment(at), size, reason) for id, at, size, reason in rows]
+
+    def dead_body(self, id: int) -> bytes:
+        """What a dead letter holds. Raises `KeyError` if it is not there."""
+        for (body,) in self._rows("select body from dead_letters where id = ?", id):
+            return bytes(body)
+        raise KeyError(id)
 
     def replay(self, ids: Collection[int]) -> int:
         """Have dead letters wait again, in their old place; returns how many of these there were."""
@@ -244,9 +262,10 @@ class Inbox:
         self._changes(f"insert into deliveries ({columns}) select {columns} from dead_letters where id = ?", id)
         return self._changes("delete from dead_letters where id = ?", id)
 
-    def clear_dead_letters(self) -> int:
-        """Remove all dead letters; returns how many there were."""
-        return self._changes("delete from dead_letters")
+    def clear_dead_letters(self) -> None:
+        """Remove all dead letters, and what the file's log still has of anything that was removed."""
+        self._changes("delete from dead_letters")
+        self._database.execute("pragma wal_checkpoint(truncate)")
 
     def hear(self, heard: Iterable[Heard]) -> None:
         """Take note of when webhooks have brought something."""
@@ -260,7 +279,9 @@ class Inbox:
                     *(webhook.id, webhook.connection_id, table, webhook.webhook_type),
                     *(hook_url_hash(webhook.hook_url), micros),
                 )
-                self._changes("insert or ignore into pulses values (?, ?)", webhook.connection_id, micros // _MINUTE)
+                self._changes(
+                    "insert or ignore into pulses values (?, ?, ?)", webhook.connection_id, table, micros // _MINUTE
+                )
 
     def channels(self) -> list[Channel]:
         """Which webhooks have ever brought something."""
@@ -272,28 +293,38 @@ class Inbox:
             )
         ]
 
-    def pulses(self, connection_id: str) -> list[datetime]:
-        """The minutes in which a connection was heard of lately, in order."""
-        query = "select minute from pulses where connection_id = ? order by minute"
-        return [_moment(minute * _MINUTE) for (minute,) in self._rows(query, connection_id)]
+    def unhear(self, webhook_ids: Iterable[str]) -> None:
+        """Forget webhooks that there are no more."""
+        with self._transaction():
+            for id in webhook_ids:
+                self._changes("delete from channels where webhook_id = ?", id)
+
+    def pulses(self) -> dict[tuple[str, str], list[datetime]]:
+        """The minutes in which each connection and table was heard of lately, in order."""
+        pulses: dict[tuple[str, str], list[datetime]] = {}
+        query = "select connection_id, object, minute from pulses order by connection_id, object, minute"
+        for connection_id, table, minute in self._rows(query):
+            pulses.setdefault((connection_id, table), []).append(_moment(minute * _MINUTE))
+        return pulses
 
     def cover(self, connection_id: str, table: str, covered: Covered) -> None:
         """Take note of what was polled because no webhook brought it."""
-        values = (connection_id, table, microseconds(covered.until), covered.polls, covered.reason)
-        self._changes("insert or replace into covered values (?, ?, ?, ?, ?)", *values)
+        values = (connection_id, table, microseconds(covered.until), covered.polls, covered.reason, covered.is_unwell)
+        self._changes("insert or replace into covered values (?, ?, ?, ?, ?, ?)", *values)
 
     def covered(self) -> dict[tuple[str, str], Covered]:
         """What was polled because no webhook brought it, by connection and table."""
-        rows = self._rows("select connection_id, object, until, polls, reason from covered")
+        rows = self._rows("select connection_id, object, until, polls, reason, is_unwell from covered")
         return {
-            (connection_id, table): Covered(_moment(until), polls, reason)
-            for connection_id, table, until, polls, reason in rows
+            (connection_id, table): Covered(_moment(until), polls, reason, bool(is_unwell))
+            for connection_id, table, until, polls, reason, is_unwell in rows
         }
 
-    def forget_old(self, now: datetime) -> None:
-        """Let go of what is remembered of deliveries that came too long ago."""
-        self._changes("delete from taken where day < ?", microseconds(now) // _DAY - DAYS_REMEMBERED)
-        self._changes("delete from pulses where minute < ?", microseconds(now - RHYTHM_WINDOW) // _MINUTE)
+    def forget_old(self) -> None:
+        """Let go of what is remembered of deliveries that came too long before the last one."""
+        self._changes("delete from taken where day < (select max(day) from taken) - ?", DAYS_REMEMBERED)
+        minutes = RHYTHM_WINDOW // timedelta(minutes=1)
+        self._changes("delete from pulses where minute < (select max(minute) from pulses) - ?", minutes)
 
     def contents(self) -> Contents:
         """What is in it at this moment."""

@@ -15,6 +15,14 @@ from pipelines.webhooks.inbox import Arrival, Inbox
 _MOST_A_COMMIT = 500
 
 
+class NotKept(Exception):
+    """A delivery could not be put on the disk. `is_full`: there is no room for it."""
+
+    def __init__(self, reason: str, *, is_full: bool) -> None:
+        super().__init__(reason)
+        self.is_full = is_full
+
+
 class _Waiting(NamedTuple):
     arrival: Arrival
     kept: asyncio.Future[bool]
@@ -28,12 +36,16 @@ class Keeper:
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="keeper", daemon=True)
 
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     async def keep(self, arrival: Arrival) -> bool:
-        """Whether a delivery is new, once it is on the disk. Raises `sqlite3.Error` if it could not be put there."""
+        """Whether a delivery is new, once it is on the disk. Raises `NotKept`."""
         waiting = _Waiting(arrival, self._loop.create_future())
         self._queue.put(waiting)
         return await waiting.kept
@@ -49,8 +61,8 @@ class Keeper:
             try:
                 inbox = inbox or self._open_inbox()
                 self._tell(some, inbox.add([waiting.arrival for waiting in some]))
-            except (sqlite3.Error, OSError) as error:
-                self._tell(some, [error] * len(some))
+            except Exception as error:  # whatever it is, they are answered, and the next are kept
+                self._tell(some, [NotKept(f"{type(error).__name__}: {error}", is_full=_is_full(error))] * len(some))
         if inbox is not None:
             inbox.close()
 
@@ -76,3 +88,7 @@ def _tell(some: Sequence[_Waiting], answers: Sequence[bool | Exception]) -> None
             waiting.kept.set_exception(answer)
         else:
             waiting.kept.set_result(answer)
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_FULL

@@ -23,8 +23,8 @@ from starlette.routing import Route
 from pipelines.settings import WebhookSettings
 from pipelines.webhooks.delivery import Delivery, MalformedDelivery, parse_delivery
 from pipelines.webhooks.inbox import Arrival, Contents, Inbox
-from pipelines.webhooks.keeper import Keeper
-from pipelines.webhooks.signature import is_signed
+from pipelines.webhooks.keeper import Keeper, NotKept
+from pipelines.webhooks.signature import proven_message
 
 MEGABYTE = 1024 * 1024
 
@@ -34,8 +34,10 @@ _MOST_IN_FLIGHT = 128 * MEGABYTE
 _SECONDS_TO_SEND = 30.0
 """For a body to come; whoever takes longer holds up nobody else."""
 
+_HASH_BYTES = 16
+"""Of a message; enough to tell it from any other, for millions of them are remembered."""
+
 _SMALL = 64 * 1024
-"""A larger body is proven in a thread, so that others need not wait for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +87,7 @@ class _Door:
         self._open_inbox = partial(Inbox, inbox_path, settings.largest_inbox_mb * MEGABYTE)
         self._largest_body = settings.largest_body_mb * MEGABYTE
         self._in_flight = 0
+        self._large = asyncio.Semaphore(1)
         self._outcomes = Counter(dict.fromkeys(OUTCOMES, 0))
         self._began_at = monotonic()
 
@@ -105,20 +108,28 @@ class _Door:
             return JSONResponse({"error": str(refused)}, refused.status)
         except ClientDisconnect:
             return Response(status_code=400)  # which nobody reads
+        except asyncio.CancelledError:  # it takes longer than the server has to end
+            return JSONResponse({"error": "the receiver is being stopped; try again later"}, 503)
         self._outcomes[outcome] += 1
         return JSONResponse({"status": outcome})
 
     async def _take(self, request: Request) -> bool:
         """Whether a delivery was new."""
         with self._holding() as hold:
-            body = await self._body(request, hold)
-            is_small = len(body) <= _SMALL
-            arrival = self._arrival(body) if is_small else await run_in_threadpool(self._arrival, body)
+            arrival = await self._proven(await self._body(request, hold))
             try:
                 return await self._keeper.keep(arrival)
-            except (sqlite3.Error, OSError) as error:
-                said = "the inbox is full" if _is_full(error) else f"the inbox cannot be written ({error})"
+            except NotKept as error:
+                said = "the inbox is full" if error.is_full else f"the inbox cannot be written ({error})"
                 raise Refused(503, "not_kept", f"{said}; try again later") from error
+
+    async def _proven(self, body: bytes) -> Arrival:
+        """A large body is proven in a thread, so that others need not wait for it, and one at a time: it takes memory
+        before it is known whether anybody has signed it."""
+        if len(body) <= _SMALL:
+            return self._arrival(body)
+        async with self._large:
+            return await run_in_threadpool(self._arrival, body)
 
     async def _body(self, request: Request, hold: Callable[[int], None]) -> bytes:
         """The body, as it comes. Raises `Refused` where it is too large, or too slow."""
@@ -159,9 +170,10 @@ class _Door:
             delivery = parse_delivery(body)
         except MalformedDelivery as error:
             raise Refused(400, "malformed", str(error)) from None
-        if not is_signed(delivery, self._settings.secrets, accepts_sha1=self._settings.accept_sha1):
+        message = proven_message(delivery, self._settings.secrets, accepts_sha1=self._settings.accept_sha1)
+        if message is None:
             raise Refused(401, "unsigned", self._why_not(delivery))
-        return Arrival(body, hashlib.sha256(delivery.message).digest(), self._clock())
+        return Arrival(body, hashlib.blake2b(message, digest_size=_HASH_BYTES).digest(), self._clock())
 
     def _why_not(self, delivery: Delivery) -> str:
         if delivery.sig256 is not None:
@@ -176,6 +188,8 @@ class _Door:
             contents = await run_in_threadpool(self._contents)
         except (sqlite3.Error, OSError) as error:
             return PlainTextResponse(f"the inbox cannot be written: {error}\n", 503)
+        if not self._keeper.is_alive:
+            return PlainTextResponse("the receiver has stopped keeping; start it again\n", 503)
         if contents.is_full:
             return PlainTextResponse("the inbox is full (webhooks.largest_inbox_mb)\n", 503)
         return PlainTextResponse("ready\n")
@@ -194,10 +208,6 @@ class _Door:
     def _contents(self) -> Contents:
         with self._open_inbox() as inbox:
             return inbox.contents()
-
-
-def _is_full(error: Exception) -> bool:
-    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_FULL
 
 
 def _exposition(outcomes: Counter[str], contents: Contents | None, now: datetime, seconds_up: float) -> str:

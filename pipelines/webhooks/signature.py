@@ -13,24 +13,28 @@ from typing import Any
 
 from pipelines.webhooks.delivery import Delivery
 
+LARGEST_REWRITTEN = 1024 * 1024
+"""Bytes. To take a body apart takes many times its size, and anybody may send one."""
+
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 
-def is_signed(delivery: Delivery, secrets: Sequence[str], *, accepts_sha1: bool = False) -> bool:
-    """Whether `sig256` is the HMAC-SHA256 of the delivery's `data` and nonce under one of the secrets; where there is
-    none and `accepts_sha1`, whether `sig` is the HMAC-SHA1.
+def proven_message(delivery: Delivery, secrets: Sequence[str], *, accepts_sha1: bool = False) -> bytes | None:
+    """What the signature of a delivery proves: its `data` and nonce, as they were signed; None where it proves nothing.
 
-    `data` counts as it stands in the body, else as it is written compactly without ASCII escapes. Both base64 and
-    hexadecimal are read.
+    `sig256` is to be their HMAC-SHA256 under one of the secrets; where there is none and `accepts_sha1`, `sig` their
+    HMAC-SHA1. `data` counts as it stands in the body, else as it is written compactly without ASCII escapes, unless it
+    is too large to be taken apart before it is proven. Both base64 and hexadecimal are read.
     """
     if delivery.sig256 is not None:
         signature, algorithm = delivery.sig256, hashlib.sha256
     elif accepts_sha1 and delivery.sig is not None:
         signature, algorithm = delivery.sig, hashlib.sha1
     else:
-        return False
+        return None
     said = _digests(signature)
-    return any(_is_one_of(said, message, secrets, algorithm) for message in _messages(delivery))
+    proven = (message for message in _messages(delivery) if _is_one_of(said, message, secrets, algorithm))
+    return next(proven, None)
 
 
 def _is_one_of(said: Sequence[bytes], message: bytes, secrets: Sequence[str], algorithm: Any) -> bool:
@@ -54,6 +58,8 @@ def _digests(signature: str) -> list[bytes]:
 
 def _messages(delivery: Delivery) -> Iterator[bytes]:
     yield delivery.message
+    if len(delivery.data) > LARGEST_REWRITTEN:
+        return
     try:
         compact = json.dumps(json.loads(delivery.data), ensure_ascii=False, separators=(",", ":")).encode()
     except (ValueError, RecursionError):

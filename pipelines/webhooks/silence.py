@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from operator import itemgetter
 from statistics import quantiles
 from typing import NamedTuple, TypeAlias
 
-from pipelines.webhooks.inbox import Channel, Covered, hook_url_hash
+from pipelines.unified_api.capabilities import DELETED
+from pipelines.webhooks.inbox import RHYTHM_WINDOW, Channel, Covered, hook_url_hash
 from pipelines.webhooks.subscriptions import TABLES, Existing
 
 SHORTEST_RHYTHM = timedelta(minutes=15)
 UNKNOWN_RHYTHM = timedelta(hours=6)
-"""Of a connection of which little has been heard yet."""
+"""Of an object of which little has been heard yet."""
 
 LONGEST_WAIT = timedelta(hours=6)
 """However often a silence has turned out to be one in which nothing happened."""
+
+SILENT = "a silence that is longer than usual"
+WAS_UNWELL = "a webhook that was not well until lately"
 
 _FEW = 8
 _TIMES_THE_USUAL = 3
@@ -38,7 +40,7 @@ class Gap(NamedTuple):
 
 
 def rhythm(pulses: Sequence[datetime]) -> timedelta:
-    """How long a connection may be silent before something seems to be wrong: three times as long as nine in ten of its
+    """How long an object may be silent before something seems to be wrong: three times as long as nine in ten of its
     pauses. `pulses`: the minutes in which it was heard of, in order."""
     pauses = [(later - earlier).total_seconds() for earlier, later in pairwise(pulses)]
     if len(pauses) < _FEW:
@@ -50,78 +52,87 @@ def rhythm(pulses: Sequence[datetime]) -> timedelta:
 def find_gaps(
     channels: Collection[Channel],
     webhooks: Collection[Existing],
-    rhythms: Mapping[str, timedelta],
+    pulses: Mapping[Place, Sequence[datetime]],
     covered: Mapping[Place, Covered],
     now: datetime,
 ) -> list[Gap]:
-    """What is to be polled now, of all that webhooks have ever brought and are still to bring.
+    """What is to be polled now, of all that webhooks are to bring.
 
-    `channels`: which webhooks were heard and when; `webhooks`: how they are, as the API shows them; `rhythms`: by
-    connection; `covered`: up to when an object was polled in their place.
+    `channels`: which webhooks were heard and when; `webhooks`: how they are, as the API shows them; `pulses`: the
+    minutes in which each object was heard of; `covered`: up to when it was polled in their place. What is deleted is
+    shown by no list, so that webhooks of that alone leave nothing to be polled.
     """
-    heard_at = {channel.connection_id: channel.heard_at for channel in sorted(channels, key=lambda each: each.heard_at)}
-    by_place: dict[Place, list[Existing]] = defaultdict(list)
+    ours: dict[Place, list[Existing]] = {}
     for webhook in _ours(channels, webhooks):
-        by_place[webhook.connection_id, TABLES[webhook.object_type]].append(webhook)
+        ours.setdefault((webhook.connection_id, TABLES[webhook.object_type]), []).append(webhook)
+    heard = {channel.webhook_id: channel.heard_at for channel in channels}
     return [
         gap
-        for (connection_id, table), own in sorted(by_place.items(), key=itemgetter(0))
-        if (
-            gap := _gap(
-                (connection_id, table),
-                [channel for channel in channels if (channel.connection_id, channel.table) == (connection_id, table)],
-                own,
-                heard_at[connection_id],
-                rhythms[connection_id],
-                covered.get((connection_id, table)),
-                now,
-            )
-        )
+        for place, own in sorted(ours.items(), key=lambda item: item[0])
+        if (gap := _gap(place, own, heard, pulses.get(place, []), covered.get(place), now))
     ]
 
 
 def _ours(channels: Collection[Channel], webhooks: Iterable[Existing]) -> Iterator[Existing]:
-    """The webhooks that were heard, and those that go where one of their connection goes that was."""
+    """The webhooks that were heard, and those that go where one goes that was."""
     ids = {channel.webhook_id for channel in channels}
-    addresses = {(channel.connection_id, channel.hook_url_hash) for channel in channels}
+    addresses = {channel.hook_url_hash for channel in channels}
     for webhook in webhooks:
-        is_heard = webhook.id in ids or (webhook.connection_id, hook_url_hash(webhook.hook_url)) in addresses
-        if is_heard and webhook.object_type in TABLES:
+        is_ours = webhook.id in ids or hook_url_hash(webhook.hook_url) in addresses
+        if is_ours and webhook.object_type in TABLES and webhook.event != DELETED:
             yield webhook
 
 
 def _gap(
     place: Place,
-    channels: Sequence[Channel],
     webhooks: Sequence[Existing],
-    heard_at: datetime,
-    usual: timedelta,
+    heard: Mapping[str, datetime],
+    pulses: Sequence[datetime],
     covered: Covered | None,
     now: datetime,
 ) -> Gap | None:
-    is_covered = covered is not None and covered.until >= heard_at
-    polls = covered.polls if covered is not None and is_covered else 0
+    """Since the first time of which it is not sure that all came, if there is one. What was never heard of is silent
+    since it was subscribed to."""
+    usual = rhythm(pulses)
+    pulses = [*_beginning(webhooks, pulses, now), *pulses]
     unwell = [webhook for webhook in webhooks if webhook.is_paused or not webhook.is_healthy]
+    pause = _first_pause(pulses, usual, covered, now)
+    doubts: list[tuple[datetime, str]] = [] if pause is None else [(pause, SILENT)]
     if unwell:
-        since, reason = _last_heard(unwell, channels, heard_at), _complaint(unwell)
-    elif now - max(heard_at, covered.until if covered else heard_at) > min(usual * 2.0**polls, _longest(usual)):
-        since, reason = heard_at, "they are silent for longer than usual"
-    else:
+        # One that was never heard may have missed all that its object brought lately.
+        known = [heard.get(webhook.id, pulses[0]) for webhook in unwell] if pulses else []
+        doubts += [(min(known), _complaint(unwell))] if known else []
+    elif covered is not None and covered.is_unwell:
+        doubts.append((covered.until, WAS_UNWELL))
+    if not doubts:
         return None
+    since, reason = min(doubts)
+    polls = covered.polls if covered is not None and (not pulses or covered.until >= pulses[-1]) else 0
     return Gap(*place, max(since, covered.until) if covered else since, reason, polls)
 
 
-def _longest(usual: timedelta) -> timedelta:
-    return max(usual, LONGEST_WAIT)
+def _beginning(webhooks: Iterable[Existing], pulses: Sequence[datetime], now: datetime) -> list[datetime]:
+    """When an object was subscribed to, if that was lately and before it was first heard of."""
+    made = [moment for webhook in webhooks if (moment := webhook.made_at) is not None]
+    is_of_now = made and now - RHYTHM_WINDOW < min(made) < (pulses[0] if pulses else now)
+    return [min(made)] if is_of_now else []
 
 
-def _last_heard(webhooks: Iterable[Existing], channels: Sequence[Channel], heard_at: datetime) -> datetime:
-    """When all of these were still heard; one that never was may have missed what others of its object brought, or of
-    its connection."""
-    heard = {channel.webhook_id: channel.heard_at for channel in channels}
-    return min(heard.get(webhook.id, min(heard.values(), default=heard_at)) for webhook in webhooks)
+def _first_pause(
+    pulses: Sequence[datetime], usual: timedelta, covered: Covered | None, now: datetime
+) -> datetime | None:
+    """The beginning of the first pause that is longer than usual and not polled yet, the one until now among them,
+    which is looked into the more seldom the more often it turned out to be empty."""
+    if not pulses:
+        return None
+    until = covered.until if covered else pulses[0]
+    for earlier, later in pairwise(pulses):
+        if later > until and later - max(earlier, until) > usual:
+            return max(earlier, until)
+    wait = min(usual * 2.0**covered.polls, max(usual, LONGEST_WAIT)) if covered and until >= pulses[-1] else usual
+    return max(pulses[-1], until) if now - max(pulses[-1], until) > wait else None
 
 
 def _complaint(unwell: Sequence[Existing]) -> str:
     state = "paused" if all(webhook.is_paused for webhook in unwell) else "unhealthy"
-    return f"the webhook of {', '.join(sorted({webhook.event for webhook in unwell}))} is {state}"
+    return f"the webhook of {', '.join(sorted({webhook.event for webhook in unwell}))}, which is {state}"

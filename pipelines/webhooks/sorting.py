@@ -11,7 +11,10 @@ from pipelines.unified_api.records import Listed, NotAPage, parse_records
 from pipelines.webhooks.delivery import Delivery, MalformedDelivery, parse_delivery
 from pipelines.webhooks.inbox import Heard, Letter
 from pipelines.webhooks.subscriptions import TABLES
-from transforms.values import mended_text
+from transforms.values import LONGEST_ID, mended_text
+
+_BOUNDED = ("id", "connection_id", "integration_type", "event", "webhook_type")
+"""What is stored of a webhook. No signature covers it, and a key that is too long keeps a table from being indexed."""
 
 
 class Undeliverable(ValueError):
@@ -25,6 +28,10 @@ class Change(NamedTuple):
     received_at: datetime
     is_deletion: bool
     is_initial: bool
+
+
+class Unwanted(ValueError):
+    """A delivery of a connection that is left out on purpose."""
 
 
 @dataclass
@@ -44,11 +51,12 @@ class Changes:
 @dataclass
 class SortedLetters:
     """What deliveries say, by connection and table; which webhooks have brought it, and when; and why some deliveries,
-    by their ids, say nothing that can be stored."""
+    by their ids, say nothing that can be stored, or nothing that is wanted."""
 
     changes: dict[tuple[str, str], Changes] = field(default_factory=dict)
     heard: list[Heard] = field(default_factory=list)
     undeliverable: dict[int, str] = field(default_factory=dict)
+    unwanted: dict[int, str] = field(default_factory=dict)
 
 
 def sort_letters(letters: Iterable[Letter], is_wanted: Callable[[str], bool]) -> SortedLetters:
@@ -62,6 +70,9 @@ def sort_letters(letters: Iterable[Letter], is_wanted: Callable[[str], bool]) ->
         except (MalformedDelivery, Undeliverable, NotAPage) as error:
             found.undeliverable[letter.id] = str(error)
             continue
+        except Unwanted as error:
+            found.unwanted[letter.id] = str(error)
+            continue
         fresh = Changes(connection_id, delivery.webhook.integration_type, table)
         found.changes.setdefault((connection_id, table), fresh).changes.extend(changes)
         found.heard.append(Heard(delivery.webhook, table, letter.received_at))
@@ -71,15 +82,16 @@ def sort_letters(letters: Iterable[Letter], is_wanted: Callable[[str], bool]) ->
 def _place(delivery: Delivery, is_wanted: Callable[[str], bool]) -> tuple[str, str]:
     """The connection and the table that a delivery is of. Raises `Undeliverable`."""
     webhook = delivery.webhook
+    for name in _BOUNDED:
+        if len(getattr(webhook, name).encode()) > LONGEST_ID:
+            raise Undeliverable(f"expected the webhook's {name} to be of at most {LONGEST_ID:,} bytes")
     table = TABLES.get(webhook.object_type)
     if table is None:
         raise Undeliverable(f"expected an object_type of {', '.join(TABLES)}, got {_shown(webhook.object_type)}")
     if not webhook.connection_id.strip():
         raise Undeliverable("expected a connection_id, got none")
     if not is_wanted(webhook.connection_id):
-        raise Undeliverable(
-            f"the connection {_shown(webhook.connection_id)} is not among sources.unified.connection_ids"
-        )
+        raise Unwanted(f"the connection {_shown(webhook.connection_id)} is not among sources.unified.connection_ids")
     return webhook.connection_id, table
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, TypeAlias
 
 from pipelines.unified_api.capabilities import EVENTS, NATIVE, VIRTUAL, ObjectSupport
 from pipelines.unified_api.endpoints import ENDPOINTS, TICKETING
+from transforms.values import Misfit, parse_time
 
 TABLES = {endpoint.support_key: endpoint.table for endpoint in ENDPOINTS.values() if endpoint.category == TICKETING}
 """What has webhooks: the API's name of an object, and the table."""
@@ -69,6 +71,14 @@ class Existing:
     @property
     def key(self) -> Key:
         return self.connection_id, self.object_type, self.event
+
+    @property
+    def made_at(self) -> datetime | None:
+        """When it was made, if that is told."""
+        try:
+            return parse_time(self.created_at)
+        except Misfit:
+            return None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,5 +67,16 @@ def _where() -> str:
     load = os.getloadavg()[0]
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}; load average at the end {load:.1f}"
+        f"Python {platform.python_version()}, {_commit()}; load average at the end {load:.1f}"
     )
+
+
+def _commit() -> str:
+    """What was measured; `changed` where that is not all that the commit holds."""
+    command = ["git", "describe", "--always", "--exclude=*", "--dirty= changed"]
+    folder = Path(__file__).parent
+    try:
+        described = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "no commit"
+    return f"commit {described.stdout.strip()}"

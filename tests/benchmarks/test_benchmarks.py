@@ -3,6 +3,7 @@ asserted nowhere."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.contestants import OURS, PEERS
+from tests.benchmarks.deliveries import events
 from tests.benchmarks.records import Work
 from tests.benchmarks.report import Report
 from tests.benchmarks.samples import Samples
@@ -43,6 +45,34 @@ def test_every_contestant_brings_every_record_and_the_table_is_printed() -> None
     outcome = CliRunner().invoke(main, ["idle_network", "--scale", "0.005"])
     assert outcome.exit_code == 0, outcome.output
     assert all(f"| {contestant.name} | " in outcome.output for contestant in (OURS, *PEERS))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "subjects"),
+    [
+        ("webhooks", ("a bare server", "the receiver", "two receivers")),
+        ("webhooks_memory", ("quarter 1", "quarter 4", "all is loaded")),
+        pytest.param("webhooks_to_mart", ("raw_unified.tickets", "marts.tickets"), marks=pytest.mark.long),
+        (
+            "webhooks_draining",
+            ("ticketing sync, the first", "ticketing drain, the first", "ticketing drain, all changed"),
+        ),
+    ],
+)
+def test_every_delivery_of_the_webhooks_is_kept_and_loaded(name: str, subjects: tuple[str, ...]) -> None:
+    outcome = CliRunner().invoke(main, [name, "--scale", "0.005"])
+    assert outcome.exit_code == 0, outcome.output
+    assert all(f"| {subject}" in outcome.output for subject in subjects)
+
+
+def test_a_ticket_is_told_of_anew_each_time_and_nothing_else_is() -> None:
+    told = [json.loads(body) for body in events(tickets=2, first=0, count=6)]
+    tickets = [delivered["data"][0] for delivered in told]
+    assert [ticket["id"] for ticket in tickets] == ["40000000", "40000001"] * 3
+    assert [ticket["status"] for ticket in tickets[1::2]] == ["CLOSED", "ACTIVE", "CLOSED"]
+    assert len({ticket["updated_at"] for ticket in tickets}) == len({delivered["nonce"] for delivered in told}) == 6
+    assert [*events(2, 4, 2)] == [*events(2, 0, 6)][4:]
 
 
 def test_a_run_without_all_records_does_not_count() -> None:

@@ -1,7 +1,8 @@
-"""Syncs in processes of their own, to run side by side or to be killed."""
+"""Syncs, receivers and drains in processes of their own, to run side by side or to be killed."""
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -10,12 +11,16 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from pipelines import sync as sync_module
-from pipelines.settings import UnifiedSettings, WarehouseSettings
+from pipelines.draining import drain, inbox_of
+from pipelines.settings import UnifiedSettings, WarehouseSettings, WebhookSettings
 from pipelines.sync import sync
 from pipelines.ticketing import reading, stretches
+from pipelines.webhooks.serving import serve
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["pipelines.sync"])
+_FORKS.set_forkserver_preload(
+    ["pipelines.sync", "pipelines.webhooks.serving", "uvicorn.lifespan.on", "uvicorn.loops.auto"]
+)
 
 
 def in_small_portions(set_attribute: Callable[[object, str, object], object], rows_a_load: int) -> None:
@@ -30,9 +35,7 @@ def start_sync(
     settings: UnifiedSettings, warehouse: WarehouseSettings, wait_seconds: float = 0.0, rows_a_load: int | None = None
 ) -> BaseProcess:
     """A sync that has just been started, in small portions if it is told how many rows make a load."""
-    child = _FORKS.Process(target=_sync, args=(dict(settings), warehouse, wait_seconds, rows_a_load))
-    child.start()
-    return child
+    return _started(_sync, dict(settings), warehouse, wait_seconds, rows_a_load)
 
 
 def sync_and_be_killed(
@@ -48,9 +51,46 @@ def sync_and_be_killed(
     return caught
 
 
+def start_receiver(
+    webhooks: WebhookSettings, warehouse: WarehouseSettings, port: int, *limits: tuple[str, float]
+) -> BaseProcess:
+    """A receiver that has just been started, with other limits than usual; any number may share a port and an inbox."""
+    return _started(_serve, dict(webhooks), warehouse, port, limits)
+
+
+def start_drain(settings: UnifiedSettings, warehouse: WarehouseSettings, wait_seconds: float) -> BaseProcess:
+    """A drain that has just been started."""
+    return _started(_drain, dict(settings), warehouse, wait_seconds)
+
+
+def _started(target: Callable[..., object], *arguments: object) -> BaseProcess:
+    child = _FORKS.Process(target=target, args=arguments)
+    child.start()
+    return child
+
+
 def _sync(settings: dict[str, Any], warehouse: WarehouseSettings, wait_seconds: float, rows_a_load: int | None) -> None:
     if rows_a_load is not None:
         in_small_portions(setattr, rows_a_load)
+    sync(_unified(settings), warehouse, wait_seconds=wait_seconds)
+
+
+def _serve(
+    settings: dict[str, Any], warehouse: WarehouseSettings, port: int, limits: tuple[tuple[str, float], ...]
+) -> None:
+    own = WebhookSettings()
+    own.update(settings)
+    for name, limit in limits:
+        module = importlib.import_module(name.rpartition(".")[0])
+        setattr(module, name.rpartition(".")[2], limit)
+    serve(inbox_of(warehouse), own, "127.0.0.1", port, lambda address: None)
+
+
+def _drain(settings: dict[str, Any], warehouse: WarehouseSettings, wait_seconds: float) -> None:
+    drain(_unified(settings), warehouse, wait_seconds=wait_seconds)
+
+
+def _unified(settings: dict[str, Any]) -> UnifiedSettings:
     own = UnifiedSettings()
     own.update(settings)
-    sync(own, warehouse, wait_seconds=wait_seconds)
+    return own

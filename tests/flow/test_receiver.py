@@ -8,6 +8,7 @@ import hmac
 import json
 import logging
 import sqlite3
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -67,7 +68,7 @@ def door(inbox_path: Path) -> Iterator[TestClient]:
 
 def kept(inbox_path: Path) -> list[bytes]:
     with Inbox(inbox_path) as inbox:
-        return [letter.body for letter in inbox.first(10**6, 10**9, 10**9)]
+        return [letter.body for letter in inbox.first(10**6, 10**9, 0, 10**9)]
 
 
 @pytest.mark.parametrize("path", ["/", "/hook", "/a/b/c"])
@@ -96,6 +97,7 @@ def test_a_second_time_it_is_acknowledged_and_not_kept(door: TestClient, inbox_p
         (b'{"data": []}', 400, "nonce"),
         (delivery() + b" " * 1024 * 1024, 413, "at most 1 MB"),
     ],
+    ids=["another secret", "no signature", "sig alone", "no JSON", "no nonce", "too large"],
 )
 def test_what_is_refused_is_told_why_and_nobody_reads_of_it(
     inbox_path: Path, caplog: pytest.LogCaptureFixture, body: bytes, status: int, reason: str
@@ -109,6 +111,52 @@ def test_what_is_refused_is_told_why_and_nobody_reads_of_it(
     for secret in (SECRET, "the payload", "AAAA"):
         assert secret not in caplog.text + answer.text
     assert kept(inbox_path) == []
+
+
+def test_a_delivery_is_known_again_however_it_is_spaced(door: TestClient, inbox_path: Path) -> None:
+    """Where the API signs what it does not send byte for byte, whoever has one delivery could make many of it."""
+    signature = base64.b64encode(hmac.digest(SECRET.encode(), b'[{"id":"t1"}]n1', "sha256")).decode()
+    rest = f'"nonce": "n1", "sig256": "{signature}", "webhook": {{"event": '
+    answers = [
+        door.post("/", content=f'{{"data": {data}, {rest} "{event}"}}}}'.encode()).json()
+        for data, event in (
+            ('[ {"id": "t1"} ]', "updated"),
+            ('[{"id" : "t1"}]', "deleted"),
+            ('[{"id":"t1"}]', "updated"),
+        )
+    ]
+    assert answers == [{"status": "accepted"}, {"status": "known"}, {"status": "known"}]
+    assert len(kept(inbox_path)) == 1
+
+
+@pytest.mark.parametrize("fault", [MemoryError("no more"), RuntimeError("whatever")])
+def test_a_fault_that_nobody_foresaw_is_answered_and_the_next_delivery_is_kept(
+    door: TestClient, inbox_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise fault
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Inbox, "add", fail)
+        assert door.post("/", content=delivery(1)).status_code == 503
+    assert door.post("/", content=delivery(2)).status_code == 200
+    assert door.get("/readyz").status_code == 200
+    assert kept(inbox_path) == [delivery(2)]
+
+
+def test_what_anybody_may_send_takes_little_memory(inbox_path: Path) -> None:
+    """Brackets alone take thirty times their size once they are taken apart."""
+    bodies = [
+        b'{"data": [' + b"{}," * 2_000_000 + b'{}], "nonce": "n", "sig256": "AAAA"}',
+        b'{"data": [], "nonce": "n", "sig256": "AAAA", "webhook": [' + b"{}," * 2_000_000 + b"{}]}",
+    ]
+    with open_door(inbox_path) as door:
+        tracemalloc.start()
+        answers = [door.post("/", content=body).status_code for body in bodies]
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert answers == [401, 401]
+    assert peak < 8 * len(bodies[0])
 
 
 def test_a_body_is_refused_before_all_of_it_has_come(inbox_path: Path) -> None:

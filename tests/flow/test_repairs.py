@@ -14,10 +14,12 @@ from pipelines.following import Follower, follow
 from pipelines.repairing import Repair, repair_gaps
 from pipelines.sandbox import Sandbox, World
 from pipelines.sandbox.support import support_table
-from pipelines.settings import WarehouseSettings
+from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.sync import sync
+from pipelines.webhooks.silence import SILENT, WAS_UNWELL
 from tests.flow.conftest import on_both, settings_for
 from tests.flow.pushed import EVENTS, Post, Pushed
+from tests.flow.signed import put_into_inbox, signed
 from tests.flow.truth import assert_same, query, stored_rows
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -51,6 +53,12 @@ def repair(pushed: Pushed, now: datetime | None = None) -> list[Repair]:
         return repair_gaps(pushed.settings, pushed.warehouse, inbox, now or pushed.world.now, 5.0)
 
 
+def settings_with(settings: UnifiedSettings, **changed: Any) -> UnifiedSettings:
+    narrowed = UnifiedSettings()
+    narrowed.update({**settings, **changed})
+    return narrowed
+
+
 def ticket_webhook(world: World) -> dict[str, Any]:
     return next(
         hook
@@ -72,7 +80,7 @@ def test_the_time_of_an_unhealthy_webhook_is_polled_of_its_object_alone(warehous
         bring(post, pushed, 2)
         assert repair(pushed) == []
         began = post.world.now
-        bring(post, pushed, 5, lost=True)
+        bring(post, pushed, 3, lost=True)
         ticket_webhook(post.world)["is_healthy"] = False
         sandbox.reset_counters()
         [closed] = repair(pushed)
@@ -96,6 +104,8 @@ def test_a_fault_that_lasts_is_polled_from_where_the_last_poll_ended(warehouse: 
         [second] = repair(pushed)
         assert (second.gap.since, second.gap.polls) == (first_at, 1)
         ticket_webhook(post.world)["is_paused"] = False
+        bring(post, pushed, 1)
+        assert [(each.gap.since, each.gap.reason) for each in repair(pushed)] == [(second.until, WAS_UNWELL)]
         assert repair(pushed) == []
 
 
@@ -103,15 +113,40 @@ def test_after_a_silence_longer_than_the_rhythm_all_is_polled_and_nothing_is_mis
     warehouse: WarehouseSettings,
 ) -> None:
     with pushing(warehouse) as (_, post, pushed, _):
-        bring(post, pushed, 8)
-        bring(post, pushed, 5, lost=True)
+        bring(post, pushed, 2)
+        bring(post, pushed, 3, lost=True)
         assert repair(pushed) == []
         bring(post, pushed, 20, lost=True)
         closed = repair(pushed)
         assert {each.gap.table for each in closed} >= {"tickets", "notes"}
-        assert {each.gap.reason for each in closed} == {"they are silent for longer than usual"}
+        assert {each.gap.reason for each in closed} == {SILENT}
         assert_same(post.world, warehouse)
         assert repair(pushed) == []
+
+
+def test_an_outage_that_was_over_before_anybody_looked_leaves_nothing_missing(warehouse: WarehouseSettings) -> None:
+    with pushing(warehouse) as (_, post, pushed, _):
+        bring(post, pushed, 8)
+        bring(post, pushed, 20, lost=True)
+        bring(post, pushed, 1)
+        assert repair(pushed)
+        assert_same(post.world, warehouse)
+        assert repair(pushed) == []
+
+
+def test_what_a_run_about_one_connection_meets_of_another_waits_on(warehouse: WarehouseSettings) -> None:
+    with pushing(warehouse) as (_, post, pushed, connection_id):
+        put_into_inbox(warehouse, signed([{"id": "of another"}], "1"))
+        post.world.live(hours=2)
+        post.deliver()
+        narrowed = settings_with(pushed.settings, connection_ids=[connection_id])
+        report = sync(narrowed, warehouse)
+        assert report.drained.delivered > 0
+        assert report.drained.buried == 0
+        with opened_inbox(warehouse) as inbox:
+            assert (inbox.contents().waiting, inbox.contents().dead) == (1, 0)
+        pushed.drain()
+        assert ("c-signed", "of another") in stored_rows(warehouse, "tickets")
 
 
 def test_a_poll_that_fails_is_made_again(warehouse: WarehouseSettings) -> None:
@@ -163,7 +198,9 @@ def test_whoever_follows_loads_builds_and_repairs_until_it_is_over(
         follower = Follower(said.append, pytest.fail, is_over, lambda: post.world.now)
         report = DrainReport()
         follow(pushed.settings, warehouse, report, build_every=0.0, follower=follower)
-        assert [line.split(" ", 1)[1].split(" ")[0] for line in said] == ["deliveries", "models", "records", "models"]
+        assert [line.split(" ", 1)[1].split(" ")[0] for line in said] == [
+            *("models", "deliveries", "models", "records", "models")
+        ]
         assert report.delivered > 0
         [stale] = query(
             warehouse,

@@ -100,7 +100,7 @@ def test_a_tombstone_is_lifted_by_a_later_state_only() -> None:
     assert last(polled(30, deleted=40), state(20)).is_as_before
 
 
-@pytest.mark.parametrize(("seen", "is_gone"), [(990, True), (1_010, False)])
+@pytest.mark.parametrize(("seen", "is_gone"), [(990, True), (1_200, True), (1_400, False)])
 def test_word_of_an_end_without_a_time_counts_unless_the_record_was_polled_since(seen: float, *, is_gone: bool) -> None:
     standing = last(polled(10, seen=seen), deletion(None, received=1_000))
     assert (standing.deleted_at is not None) == is_gone

@@ -62,6 +62,8 @@ def test_what_a_strict_reader_refuses_inside_the_data_is_carried_along(data: byt
         b'{"data": {}, "nonce": "n"}',
         b'{"data": "[]", "nonce": "n"}',
         b'{"data": [1}, "nonce": "n"}',
+        b'{"data": [NaN]xyz, "nonce": "n"}',
+        b'{"data": [NaN][1], "nonce": "n"}',
         b'{"nonce": "n"}',
     ],
 )

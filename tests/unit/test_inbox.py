@@ -37,7 +37,7 @@ def inbox(path: Path) -> Iterator[Inbox]:
 
 
 def waiting(inbox: Inbox) -> list[Letter]:
-    return inbox.first(ALL, ALL, ALL)
+    return inbox.first(ALL, ALL, 0, ALL)
 
 
 def test_what_came_first_is_taken_first_as_it_came(inbox: Inbox) -> None:
@@ -56,7 +56,8 @@ def test_what_was_taken_before_is_kept_once_also_after_it_was_loaded(inbox: Inbo
     assert waiting(inbox) == []
     for days, is_new in ((DAYS_REMEMBERED, False), (DAYS_REMEMBERED + 1, True)):
         later = NOON + timedelta(days=days)
-        inbox.forget_old(later)
+        inbox.add([arrival(100 + days)._replace(received_at=later)])
+        inbox.forget_old()
         assert inbox.add([arrival(1)._replace(received_at=later)]) == [is_new]
 
 
@@ -79,10 +80,10 @@ def test_a_delivery_that_is_brought_again_the_day_after_is_known(inbox: Inbox) -
 
 def test_a_portion_is_as_large_as_is_asked_for_but_never_empty(inbox: Inbox) -> None:
     inbox.add([arrival(number, size=1_000) for number in range(5)])
-    assert [letter.id for letter in inbox.first(3, ALL, ALL)] == [1, 2, 3]
-    assert [letter.id for letter in inbox.first(ALL, 2_500, ALL)] == [1, 2]
-    assert [letter.id for letter in inbox.first(ALL, 1, ALL)] == [1]
-    assert [letter.id for letter in inbox.first(ALL, ALL, 4)] == [1, 2, 3, 4]
+    assert [letter.id for letter in inbox.first(3, ALL, 0, ALL)] == [1, 2, 3]
+    assert [letter.id for letter in inbox.first(ALL, 2_500, 0, ALL)] == [1, 2]
+    assert [letter.id for letter in inbox.first(ALL, 1, 0, ALL)] == [1]
+    assert [letter.id for letter in inbox.first(ALL, ALL, 1, 4)] == [2, 3, 4]
     assert inbox.last_id() == 5
 
 
@@ -100,11 +101,11 @@ def test_what_is_in_a_load_leaves_with_it_or_waits_again(inbox: Inbox) -> None:
 
 def test_a_dead_letter_is_told_with_its_reason_and_comes_back_to_its_place(inbox: Inbox) -> None:
     inbox.add([arrival(1), arrival(2)])
-    inbox.bury(1, "it makes no sense")
+    inbox.bury({1: "it makes no sense"})
     [dead] = inbox.dead_letters()
-    assert (dead.id, dead.body, dead.received_at, dead.reason) == (
+    assert (dead.id, dead.size, dead.received_at, dead.reason) == (
         1,
-        b"body 1 ",
+        7,
         arrival(1).received_at,
         "it makes no sense",
     )
@@ -153,6 +154,13 @@ def test_nothing_of_what_was_let_go_stays_in_the_file(inbox: Inbox, path: Path) 
     assert b"xxxx" not in path.read_bytes()
 
 
+def test_what_is_cleared_is_not_in_the_log_of_the_file_either(inbox: Inbox, path: Path) -> None:
+    inbox.add([arrival(1, size=5_000)])
+    inbox.bury({1: "no"})
+    inbox.clear_dead_letters()
+    assert not any(b"xxxx" in file.read_bytes() for file in path.parent.iterdir())
+
+
 def test_every_commit_waits_for_the_disk(path: Path) -> None:
     with Inbox(path) as inbox:
         [[mode]], [[synchronous]] = (inbox._rows(f"pragma {name}") for name in ("journal_mode", "synchronous"))
@@ -196,10 +204,12 @@ def test_who_was_heard_of_when_is_known_without_the_address(inbox: Inbox, path: 
     [channel] = inbox.channels()
     assert channel[:4] == ("w1", "c1", "tickets", "native")
     assert channel.heard_at == NOON + timedelta(minutes=3, seconds=7)
-    assert inbox.pulses("c1") == [NOON + timedelta(minutes=minute) for minute in (0, 1, 3)]
-    assert inbox.pulses("c2") == []
-    inbox.forget_old(NOON + RHYTHM_WINDOW + timedelta(minutes=1))
-    assert len(inbox.pulses("c1")) == 2
+    assert inbox.pulses() == {("c1", "tickets"): [NOON + timedelta(minutes=minute) for minute in (0, 1, 3)]}
+    inbox.hear([Heard(webhook, "tickets", NOON + RHYTHM_WINDOW + timedelta(minutes=1))])
+    inbox.forget_old()
+    assert len(inbox.pulses()["c1", "tickets"]) == 3
+    inbox.unhear(["w1"])
+    assert inbox.channels() == []
     inbox.close()
     assert b"t0ken" not in path.read_bytes()
 
@@ -207,5 +217,5 @@ def test_who_was_heard_of_when_is_known_without_the_address(inbox: Inbox, path: 
 def test_what_was_polled_instead_is_known_by_object(inbox: Inbox) -> None:
     assert inbox.covered() == {}
     for polls in (1, 2):
-        inbox.cover("c1", "notes", Covered(NOON, polls, "silent"))
-    assert inbox.covered() == {("c1", "notes"): Covered(NOON, 2, "silent")}
+        inbox.cover("c1", "notes", Covered(NOON, polls, "silent", is_unwell=True))
+    assert inbox.covered() == {("c1", "notes"): Covered(NOON, 2, "silent", True)}

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.webhooks.delivery import Delivery, MalformedDelivery, parse_delivery
-from pipelines.webhooks.signature import is_signed
+from pipelines.webhooks.signature import LARGEST_REWRITTEN, proven_message
 
 SECRET = "the workspace's secret"
 WEBHOOK = {"id": "w1", "connection_id": "c1", "object_type": "ticketing_ticket", "event": "updated"}
@@ -23,6 +23,10 @@ json_values = st.recursive(
     lambda children: st.lists(children) | st.dictionaries(st.text(), children),
     max_leaves=10,
 )
+
+
+def is_signed(delivery: Delivery, secrets: list[str], *, accepts_sha1: bool = False) -> bool:
+    return proven_message(delivery, secrets, accepts_sha1=accepts_sha1) is not None
 
 
 def digest(message: bytes, secret: str = SECRET, algorithm: Any = hashlib.sha256) -> bytes:
@@ -110,3 +114,17 @@ def test_what_is_no_signature_is_not_believed(signature: str) -> None:
 
 def test_nothing_is_believed_without_a_secret() -> None:
     assert not is_signed(signed("[]", secret=""), [])
+
+
+def test_what_is_proven_is_what_was_signed_however_it_is_spaced() -> None:
+    """Otherwise one delivery could come again and again as another."""
+    signature = base64_of(b'[{"id":"t1"}]n1')
+    for data in ('[{"id":"t1"}]', '[ {"id" : "t1"} ]', '[{"id":\n"t1"}]'):
+        assert proven_message(parse_delivery(body(data, sig256=signature)), [SECRET]) == b'[{"id":"t1"}]n1'
+
+
+def test_what_is_large_counts_as_it_stands_alone() -> None:
+    filling = "x" * LARGEST_REWRITTEN
+    compact = json.dumps([filling]).encode()
+    assert is_signed(signed(compact.decode()), [SECRET])
+    assert not is_signed(parse_delivery(body(f' [ "{filling}" ]', sig256=base64_of(compact + b"n1"))), [SECRET])

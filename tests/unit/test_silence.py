@@ -2,48 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from pipelines.webhooks.inbox import Channel, Covered, hook_url_hash
-from pipelines.webhooks.silence import LONGEST_WAIT, SHORTEST_RHYTHM, UNKNOWN_RHYTHM, Gap, find_gaps, rhythm
+from pipelines.webhooks.silence import (
+    LONGEST_WAIT,
+    SHORTEST_RHYTHM,
+    SILENT,
+    UNKNOWN_RHYTHM,
+    WAS_UNWELL,
+    Gap,
+    find_gaps,
+    rhythm,
+)
 from pipelines.webhooks.subscriptions import Existing
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 URL = "https://support.example/hook"
-HOUR = timedelta(hours=1)
+TICKETS = ("c1", "tickets")
 
 
 def minutes_ago(minutes: float) -> datetime:
     return NOON - timedelta(minutes=minutes)
 
 
-def heard(minutes: float, webhook_id: str = "w1", table: str = "tickets", connection_id: str = "c1") -> Channel:
-    return Channel(webhook_id, connection_id, table, "native", hook_url_hash(URL), minutes_ago(minutes))
+def heard(minutes: float, webhook_id: str = "w1", table: str = "tickets") -> Channel:
+    return Channel(webhook_id, "c1", table, "native", hook_url_hash(URL), minutes_ago(minutes))
 
 
 def webhook(
     id: str = "w1",
     object_type: str = "ticketing_ticket",
-    url: str = URL,
+    event: str = "updated",
     *,
+    url: str = URL,
     is_healthy: bool = True,
     is_paused: bool = False,
+    created_at: str = "",
 ) -> Existing:
-    return Existing(id, "c1", object_type, "updated", url, is_healthy=is_healthy, is_paused=is_paused)
+    return Existing(
+        id, "c1", object_type, event, url, is_healthy=is_healthy, is_paused=is_paused, created_at=created_at
+    )
+
+
+def hourly(until: float, hours: int = 40) -> list[datetime]:
+    """Heard of once an hour, the last time so many minutes ago: the rhythm is three hours."""
+    return [minutes_ago(until + 60 * hour) for hour in range(hours, -1, -1)]
 
 
 def gaps(
-    channels: list[Channel],
-    webhooks: list[Existing],
-    covered: dict[tuple[str, str], Covered] | None = None,
-    usual: timedelta = HOUR,
+    pulses: Sequence[datetime], *webhooks: Existing, covered: Covered | None = None, channels: Sequence[Channel] = ()
 ) -> list[Gap]:
-    return find_gaps(channels, webhooks, {"c1": usual}, covered or {}, NOON)
+    last = (NOON - pulses[-1]) / timedelta(minutes=1) if pulses else 0.0
+    known = {TICKETS: covered} if covered else {}
+    return find_gaps(channels or [heard(last)], webhooks or [webhook()], {TICKETS: pulses}, known, NOON)
 
 
-def test_the_rhythm_of_a_busy_connection_is_short_and_that_of_a_quiet_one_long() -> None:
+def test_the_rhythm_of_a_busy_object_is_short_and_that_of_a_quiet_one_long() -> None:
     busy = [NOON + timedelta(minutes=n) for n in range(100)]
     quiet = [NOON + timedelta(hours=5 * n) for n in range(20)]
     assert rhythm(busy) == SHORTEST_RHYTHM
@@ -57,57 +75,89 @@ def test_a_night_now_and_then_does_not_make_a_rhythm() -> None:
 
 
 def test_nothing_is_polled_while_webhooks_are_heard_as_usual() -> None:
-    assert gaps([heard(10)], [webhook()]) == []
+    assert gaps(hourly(10)) == []
+    assert gaps(hourly(179)) == []
 
 
-def test_after_a_long_silence_all_that_is_pushed_of_the_connection_is_polled_since_it_was_heard() -> None:
-    found = gaps(
-        [heard(90), heard(70, "w2", "notes")], [webhook(), webhook("w2", "ticketing_note")], usual=timedelta(hours=1)
-    )
-    assert [(gap.table, gap.since) for gap in found] == [("notes", minutes_ago(70)), ("tickets", minutes_ago(70))]
-    assert {gap.reason for gap in found} == {"they are silent for longer than usual"}
+def test_after_a_long_silence_an_object_is_polled_since_it_was_heard() -> None:
+    assert gaps(hourly(181)) == [Gap(*TICKETS, minutes_ago(181), SILENT, 0)]
 
 
-def test_another_object_of_the_connection_shows_that_it_is_alive() -> None:
-    assert gaps([heard(500), heard(5, "w2", "notes")], [webhook(), webhook("w2", "ticketing_note")]) == []
+def test_each_object_has_a_rhythm_of_its_own() -> None:
+    """Notes go on, and do not speak for tickets."""
+    notes = ("c1", "notes")
+    pulses = {TICKETS: hourly(200), notes: hourly(1)}
+    webhooks = [webhook(), webhook("w2", "ticketing_note")]
+    found = find_gaps([heard(200), heard(1, "w2", "notes")], webhooks, pulses, {}, NOON)
+    assert [(gap.table, gap.since) for gap in found] == [("tickets", minutes_ago(200))]
+
+
+def test_an_outage_that_is_over_is_polled_from_its_beginning() -> None:
+    """Whoever follows may not have been there to see it."""
+    pulses = [*hourly(700), *hourly(10, hours=3)]
+    assert gaps(pulses) == [Gap(*TICKETS, minutes_ago(700), SILENT, 0)]
+    assert gaps(pulses, covered=Covered(minutes_ago(5), 1, SILENT)) == []
+
+
+def test_what_was_polled_in_the_middle_of_an_outage_is_polled_from_there() -> None:
+    pulses = [*hourly(900), *hourly(10, hours=1)]
+    [gap] = gaps(pulses, covered=Covered(minutes_ago(600), 1, SILENT))
+    assert gap.since == minutes_ago(600)
 
 
 @pytest.mark.parametrize("word", ["unhealthy", "paused"])
 def test_of_a_webhook_that_is_not_well_all_is_polled_since_it_was_heard(word: str) -> None:
     unwell = webhook(is_healthy=word != "unhealthy", is_paused=word == "paused")
-    [gap] = gaps([heard(30), heard(2, "w2")], [unwell, webhook("w2")])
+    [gap] = gaps(hourly(2), unwell, webhook("w2"), channels=[heard(30), heard(2, "w2")])
     assert (gap.table, gap.since) == ("tickets", minutes_ago(30))
-    assert gap.reason == f"the webhook of updated is {word}"
+    assert gap.reason == f"the webhook of updated, which is {word}"
 
 
-def test_one_that_was_never_heard_may_have_missed_all_that_the_others_brought() -> None:
-    [gap] = gaps([heard(30), heard(2, "w2")], [webhook("w9", is_healthy=False), webhook(), webhook("w2")])
-    assert gap.since == minutes_ago(30)
+def test_one_that_was_never_heard_may_have_missed_all_since_its_object_was_heard_or_it_was_made() -> None:
+    never = webhook("w9", is_healthy=False, created_at=minutes_ago(500).isoformat())
+    [gap] = gaps(hourly(2, hours=10), never, webhook())
+    assert gap.since == minutes_ago(602)
+    [gap] = find_gaps([heard(2, "w2", "notes")], [never], {}, {}, NOON)
+    assert (gap.table, gap.since) == ("tickets", minutes_ago(500))
+
+
+def test_an_object_that_was_never_heard_of_is_silent_since_it_was_subscribed_to() -> None:
+    made = webhook("w9", "ticketing_customer", created_at=minutes_ago(400).isoformat())
+    [gap] = find_gaps([heard(2)], [webhook(), made], {TICKETS: hourly(2)}, {}, NOON)
+    assert (gap.table, gap.since) == ("customers", minutes_ago(400))
+
+
+def test_what_is_deleted_is_shown_by_no_list_and_not_polled_for() -> None:
+    assert gaps(hourly(2), webhook(event="deleted", is_healthy=False)) == []
 
 
 def test_what_goes_elsewhere_or_is_not_subscribed_any_more_is_none_of_ours() -> None:
-    assert gaps([heard(30)], [webhook("w9", url="https://other.example", is_healthy=False), webhook()]) == []
-    assert gaps([heard(10_000)], []) == []
+    assert gaps(hourly(2), webhook("w9", url="https://other.example", is_healthy=False), webhook()) == []
+    assert find_gaps([heard(10_000)], [], {TICKETS: hourly(10_000)}, {}, NOON) == []
 
 
 def test_what_was_polled_is_not_polled_again_and_the_rest_of_a_long_fault_is() -> None:
-    covered = {("c1", "tickets"): Covered(minutes_ago(5), 1, "")}
-    [gap] = gaps([heard(600)], [webhook(is_healthy=False)], covered)
+    covered = Covered(minutes_ago(5), 1, "", is_unwell=True)
+    [gap] = gaps(hourly(60), webhook(is_healthy=False), covered=covered)
     assert (gap.since, gap.polls) == (minutes_ago(5), 1)
+
+
+def test_once_a_webhook_is_well_again_what_it_missed_at_last_is_polled() -> None:
+    covered = Covered(minutes_ago(5), 3, "", is_unwell=True)
+    [gap] = gaps(hourly(1), covered=covered)
+    assert (gap.since, gap.reason) == (minutes_ago(5), WAS_UNWELL)
+    assert gaps(hourly(1), covered=covered._replace(until=NOON, is_unwell=False)) == []
 
 
 def test_a_silence_that_was_empty_is_looked_into_ever_more_seldom() -> None:
     def is_due(minutes: float, polls: int) -> bool:
-        return bool(gaps([heard(6_000)], [webhook()], {("c1", "tickets"): Covered(minutes_ago(minutes), polls, "")}))
+        return bool(gaps(hourly(9_000), covered=Covered(minutes_ago(minutes), polls, SILENT)))
 
-    assert not is_due(119, 1)
-    assert is_due(121, 1)
-    assert not is_due(239, 2)
-    assert is_due(241, 2)
+    assert not is_due(359, 1)
+    assert is_due(361, 1)
     assert is_due(LONGEST_WAIT / timedelta(minutes=1) + 1, 20)
 
 
 def test_once_it_is_heard_again_the_count_begins_anew() -> None:
-    covered = {("c1", "tickets"): Covered(minutes_ago(100), 9, "")}
-    [gap] = gaps([heard(90)], [webhook()], covered)
-    assert (gap.since, gap.polls) == (minutes_ago(90), 0)
+    [gap] = gaps(hourly(190), covered=Covered(minutes_ago(200), 9, SILENT))
+    assert (gap.since, gap.polls) == (minutes_ago(190), 0)

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from tests.benchmarks.records import Work
 from tests.benchmarks.report import Report
 from tests.benchmarks.scenarios.beside_peers import five_times, idle_network, latency
+from tests.benchmarks.scenarios.draining import webhooks_draining, webhooks_to_mart
 from tests.benchmarks.scenarios.fairness import connections, rate_limit
 from tests.benchmarks.scenarios.flatness import memory, scattered, unchanged
 from tests.benchmarks.scenarios.proof import proof
+from tests.benchmarks.scenarios.pushing import webhooks, webhooks_memory
 from tests.benchmarks.scenarios.rebuilding import rebuilding, rebuilding_postgres
 from tests.benchmarks.scenarios.whereabouts import postgres, profile
 
@@ -22,5 +24,6 @@ SCENARIOS: dict[str, Scenario] = {
         *(idle_network, five_times, latency, rate_limit, memory),
         *(unchanged, scattered, connections, proof, postgres, profile),
         *(rebuilding, rebuilding_postgres),
+        *(webhooks, webhooks_memory, webhooks_to_mart, webhooks_draining),
     )
 }
