@@ -53,7 +53,7 @@ def webhook_settings(**changed: Any) -> WebhookSettings:
 def put_into_inbox(warehouse: WarehouseSettings, *bodies: bytes, at: datetime = NOON) -> None:
     """Have deliveries wait as if they had come a second after one another; each counts, be it the same as another."""
     with opened_inbox(warehouse) as inbox:
-        first = inbox.last_id()
+        first = inbox.received()
         inbox.add(
             [
                 Arrival(body, f"{first} {place} {at}".encode(), at + timedelta(seconds=place))
