@@ -51,7 +51,7 @@ def test_every_contestant_brings_every_record_and_the_table_is_printed() -> None
 @pytest.mark.parametrize(
     ("name", "subjects"),
     [
-        ("webhooks", ("a bare server", "the receiver", "two receivers")),
+        pytest.param("webhooks", ("a bare server", "the receiver", "two receivers"), marks=pytest.mark.long),
         ("webhooks_memory", ("quarter 1", "quarter 4", "all is loaded")),
         pytest.param("webhooks_to_mart", ("raw_unified.tickets", "marts.tickets"), marks=pytest.mark.long),
         (

@@ -53,12 +53,13 @@ def sandbox() -> Iterator[Sandbox]:
 slow = partial(pytest.param, marks=pytest.mark.slow)
 """Parameters of which others of the same test stand for these in the everyday run."""
 
+at_length = partial(pytest.param, marks=[pytest.mark.slow, pytest.mark.long])
+"""The same where they take minutes."""
+
 on_both = pytest.mark.parametrize("warehouse", ["duckdb", slow("postgres")], indirect=True)
 """For the tests that are about the warehouse; the others run on DuckDB."""
 
-on_both_at_length = pytest.mark.parametrize(
-    "warehouse", ["duckdb", pytest.param("postgres", marks=[pytest.mark.slow, pytest.mark.long])], indirect=True
-)
+on_both_at_length = pytest.mark.parametrize("warehouse", ["duckdb", at_length("postgres")], indirect=True)
 """The same for those that take minutes."""
 
 on_postgres = pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)

@@ -27,7 +27,7 @@ from pipelines.warehouse.outcome import Outcome
 from pipelines.webhooks import settling, source
 from pipelines.webhooks.inbox import DeadLetter
 from tests.flow.children import in_small_portions
-from tests.flow.conftest import on_both, slow
+from tests.flow.conftest import on_both, on_both_at_length, slow
 from tests.flow.signed import CONNECTION, NOON, Record, put_into_inbox, signed
 from tests.flow.test_poison import accept, refuse
 from tests.flow.test_privacy import RULES
@@ -116,7 +116,7 @@ def test_poison_arrives_mended_or_is_rejected_by_name_beside_what_is_well(wareho
     assert outcome.rows_repaired >= 4
 
 
-@on_both
+@on_both_at_length
 def test_poison_of_what_is_gone_holds_nobody_up_either(warehouse: WarehouseSettings) -> None:
     drained(warehouse, *(signed(b"[" + each + b"]", "p") for each in HOSTILE_TICKETS.values()))
     ends = [signed(b"[" + each + b"]", "q", event="deleted") for each in (*HOSTILE_TICKETS.values(), *NO_TICKETS)]
@@ -126,7 +126,7 @@ def test_poison_of_what_is_gone_holds_nobody_up_either(warehouse: WarehouseSetti
     assert ids(warehouse) == set()
 
 
-@on_both
+@on_both_at_length
 def test_what_can_be_stored_nowhere_is_a_dead_letter_with_its_reason_and_can_be_replayed(
     warehouse: WarehouseSettings,
 ) -> None:
@@ -161,7 +161,7 @@ HOSTILE_WORDS = [
 ]
 
 
-@on_both
+@on_both_at_length
 def test_whatever_a_delivery_says_of_its_webhook_stops_no_other(warehouse: WarehouseSettings) -> None:
     """No signature covers it."""
     names = ["id", "connection_id", "integration_type", "object_type", "event", "webhook_type", "hook_url"]
@@ -207,7 +207,7 @@ def test_what_the_warehouse_never_takes_is_buried_alone(warehouse: WarehouseSett
     assert [row["rows_received"] for row in runs] == [1, 6]
 
 
-@on_both
+@on_both_at_length
 @pytest.mark.parametrize("unplaceable", [1, slow(0)])
 def test_what_takes_none_of_several_is_hardly_to_be_blamed_on_them(
     warehouse: WarehouseSettings, unplaceable: int
@@ -224,7 +224,7 @@ def test_what_takes_none_of_several_is_hardly_to_be_blamed_on_them(
     assert ids(warehouse) == {"first", "t0", "t1", "t2"}
 
 
-@on_both
+@on_both_at_length
 def test_a_full_disk_leaves_everything_waiting(warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     drained(warehouse, signed([ticket("first")], "1"))
     with monkeypatch.context() as broken:
@@ -257,7 +257,7 @@ def test_a_disk_that_fills_up_while_it_is_shaped_leaves_everything_waiting(
     assert drained(warehouse).delivered == 1
 
 
-@on_both
+@on_both_at_length
 def test_what_shaping_breaks_on_is_buried_alone(warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The poison that nobody thought of, which would stand at the front of the inbox for ever."""
     shape = settling.standing_rows
@@ -288,7 +288,7 @@ CUSTOMER = {
 }
 
 
-@on_both
+@on_both_at_length
 def test_what_is_protected_is_stored_nowhere_as_it_came(warehouse: WarehouseSettings) -> None:
     nobody = {**CUSTOMER, "id": None}
     note = {"id": "n", "ticket_id": "t", "description": "my zeppelin will not inflate"}
@@ -317,14 +317,14 @@ def test_what_is_protected_is_stored_nowhere_as_it_came(warehouse: WarehouseSett
     }
 
 
-@on_both
+@on_both_at_length
 def test_a_misfit_does_not_escape_into_extra(warehouse: WarehouseSettings) -> None:
     misfit = {"id": "m", "emails": "ann@example.com", "name": {"first": "Ann"}}
     drained(warehouse, signed([misfit], "1", object_type="ticketing_customer"), settings=RULES)
     assert "ann" not in str(query(warehouse, "select * from raw_unified.customers")).lower().replace("annot", "")
 
 
-@on_both
+@on_both_at_length
 def test_what_is_of_a_forgotten_person_is_withheld_and_counted(warehouse: WarehouseSettings) -> None:
     hers = {"id": "t", "customer_id": "ann", "subject": "my zeppelin"}
     her_note = {"id": "n", "ticket_id": "t", "description": "Dear Ann Ymous"}
@@ -357,7 +357,7 @@ def test_what_is_of_a_forgotten_person_is_withheld_and_counted(warehouse: Wareho
     assert int(told[0]["number"]) == 6
 
 
-@on_both
+@on_both_at_length
 def test_what_was_there_before_anybody_subscribed_is_a_baseline_where_it_was_not_known(
     warehouse: WarehouseSettings,
 ) -> None:
@@ -411,7 +411,7 @@ def test_a_drain_has_one_row_a_connection_and_object_however_many_loads_it_takes
     assert all(row["cursor_after"] is row["read_through"] is None for row in runs)
 
 
-@on_both
+@on_both_at_length
 def test_what_says_nothing_new_is_not_written_again(warehouse: WarehouseSettings) -> None:
     bodies = [
         signed([ticket("changes", 1), ticket("stays", 1)], "1"),

@@ -20,7 +20,7 @@ import pytest
 from pipelines.draining import drain, opened_inbox
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from tests.flow.children import start_drain, start_receiver
-from tests.flow.conftest import slow
+from tests.flow.conftest import at_length, slow
 from tests.flow.signed import Record, webhook_settings
 from tests.flow.truth import deleted_rows, query, stored_rows
 from tests.flow.vendor import Histories, Vendor, reserved_port
@@ -81,7 +81,7 @@ class Doomed:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("warehouse", "receivers", "drains"),
-    [("duckdb", 8, 4), slow("duckdb", 14 * KILLS, 7 * KILLS), slow("postgres", 8 * KILLS, 4 * KILLS)],
+    [("duckdb", 8, 4), slow("duckdb", 16 * KILLS, 8 * KILLS), at_length("postgres", 8 * KILLS, 4 * KILLS)],
     indirect=["warehouse"],
 )
 def test_what_was_acknowledged_is_stored_once_whoever_was_killed(

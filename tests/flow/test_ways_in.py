@@ -114,8 +114,9 @@ def test_whichever_way_a_history_comes_it_ends_in_the_same_rows(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kind", ["duckdb", pytest.param("postgres", marks=pytest.mark.long)])
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
 def test_whichever_way_a_history_comes_its_marts_are_the_same(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
