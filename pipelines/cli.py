@@ -238,9 +238,10 @@ def reconcile_command(
     """Compare the source's ids with the warehouse's, and mark as deleted what is gone. Reads ids only."""
     with console.Progress() as progress:
         report = reconcile(
-            _settings(connections),
+            load_unified_settings(),
             load_warehouse_settings(destination),
             select=_names(select),
+            connections=connections,
             largest_deletion=largest_deletion,
             wait_seconds=wait_seconds,
             watcher=progress,
@@ -616,13 +617,13 @@ def _sync(
     first, last = _moment(since), _moment(until)
     if first and last and first >= last:
         raise FixConfiguration(f"Expected --until to be later than --since, got --since {since} --until {until}.")
-    settings = _settings(connections)
-    warehouse = load_warehouse_settings(destination)
+    settings, warehouse = load_unified_settings(), load_warehouse_settings(destination)
     with console.Progress() as progress:
         report = sync(
             settings,
             warehouse,
             select=_names(select),
+            connections=connections,
             since=first,
             until=last,
             full_refresh=full_refresh,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -74,22 +74,25 @@ def sync(
     warehouse: WarehouseSettings,
     *,
     select: Sequence[str] = (),
+    connections: Collection[str] = (),
     since: datetime | None = None,
     until: datetime | None = None,
     full_refresh: bool = False,
     wait_seconds: float = 0.0,
     watcher: Watcher | None = None,
 ) -> SyncReport:
-    """Bring the warehouse up to date; `select` names tables, none means all.
+    """Bring the warehouse up to date; `select` names tables, none means all; where `connections` are named, they are
+    read in the place of those that the settings name.
 
     Raises a `TicketingError` when nothing could be done; what failed in part stands in the report.
     """
-    tables = chosen_tables(select)
+    tables, narrowed = chosen_tables(select), _narrowed(settings, connections)
     return _under_the_lock(
+        settings,
         warehouse,
         wait_seconds,
         lambda: Run.begin(
-            "sync", settings, tables, since=since, until=until, full_refresh=full_refresh, watcher=watcher
+            "sync", narrowed, tables, since=since, until=until, full_refresh=full_refresh, watcher=watcher
         ),
     )
 
@@ -99,19 +102,22 @@ def reconcile(
     warehouse: WarehouseSettings,
     *,
     select: Sequence[str] = (),
+    connections: Collection[str] = (),
     largest_deletion: float = 0.1,
     wait_seconds: float = 0.0,
     watcher: Watcher | None = None,
 ) -> SyncReport:
-    """Compare the ids of the source with those of the warehouse, and mark what is gone; `select` names tables.
+    """Compare the ids of the source with those of the warehouse, and mark what is gone; `select` names tables, and
+    `connections` what is read in the place of the settings' own.
 
     `largest_deletion` is the share of an object's records beyond which nothing is removed. Raises like `sync`.
     """
-    tables = chosen_tables(select)
+    tables, narrowed = chosen_tables(select), _narrowed(settings, connections)
     return _under_the_lock(
+        settings,
         warehouse,
         wait_seconds,
-        lambda: Run.begin("reconcile", settings, tables, largest_deletion=largest_deletion, watcher=watcher),
+        lambda: Run.begin("reconcile", narrowed, tables, largest_deletion=largest_deletion, watcher=watcher),
     )
 
 
@@ -126,13 +132,25 @@ def chosen_tables(select: Sequence[str]) -> tuple[str, ...]:
     return tuple(table for table in ENDPOINTS if not select or table in select)
 
 
-def _under_the_lock(warehouse: WarehouseSettings, wait_seconds: float, begin: Callable[[], Run]) -> SyncReport:
+def _narrowed(settings: UnifiedSettings, connections: Collection[str]) -> UnifiedSettings:
+    """The settings of a run that reads these connections only; the same where none is named."""
+    if not connections:
+        return settings
+    narrowed = UnifiedSettings()
+    narrowed.update({**settings, "connection_ids": [*connections]})
+    return narrowed
+
+
+def _under_the_lock(
+    settings: UnifiedSettings, warehouse: WarehouseSettings, wait_seconds: float, begin: Callable[[], Run]
+) -> SyncReport:
+    """What is of the inbox is loaded under the `settings` themselves, however little the run reads."""
     with one_writer(warehouse, wait_seconds):
         prune(warehouse.state_dir)
         pipeline = open_pipeline(warehouse, wait_seconds)
         report = SyncReport(finish_pending(pipeline, warehouse))
         with begin() as run:
-            drain = partial(drain_beside, settings=run.settings, warehouse=warehouse, report=report.drained)
+            drain = partial(drain_beside, settings=settings, warehouse=warehouse, report=report.drained)
             remove_recognised(pipeline, warehouse, run.settings)
             if run.full_refresh and _holds_otherwise(pipeline, run):
                 anew.mark_due(warehouse)

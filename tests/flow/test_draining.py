@@ -478,6 +478,16 @@ def test_a_sync_loads_what_comes_while_it_runs_between_its_own_loads(
     assert {id for id in ids(warehouse) if id.startswith("pushed")} == {"pushed-0", "pushed-1", "pushed-2"}
 
 
+def test_a_sync_of_one_connection_reads_that_and_loads_what_waits_of_the_others(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
+) -> None:
+    one, other, *_ = (connection["id"] for connection in sandbox.world.connections())
+    put_into_inbox(warehouse, signed([ticket("pushed")], "1", connection_id=other))
+    report = run_sync(select=["tickets"], connections=[one])
+    assert {outcome.connection_id for outcome in report.outcomes} == {one}
+    assert (other, "pushed") in stored_rows(warehouse, "tickets")
+
+
 def test_a_sync_is_not_at_fault_for_an_inbox_that_cannot_be_read(
     warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
