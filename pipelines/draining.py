@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import sqlite3
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ from pipelines.webhooks.settling import VIA
 from pipelines.webhooks.sorting import Changes, sort_letters
 from pipelines.webhooks.source import deliveries_of
 from transforms.forgotten import Forgotten
+from transforms.schemas import TICKET_VERSIONS, TICKETS
 
 LETTERS_A_LOAD = 5_000
 """So many deliveries make a load at most; each may hold a hundred records."""
@@ -40,8 +42,8 @@ LETTERS_A_LOAD = 5_000
 BYTES_A_LOAD = 64 * 1024 * 1024
 
 _TRIED_IN_VAIN = 20
-"""After so many that are refused by themselves, and none that is taken, it is hardly the deliveries that are at fault:
-each takes the better part of a second, and the lock."""
+"""Where so many of a table are refused by themselves, and nothing of it is taken, the others of it are left for the
+next turn: each try takes the better part of a second, and the lock."""
 
 
 def inbox_of(warehouse: WarehouseSettings) -> Path:
@@ -57,11 +59,13 @@ class DrainReport:
     buried: int = 0
     outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     error: str | None = None
-    """Why not all of it is loaded; it waits on."""
+    """Why not all of it is loaded, as of the last turn; it waits on."""
 
     @property
     def exit_code(self) -> int:
-        """0 all well, 3 some of it can be stored nowhere."""
+        """0 all well; 1 nothing could be loaded, 3 some of it, or some can be stored nowhere."""
+        if self.error:
+            return 3 if self.delivered else 1
         return 3 if self.buried else 0
 
     @property
@@ -98,7 +102,7 @@ def drain_waiting(
     `drain`."""
     if inbox_of(warehouse).exists():
         with opened_inbox(warehouse) as inbox:
-            Draining(settings, warehouse, inbox, report, is_alone=False).run(pipeline)
+            Draining(settings, warehouse, inbox, report).run(pipeline)
 
 
 def drain_beside(
@@ -113,11 +117,8 @@ def drain_beside(
 
 
 class Draining:
-    """An inbox that is drained again and again, with one account of all of it.
-
-    `is_alone`: the settings are those of the warehouse; else they may be of a run that is about some connections only,
-    and what is of others waits on.
-    """
+    """An inbox that is drained again and again, with one account of all of it. What is of connections that the settings
+    leave out is buried."""
 
     def __init__(
         self,
@@ -125,13 +126,10 @@ class Draining:
         warehouse: WarehouseSettings,
         inbox: Inbox,
         report: DrainReport | None = None,
-        *,
-        is_alone: bool = True,
     ) -> None:
         self.report = report or DrainReport()
-        self._is_alone = is_alone
-        self._taken: set[str] = set()
-        self._suspects: list[tuple[Letter, str]] = []
+        self._written: set[str] = set()
+        self._refused: dict[str, dict[int, str]] = {}
         self._settings = settings
         self._warehouse = warehouse
         self._inbox = inbox
@@ -148,23 +146,25 @@ class Draining:
             self.run(pipeline)
 
     def run(self, pipeline: dlt.Pipeline) -> None:
-        """Load what waits, as far as it was there when this began; for whoever holds the lock."""
+        """Load what waits, as far as it was there when this began; for whoever holds the lock. What the warehouse will
+        not take is buried, or waits on and is told in the report; a fault of disk, network or memory is raised."""
         self._pipeline = pipeline
+        self.report.error = None
+        self._written.clear()
+        self._refused.clear()
         self._settle_loads()
         last = self._inbox.last_id()
         if not last:
             return
         self._forgotten = recalled(self._pipeline, self._settings)
         remove_recognised(self._pipeline, self._warehouse, self._settings)
-        self._taken.clear()
-        self._suspects.clear()
         after = 0
         while letters := self._inbox.first(LETTERS_A_LOAD, BYTES_A_LOAD, after, last):
             after = letters[-1].id
             self._deliver(letters)
         remove_recognised(self._pipeline, self._warehouse, self._settings, self._forgotten.tombstones)
         self._inbox.forget_old()
-        self._judge_suspects()
+        self._judge()
 
     def _settle_loads(self) -> None:
         """Let go of what has been loaded, and of nothing else."""
@@ -172,42 +172,59 @@ class Draining:
             self._inbox.settle(load_id, is_loaded=is_loaded(self._pipeline, load_id))
 
     def _deliver(self, letters: Sequence[Letter]) -> None:
-        """Load deliveries; those that no load takes are suspected."""
-        before = self.report.delivered
-        for tried, suspect in enumerate(self._refused(letters), start=1):
-            self._suspects.append(suspect)
-            if tried == _TRIED_IN_VAIN and self.report.delivered == before:
-                raise _refusal(self._suspects)
-
-    def _judge_suspects(self) -> None:
-        """Bury what was refused while another delivery of the same table was taken. Raises `LoadFailed` where none was:
-        it may be the table, and what waits for it is not to blame."""
-        tables = {
-            letter.id: {table for _, table in sort_letters([letter], self._is_wanted).changes}
-            for letter, _ in self._suspects
-        }
-        self._bury({letter.id: why for letter, why in self._suspects if tables[letter.id] <= self._taken})
-        if others := [suspect for suspect in self._suspects if not tables[suspect[0].id] <= self._taken]:
-            raise _refusal(others)
-
-    def _refused(self, letters: Sequence[Letter]) -> Iterator[tuple[Letter, str]]:
-        """Load deliveries; if they will never be taken together, in ever smaller parts, each from all over them. Those
-        that are refused by themselves, and why."""
+        """Load deliveries; if they will never be taken together, in ever smaller parts. One that is refused by itself
+        is judged at the end of the turn."""
+        due = self._due(letters)
         try:
-            self._load_together(letters)
+            self._load_together(due)
         except (LoadFailed, PipelineStepFailed) as error:
             why = _why_never(error)
             self._pipeline.drop()
             self._settle_loads()
-            if len(letters) == 1:
-                yield letters[0], why
+            by_table = self._by_table(due)
+            if len(due) == 1:
+                [table] = by_table
+                self._refused.setdefault(table, {})[due[0].id] = why
                 return
-            for part in (letters[::2], letters[1::2]):
-                yield from self._refused(part)
+            for part in by_table.values() if len(by_table) > 1 else _halves(due):
+                self._deliver(part)
+
+    def _due(self, letters: Sequence[Letter]) -> Sequence[Letter]:
+        """Deliveries without those of tables of which too many were tried in vain."""
+        given_up = {
+            table
+            for table, refused in self._refused.items()
+            if len(refused) >= _TRIED_IN_VAIN and not self._is_taken(table)
+        }
+        if not given_up:
+            return letters
+        return [letter for table, some in self._by_table(letters).items() if table not in given_up for letter in some]
+
+    def _by_table(self, letters: Sequence[Letter]) -> dict[str, list[Letter]]:
+        """Deliveries by their table, which is empty for those that can be stored nowhere."""
+        by_table: dict[str, list[Letter]] = {}
+        for letter in letters:
+            table = next((table for _, table in sort_letters([letter], self._is_wanted).changes), "")
+            by_table.setdefault(table, []).append(letter)
+        return by_table
+
+    def _is_taken(self, table: str) -> bool:
+        """Whether rows of this table have been loaded in this turn; of tickets, of their versions too."""
+        return self._written.issuperset({table, TICKET_VERSIONS.name} if table == TICKETS.name else {table})
+
+    def _judge(self) -> None:
+        """Bury what was refused while others of its table were taken. Where none was it may be the table, and what
+        waits for it is not to blame."""
+        waiting = {table: refused for table, refused in self._refused.items() if not self._is_taken(table)}
+        for table in self._refused.keys() - waiting.keys():
+            self._bury(self._refused[table])
+        if waiting:
+            self.report.error = " ".join(_nothing_taken(table, refused) for table, refused in waiting.items())
 
     def _load_together(self, letters: Sequence[Letter]) -> None:
         found = sort_letters(letters, self._is_wanted)
-        ids = [letter.id for letter in letters if letter.id not in found.undeliverable | found.unwanted]
+        nowhere = found.undeliverable | found.unwanted
+        ids = [letter.id for letter in letters if letter.id not in nowhere]
         outcomes = {place: self._outcome(changes) for place, changes in found.changes.items()}
         if ids:
             load(
@@ -218,11 +235,11 @@ class Draining:
             )
             self._settle_loads()
             self._inbox.hear(found.heard)
-            self._taken |= {table for _, table in found.changes}
+            self._written |= _written(self._pipeline)
             self.report.outcomes |= outcomes
             self.report.delivered += len(ids)
             gc.collect()  # what a load leaves behind are cycles, and the command looks for those too seldom for a drain
-        self._bury(found.undeliverable | (found.unwanted if self._is_alone else {}))
+        self._bury(nowhere)
 
     def _intake(self, outcome: Outcome) -> Intake:
         return Intake(outcome, self._settings.protection(outcome.connection_id), self._forgotten)
@@ -252,10 +269,24 @@ class Draining:
         self.report.buried += len(reasons)
 
 
-def _refusal(refused: Sequence[tuple[Letter, str]]) -> LoadFailed:
-    return LoadFailed(
-        f"The warehouse takes none of {len(refused)} deliveries, not even each by itself, and no other of their tables "
-        f"either: it is hardly they that are at fault. They wait in the inbox. The first: {refused[0][1]}"
+def _halves(letters: Sequence[Letter]) -> tuple[list[Letter], list[Letter]]:
+    """Deliveries in two parts that chance makes: of any pattern of good and bad ones, some good ones are soon taken."""
+    drawn = random.sample(letters, len(letters))
+    return sorted(drawn[: len(drawn) // 2]), sorted(drawn[len(drawn) // 2 :])
+
+
+def _written(pipeline: dlt.Pipeline) -> set[str]:
+    """The raw tables that the last load has brought rows into."""
+    trace = pipeline.last_trace
+    info = trace.last_normalize_info if trace else None
+    return {table for table, rows in info.row_counts.items() if rows} if info else set()
+
+
+def _nothing_taken(table: str, refused: Mapping[int, str]) -> str:
+    tried = "1 delivery" if len(refused) == 1 else f"{len(refused)} deliveries, each by itself"
+    return (
+        f"The warehouse takes nothing of {table}; tried in vain: {tried}. It is hardly they that are at fault. They "
+        f"wait in the inbox. See to the table, then run this again. The first: {next(iter(refused.values()))}"
     )
 
 

@@ -59,11 +59,11 @@ class SyncReport:
     @property
     def exit_code(self) -> int:
         """0 all well, or put off as the settings ask; 1 nothing was read though there may be something, 3 some of it
-        failed."""
+        failed, or what came by webhooks could not be stored."""
         is_any_complete = any(outcome.is_complete or outcome.is_put_off for outcome in self.outcomes)
         if self.failed:
             return 3 if is_any_complete else 1
-        if self.drained.error:
+        if self.drained.exit_code:
             return 3
         is_any_not_offered = any(outcome.plan.startswith(Strategy.NOT_OFFERED.value) for outcome in self.outcomes)
         return 0 if is_any_complete or is_any_not_offered else 1
