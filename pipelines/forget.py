@@ -22,7 +22,7 @@ from pipelines.build import (
     require_project,
     require_seeds,
 )
-from pipelines.draining import drain_waiting, inbox_of, opened_inbox
+from pipelines.draining import DrainReport, drain_beside, inbox_of, opened_inbox
 from pipelines.errors import FixConfiguration
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import of_findings, of_records, put_up, recalled
@@ -63,6 +63,13 @@ class Receipt:
     marts: str = "none were built"
     completed_at: datetime | None = None
     lies_in: str = ""
+    left_waiting: int = 0
+    """Deliveries of webhooks that could not be loaded, and lie in the inbox as they came."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 all well, 3 something of them may still lie in the inbox."""
+        return 3 if self.left_waiting else 0
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,7 @@ def forget(
     case, it goes on where it was.
     """
     with _opened(warehouse, wait_seconds) as pipeline:
-        drain_waiting(pipeline, settings, warehouse)
+        left_waiting = _drained(pipeline, settings, warehouse)
         builds = has_marts(pipeline)
         if builds:
             require_project()
@@ -121,7 +128,8 @@ def forget(
             len(meant.customers),
             meant.preview.traces,
             len(meant.tombstones),
-            _not_reached(traces.under_other_rules()),
+            _not_reached(traces.under_other_rules(), left_waiting),
+            left_waiting=left_waiting,
         )
         told("putting up tombstones")
         _keep(receipt, warehouse.state_dir)
@@ -190,6 +198,16 @@ def _meant(
     return _Meant(customers, tombstones, findings, Preview(customers, dict(found), is_known), forgotten)
 
 
+def _drained(pipeline: dlt.Pipeline, settings: UnifiedSettings, warehouse: WarehouseSettings) -> int:
+    """Load what waits in the inbox; returns how many deliveries wait on because they could not be loaded."""
+    report = DrainReport()
+    drain_beside(pipeline, settings, warehouse, report)
+    if not report.error:
+        return 0
+    with opened_inbox(warehouse) as inbox:
+        return inbox.contents().waiting
+
+
 def _dead_letters(warehouse: WarehouseSettings) -> int:
     if not inbox_of(warehouse).exists():
         return 0
@@ -240,7 +258,11 @@ def _together(who: str, traces: Traces, connections: Sequence[str]) -> tuple[lis
     return [*found.values()], [*addresses]
 
 
-def _not_reached(under_other_rules: int) -> list[str]:
+def _not_reached(under_other_rules: int, left_waiting: int) -> list[str]:
+    waiting = (
+        f"what waits in the inbox of webhooks and could not be loaded, in number {left_waiting:,}: nothing of theirs "
+        "will be stored of it, but it lies there as it came; mend what ticketing drain says, then run this again"
+    )
     return [
         "the helpdesk itself",
         "other warehouses: run it with --destination for each",
@@ -248,6 +270,7 @@ def _not_reached(under_other_rules: int) -> list[str]:
         "what was copied out of the warehouse, or put aside on another machine",
         "what others wrote about the person without naming an address",
         *([f"addresses that cannot be compared.{_in_other_words(under_other_rules)}"] if under_other_rules else []),
+        *([waiting] if left_waiting else []),
     ]
 
 

@@ -23,6 +23,7 @@ from pipelines.verify import verify
 from pipelines.warehouse.destinations.duckdb_file import DuckdbFile
 from tests.flow.conftest import on_both, settings_for, slow
 from tests.flow.signed import put_into_inbox, signed
+from tests.flow.test_poison import accept, refuse
 from tests.flow.truth import change, connected, every_row, query, stored_rows, true_rows
 from tests.warehouse.raw_warehouse import copy_project
 
@@ -280,6 +281,40 @@ def test_forgetting_again_removes_what_has_come_since(
     forget_now(ann.address)
     scatter(ann, warehouse)
     assert forget_now(ann.address).completed_at is not None
+    assert traces_of(ann, warehouse) == []
+
+
+def test_what_no_load_takes_keeps_nobody_from_being_forgotten_and_the_receipt_tells_of_it(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    ann = Ann(sandbox.world)
+    run_sync()
+    connection_id = next(iter(ann.ids))
+    refuse(warehouse, "categories")
+    category = {"id": "c", "name": ann.name}
+    place = {"object_type": "ticketing_category", "connection_id": connection_id}
+    put_into_inbox(warehouse, signed([category], "1", **place))
+    receipt = forget_now(ann.address)
+    assert (receipt.left_waiting, receipt.exit_code) == (1, 3)
+    assert receipt.completed_at is not None
+    assert "what waits in the inbox" in receipt.not_reached[-1]
+    assert json.loads(Path(receipt.lies_in).read_text())["left_waiting"] == 1
+    assert {trace.split("/")[-1] for trace in traces_of(ann, warehouse)} <= {"inbox.sqlite3", "inbox.sqlite3-wal"}
+    accept(warehouse, "categories")
+    assert forget_now(ann.address).left_waiting == 0
+
+
+def test_what_waits_of_a_connection_that_is_left_out_goes_with_the_dead_letters(
+    sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
+) -> None:
+    ann = Ann(sandbox.world)
+    run_sync()
+    theirs = signed([{"id": "x", "name": ann.name}], "1", object_type="ticketing_customer", connection_id="left out")
+    put_into_inbox(warehouse, theirs)
+    receipt = forget_now(ann.address, {"connection_ids": [*ann.ids]})
+    assert (receipt.exit_code, receipt.removed["dead letters of webhooks, whole"]) == (0, 1)
+    with opened_inbox(warehouse) as inbox:
+        assert (inbox.contents().waiting, inbox.contents().dead) == (0, 0)
     assert traces_of(ann, warehouse) == []
 
 
