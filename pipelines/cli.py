@@ -342,10 +342,10 @@ def forget_command(
             heard=lambda done, total: progress.tick(f"dbt: {done} of {total} models and tests"),
         )
     if as_json:
-        console.show_json({"exit_code": 0, "receipt": asdict(receipt)})
+        console.show_json({"exit_code": receipt.exit_code, "receipt": asdict(receipt)})
     else:
         _show_receipt(receipt)
-    return 0
+    return receipt.exit_code
 
 
 @command("build", "ticketing build")
@@ -541,30 +541,43 @@ def drain_command(
     return _tell_drained(report, as_json)
 
 
-@command("inbox", "ticketing inbox --replay 7")
-@click.option("--replay", "ids", type=int, multiple=True, metavar="ID", help="Have this dead letter wait again.")
+@command("inbox", "ticketing inbox --replay 7 --discard 8 --discard 9")
+@click.option("--replay", type=int, multiple=True, metavar="ID", help="Have this dead letter wait again. Repeatable.")
 @click.option("--replay-all", is_flag=True, help="Have all of them wait again.")
+@click.option("--discard", type=int, multiple=True, metavar="ID", help="Remove this dead letter for good. Repeatable.")
+@click.option("--discard-all", is_flag=True, help="Remove all of them for good.")
 @click.option("--show", "shown", type=int, metavar="ID", help="Print what this dead letter holds, as it came.")
 @destination_option
 @json_option
 def inbox_command(
-    ids: tuple[int, ...], replay_all: bool, shown: int | None, destination: str | None, as_json: bool
+    replay: tuple[int, ...],
+    replay_all: bool,
+    discard: tuple[int, ...],
+    discard_all: bool,
+    shown: int | None,
+    destination: str | None,
+    as_json: bool,
 ) -> int:
     """What waits to be loaded, and the dead letters: deliveries that can be stored nowhere, with the reason."""
+    if {*replay} & {*discard} or (replay_all and (discard or discard_all)) or (replay and discard_all):
+        raise FixConfiguration("Expected a dead letter either to be replayed or discarded, got both. Nothing was done.")
     with opened_inbox(load_warehouse_settings(destination)) as inbox:
         letters = inbox.dead_letters()
-        if unknown := {*ids, *([] if shown is None else [shown])} - {letter.id for letter in letters}:
-            known = ", ".join(str(letter.id) for letter in letters) or "none"
+        every = [letter.id for letter in letters]
+        if unknown := {*replay, *discard, *([] if shown is None else [shown])} - {*every}:
+            known = ", ".join(map(str, every)) or "none"
             raise FixConfiguration(f"Expected the id of a dead letter ({known}), got {sorted(unknown)[0]}.")
         if shown is not None:
             console.say(inbox.dead_body(shown).decode(errors="replace"))
             return 0
-        replayed = inbox.replay([letter.id for letter in letters] if replay_all else ids)
+        replayed = inbox.replay(every if replay_all else replay)
+        discarded = inbox.discard(every if discard_all else discard)
         contents, left = inbox.contents(), inbox.dead_letters()
     if as_json:
-        console.show_json({"exit_code": 0, "replayed": replayed, **asdict(contents), "dead_letters": _dead(left)})
+        done = {"replayed": replayed, "discarded": discarded}
+        console.show_json({"exit_code": 0, **done, **asdict(contents), "dead_letters": _dead(left)})
     else:
-        _show_inbox(contents, left, replayed)
+        _show_inbox(contents, left, replayed, discarded)
     return 0
 
 
@@ -641,9 +654,11 @@ def _settings(connections: tuple[str, ...]) -> UnifiedSettings:
 
 
 def _tell_drained(report: DrainReport, as_json: bool) -> int:
+    if report.error:
+        console.complain(report.error)
     if as_json:
         objects = [outcome.row() for outcome in report.outcomes.values()]
-        told = {"delivered": report.delivered, "dead": report.buried, "objects": objects}
+        told = {"delivered": report.delivered, "dead": report.buried, "error": report.error, "objects": objects}
         console.show_json({"exit_code": report.exit_code, **told})
         return report.exit_code
     if report.outcomes:
@@ -664,8 +679,14 @@ def _tell_drained(report: DrainReport, as_json: bool) -> int:
         )
     loaded = f"{console.count(report.delivered, 'delivery')} with {console.count(report.rows, 'record')} loaded"
     dead = f" {console.count(report.buried, 'dead letter')}: see ticketing inbox." if report.buried else ""
-    console.say(f"{'Partly done' if report.buried else 'Done'}: {loaded}.{dead} Next: ticketing build")
+    next_step = "Mend what stands above and run this again." if report.error else "Next: ticketing build"
+    console.say(f"{_ended(report)}: {loaded}.{dead} {next_step}")
     return report.exit_code
+
+
+def _ended(report: DrainReport | SyncReport) -> str:
+    """How it has ended, as its exit code says."""
+    return {0: "Done", 1: "Nothing worked"}.get(report.exit_code, "Partly done")
 
 
 def _dead(letters: Sequence[DeadLetter]) -> list[dict[str, Any]]:
@@ -675,15 +696,16 @@ def _dead(letters: Sequence[DeadLetter]) -> list[dict[str, Any]]:
     ]
 
 
-def _show_inbox(contents: Contents, letters: Sequence[DeadLetter], replayed: int) -> None:
+def _show_inbox(contents: Contents, letters: Sequence[DeadLetter], replayed: int, discarded: int) -> None:
     if letters:
         console.show_table(
             ["dead letter", "received", "bytes", "reason"],
             [[letter.id, _minute(letter.received_at), letter.size, letter.reason] for letter in letters],
         )
     again = f" Put back: {console.count(replayed, 'dead letter')}." if replayed else ""
+    gone = f" Removed: {console.count(discarded, 'dead letter')}." if discarded else ""
     next_step = " Next: ticketing drain" if contents.waiting else ""
-    console.say(f"{_waiting(contents)}.{again}{next_step}")
+    console.say(f"{_waiting(contents)}.{again}{gone}{next_step}")
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -767,14 +789,17 @@ def _show_run(report: SyncReport, received: str, counted: str, count: Callable[[
 def _reconcile_closing(report: SyncReport) -> str:
     deleted = sum(outcome.rows_deleted for outcome in report.outcomes)
     found = f"{console.count(deleted, 'record')} found to be gone and marked as deleted"
-    if report.exit_code == 0 and report.put_off:
-        return f"{_not_complete(report)}; of those nothing was removed. {found}. Next: raise it and run this again"
-    if report.exit_code == 0:
-        return f"Done: {found}. Next: ticketing build"
+    found += f".{_drained(report.drained)}"
+    if report.drained.error and not report.failed:
+        return f"Partly done: {found} What waits in the inbox was not loaded. Mend the errors above and run this again."
+    if report.put_off and not report.failed:
+        return f"{_not_complete(report)}; of those nothing was removed. {found} Next: raise it and run this again"
+    if report.exit_code != 1 and not report.failed:
+        return f"{_ended(report)}: {found} Next: ticketing build"
     of = f"{len(report.failed)} of {console.count(len(report.outcomes), 'object')} failed"
     if report.exit_code == 1:
         return f"Nothing worked: {of}. Nothing was removed. Mend what stands above and run this again."
-    return f"Partly done: {of} and lost nothing; of the others {found}. Mend the errors above and run this again."
+    return f"Partly done: {of} and lost nothing; of the others {found} Mend the errors above and run this again."
 
 
 def _not_complete(report: SyncReport) -> str:
@@ -798,7 +823,12 @@ def _show_receipt(receipt: Receipt) -> None:
     console.say(f"Marts: {receipt.marts}. Tombstones: {receipt.tombstones:,}, so that no sync brings them back.")
     console.say(f"Not reached from here: {'; '.join(receipt.not_reached)}.")
     console.say(f"The receipt, which names nobody, is {receipt.lies_in}.")
-    console.say(f"Forgotten: {console.count(receipt.customers, 'customer record')}. Next: do so in the helpdesk, too")
+    forgotten = console.count(receipt.customers, "customer record")
+    if receipt.left_waiting:
+        waiting = console.count(receipt.left_waiting, "delivery")
+        console.say(f"Partly done: {forgotten} forgotten, but {waiting} could not be loaded. Next: ticketing drain")
+    else:
+        console.say(f"Forgotten: {forgotten}. Next: do so in the helpdesk, too")
 
 
 _GAPS_SHOWN = 20
@@ -906,11 +936,11 @@ def _sync_closing(report: SyncReport, next_step: str) -> str:
     if report.drained.error and not report.failed:
         received = f"{console.count(rows, 'row')} received, all loaded, but not what waits in the inbox"
         return f"Partly done: {received}.{skipped} Mend the errors above and run this again."
-    if report.exit_code == 0 and report.put_off:
+    if report.put_off and not report.failed:
         received = f"{console.count(rows, 'row')} received, all loaded.{skipped}"
         return f"{_not_complete(report)}. {received} Next: run this again; what stays here needs a higher ceiling"
-    if report.exit_code == 0:
-        return f"Done: {console.count(rows, 'row')} received, all loaded.{skipped} Next: {next_step}"
+    if report.exit_code != 1 and not report.failed:
+        return f"{_ended(report)}: {console.count(rows, 'row')} received, all loaded.{skipped} Next: {next_step}"
     of = f"{len(report.failed)} of {console.count(len(report.outcomes), 'object')} failed"
     if report.exit_code == 1:
         return f"Nothing worked: {of}.{skipped} Mend what stands above and run this again."

@@ -262,6 +262,11 @@ class Inbox:
         self._changes(f"insert into deliveries ({columns}) select {columns} from dead_letters where id = ?", id)
         return self._changes("delete from dead_letters where id = ?", id)
 
+    def discard(self, ids: Collection[int]) -> int:
+        """Remove dead letters for good; returns how many of these there were."""
+        with self._transaction():
+            return sum(self._changes("delete from dead_letters where id = ?", id) for id in ids)
+
     def clear_dead_letters(self) -> None:
         """Remove all dead letters, and what the file's log still has of anything that was removed."""
         self._changes("delete from dead_letters")

@@ -10,15 +10,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner, Result
 
 from pipelines.cli import main
+from pipelines.draining import DrainReport, opened_inbox
 from pipelines.sandbox import Faults, Sandbox
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
+from pipelines.sync import SyncReport
+from pipelines.warehouse.load import Pending, PendingLoad
+from pipelines.warehouse.outcome import Outcome
 from tests.flow.conftest import destination_environment, on_both, on_both_at_length, on_postgres, project_in, slow
+from tests.flow.signed import put_into_inbox
 from tests.flow.truth import assert_same, change, query
 from tests.warehouse.raw_warehouse import copy_project
 
@@ -472,3 +479,68 @@ def test_building_before_any_sync_says_what_to_do_first(command_environment: dic
     ended = ticketing("build", env=command_environment)
     assert ended.returncode == 2
     assert "ticketing sync" in ended.stderr
+
+
+def test_dead_letters_are_discarded_one_by_one_or_all(
+    warehouse: DuckdbWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in destination_environment(warehouse).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SOURCES__UNIFIED__STATE_DIR", str(warehouse.state_dir))
+    put_into_inbox(warehouse, *(f"letter {number}".encode() for number in range(5)))
+    with opened_inbox(warehouse) as inbox:
+        inbox.bury(dict.fromkeys(range(1, 6), "for a test"))
+
+    def asked(*options: str) -> Result:
+        return CliRunner().invoke(main, ["inbox", *options])
+
+    both = asked("--discard", "1", "--replay", "1")
+    assert (both.exit_code, "either to be replayed or discarded" in both.stderr) == (2, True)
+    assert asked("--discard-all", "--replay", "1").exit_code == asked("--discard", "1", "--replay-all").exit_code == 2
+    unknown = asked("--discard", "9", "--discard", "1")
+    assert (unknown.exit_code, "(1, 2, 3, 4, 5), got 9" in unknown.stderr) == (2, True)
+    some = asked("--discard", "1", "--discard", "3", "--replay", "2")
+    assert some.exit_code == 0
+    assert last_line(some.stdout).endswith(
+        "; 2 dead letters. Put back: 1 dead letter. Removed: 2 dead letters. Next: ticketing drain"
+    )
+    every = json.loads(asked("--discard-all", "--json").stdout)
+    assert (every["discarded"], every["replayed"], every["waiting"], every["dead_letters"]) == (2, 0, 1, [])
+    assert b"letter 0" not in b"".join(path.read_bytes() for path in warehouse.state_dir.glob("inbox.sqlite3"))
+
+
+@pytest.mark.parametrize(
+    ("drained", "code", "words"),
+    [
+        (DrainReport(delivered=2), 0, "Done: "),
+        (DrainReport(delivered=2, buried=1), 3, "1 dead letter: see ticketing inbox. Next: ticketing build"),
+        (DrainReport(error="It was refused."), 3, "Mend the errors above and run this again."),
+    ],
+)
+@pytest.mark.parametrize("command", ["sync", "reconcile"])
+def test_what_came_by_webhooks_and_could_not_be_stored_is_told_beside_what_was_read(
+    monkeypatch: pytest.MonkeyPatch, command: str, drained: DrainReport, code: int, words: str
+) -> None:
+    monkeypatch.setenv("SOURCES__UNIFIED__API_KEY", "key")
+    outcome = Outcome("run", "c", "zendesk", "tickets", "by_anchor", datetime.now(UTC), is_complete=True)
+    report = SyncReport(PendingLoad(Pending.NOTHING), [outcome], drained=drained)
+    monkeypatch.setattr(f"pipelines.cli.{command}", lambda *_, **__: report)
+    ended = CliRunner().invoke(main, [command])
+    assert ended.exit_code == code
+    assert words in last_line(ended.stdout)
+    assert last_line(ended.stdout).startswith("Done" if code == 0 else "Partly done")
+    assert "failed" not in ended.stdout
+
+
+@pytest.mark.parametrize(("delivered", "code", "words"), [(5, 3, "Partly done"), (0, 1, "Nothing worked")])
+def test_a_drain_tells_how_much_it_has_loaded_beside_what_was_refused(
+    monkeypatch: pytest.MonkeyPatch, delivered: int, code: int, words: str
+) -> None:
+    monkeypatch.setenv("SOURCES__UNIFIED__API_KEY", "key")
+    report = DrainReport(delivered=delivered, error="It was refused.")
+    monkeypatch.setattr("pipelines.cli.drain", lambda *_, **__: report)
+    ended = CliRunner().invoke(main, ["drain"])
+    assert (ended.exit_code, last_line(ended.stdout).split(":")[0]) == (code, words)
+    assert "It was refused." in ended.stderr
+    told = json.loads(CliRunner().invoke(main, ["drain", "--json"]).stdout)
+    assert (told["exit_code"], told["delivered"], told["error"]) == (code, delivered, "It was refused.")
