@@ -1,0 +1,107 @@
+"""Whoever follows goes on whatever happens, and builds the models whenever something has come, and only then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipelines import following
+from pipelines.draining import DrainReport
+from pipelines.following import Follower, Following
+from pipelines.settings import DuckdbWarehouse, UnifiedSettings
+from pipelines.webhooks.inbox import Arrival, Inbox
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Iterator[Inbox]:
+    with Inbox(tmp_path / "inbox.sqlite3") as opened:
+        yield opened
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """What is to happen while the models are built; a build takes its turn from the end of it."""
+    during: list[Callable[[], None]] = []
+
+    def build(*_: Any, **__: Any) -> SimpleNamespace:
+        during.pop()()
+        return SimpleNamespace(models=75, seconds=1.0)
+
+    monkeypatch.setattr(following, "build", build)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    return during
+
+
+def arrive(inbox: Inbox) -> None:
+    inbox.add([Arrival(b"{}", inbox.let_go().to_bytes(8) + inbox.last_id().to_bytes(8), NOON)])
+
+
+def load_all(inbox: Inbox) -> None:
+    inbox.belong(range(1, inbox.last_id() + 1), "load")
+    inbox.settle("load", is_loaded=True)
+
+
+def following_of(
+    inbox: Inbox, take_turn: Callable[[float], None], follower: Follower, build_every: float | None = None
+) -> Following:
+    draining: Any = SimpleNamespace(report=DrainReport(), take_turn=take_turn)
+    return Following(
+        UnifiedSettings(),
+        draining,
+        DuckdbWarehouse(Path("unused"), Path("unused")),
+        inbox,
+        follower,
+        build_every,
+        lambda: False,
+    )
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), RuntimeError("whatever it is")])
+def test_it_goes_on_for_as_long_as_something_stands_in_the_way(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    arrive(inbox)
+    complaints: list[str] = []
+    turns = iter(range(2_000))
+
+    def take_turn(patience: float) -> None:
+        raise fault
+
+    follower = Follower(complained=complaints.append, is_over=lambda: next(turns, None) is None)
+    following_of(inbox, take_turn, follower).run()
+    assert len(pauses) == 2_000
+    assert max(pauses) == following.LONGEST_PAUSE
+    [complaint] = complaints
+    assert str(fault.args[-1]) in complaint
+
+
+def test_what_comes_while_the_models_are_built_and_is_loaded_by_a_sync_has_them_built_again(
+    inbox: Inbox, builds: list[Callable[[], None]]
+) -> None:
+    between: list[Callable[[], None]] = [lambda: None, lambda: load_all(inbox), lambda: None]
+    builds += [lambda: None, lambda: arrive(inbox)]
+    turns: list[int] = []
+
+    def is_over() -> bool:
+        turns.append(len(builds))
+        if not between:
+            return True
+        between.pop()()
+        return False
+
+    def take_turn(patience: float) -> None:
+        if not turns[1:]:
+            load_all(inbox)
+
+    arrive(inbox)
+    following_of(inbox, take_turn, Follower(complained=pytest.fail, is_over=is_over), 0.0).run()
+    assert turns == [2, 1, 0, 0]
