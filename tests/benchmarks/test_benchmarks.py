@@ -48,12 +48,13 @@ def test_every_contestant_brings_every_record_and_the_table_is_printed() -> None
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "subjects"),
     [
-        pytest.param("webhooks", ("a bare server", "the receiver", "two receivers"), marks=pytest.mark.long),
+        ("webhooks", ("a bare server", "the receiver", "two receivers")),
         ("webhooks_memory", ("quarter 1", "quarter 4", "all is loaded")),
-        pytest.param("webhooks_to_mart", ("raw_unified.tickets", "marts.tickets"), marks=pytest.mark.long),
+        ("webhooks_to_mart", ("raw_unified.tickets", "marts.tickets")),
         (
             "webhooks_draining",
             ("ticketing sync, the first", "ticketing drain, the first", "ticketing drain, all changed"),

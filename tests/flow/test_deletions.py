@@ -18,7 +18,7 @@ from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport, reconcile, sync
 from pipelines.unified_api.client import UnifiedClient
 from pipelines.unified_api.records import Listed, Page
-from tests.flow.conftest import on_both, settings_for
+from tests.flow.conftest import on_both, on_both_at_length, settings_for
 from tests.flow.truth import OBJECTS, assert_same, deleted_rows, query, stored_rows, tables_of
 
 pytestmark = pytest.mark.slow
@@ -81,7 +81,7 @@ def test_reconcile_marks_what_is_gone_and_keeps_its_values(
             assert row == before[table][key], key
 
 
-@on_both
+@on_both_at_length
 def test_reconcile_again_changes_nothing(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_reconcile: RunSync
 ) -> None:
@@ -107,7 +107,7 @@ def test_a_sync_does_not_bring_back_what_is_gone(
         assert deleted_rows(warehouse, table).keys() == gone[table]
 
 
-@on_both
+@on_both_at_length
 @pytest.mark.parametrize("by", ["sync", "reconcile"])
 def test_what_the_list_shows_again_is_alive_again_even_in_an_older_state(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_reconcile: RunSync, by: str

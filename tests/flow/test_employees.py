@@ -115,7 +115,7 @@ def test_employees_alone_are_read_and_read_on_from_their_cursor(
     }
 
 
-@on_both
+@on_both_at_length
 def test_what_else_a_staff_directory_knows_reaches_no_table_and_no_file(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, zendesk: str
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from pipelines.sandbox import Faults, Sandbox
 from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport, reconcile, sync
-from tests.flow.conftest import backup, on_both, settings_for
+from tests.flow.conftest import backup, on_both, on_both_at_length, settings_for
 from tests.flow.truth import query
 
 RunSync = Callable[..., SyncReport]
@@ -49,7 +49,7 @@ def test_there_and_back_again_is_three_states(
     assert all(later["observed_at"] > earlier["observed_at"] for earlier, later in pairwise(rows))
 
 
-@on_both
+@on_both_at_length
 def test_a_state_is_written_once_however_often_it_is_seen(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:

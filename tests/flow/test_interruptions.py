@@ -79,7 +79,7 @@ def test_a_load_that_is_pending_is_finished_before_anything_new_is_read(
     assert_same(sandbox.world, warehouse)
 
 
-@on_both
+@on_both_at_length
 def test_a_pending_load_is_not_put_on_top_of_another_warehouse(
     sandbox: Sandbox,
     warehouse: WarehouseSettings,
@@ -140,7 +140,7 @@ def test_a_first_load_that_the_warehouse_has_is_not_read_again(
     assert_same(sandbox.world, warehouse)
 
 
-@on_both
+@on_both_at_length
 def test_a_load_that_fails_stays_pending_once(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -393,7 +393,7 @@ def test_a_lock_whose_holder_was_killed_holds_nobody_up(
         assert run_sync(wait_seconds=5).exit_code == 0
 
 
-@on_both
+@on_both_at_length
 def test_a_second_writer_can_wait_for_its_turn(run_sync: RunSync, warehouse: WarehouseSettings) -> None:
     with _holding(warehouse) as holder:
         waker = subprocess.Popen(["sh", "-c", f"sleep 1; kill {holder.pid}"])
@@ -494,7 +494,7 @@ def test_a_server_that_cuts_a_connection_off_is_said_to_be_away(warehouse: Postg
         change(warehouse, "select pg_terminate_backend(pg_backend_pid())")
 
 
-@on_both
+@on_both_at_length
 def test_the_lock_is_free_after_a_failure(warehouse: WarehouseSettings) -> None:
     with pytest.raises(ValueError, match="inside"), one_writer(warehouse):
         raise ValueError("inside")

@@ -19,7 +19,7 @@ from pipelines.settings import WarehouseSettings
 from pipelines.ticketing import extraction, reading
 from pipelines.ticketing.source import unified
 from pipelines.unified_api.records import Page
-from tests.flow.conftest import destination_environment, on_both
+from tests.flow.conftest import destination_environment, on_both, on_both_at_length
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_one_resource_alone_loads_and_goes_on_from_its_cursor(
     assert pipeline.dataset().tickets.df()["_dlt_load_id"].nunique() == 1
 
 
-@on_both
+@on_both_at_length
 def test_notes_that_are_listed_per_ticket_are_read_for_the_tickets_that_are_stored(
     pipeline: dlt.Pipeline,
 ) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from pipelines.sandbox import Sandbox
 from pipelines.settings import PostgresWarehouse, WarehouseSettings
-from tests.flow.conftest import on_both
+from tests.flow.conftest import on_both, on_both_at_length
 from tests.flow.truth import every_row, query
 
 COMMAND = Path(sys.executable).parent / "ticketing"
@@ -151,7 +151,7 @@ def test_no_failure_of_the_api_tells_a_secret(keeper: Keeper, warehouse: Warehou
 
 
 @pytest.mark.slow
-@on_both
+@on_both_at_length
 @pytest.mark.parametrize("status", [400, 403, 501])
 def test_no_failure_of_an_object_tells_a_secret(
     sandbox: Sandbox, keeper: Keeper, warehouse: WarehouseSettings, status: int

@@ -17,7 +17,7 @@ from pipelines.sync import SyncReport, reconcile, sync
 from pipelines.ticketing.cursor import as_text
 from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
 from pipelines.unified_api.records import Page
-from tests.flow.conftest import backup, lose, on_both, settings_for
+from tests.flow.conftest import backup, lose, on_both, on_both_at_length, settings_for
 from tests.flow.truth import OBJECTS, assert_same, change, load_ids, query, stored_rows, true_rows
 from transforms.schemas import RAW_TABLES, Kind
 
@@ -186,7 +186,7 @@ def test_a_record_whose_time_has_gone_back_is_believed_when_it_is_still_so_an_ho
     assert_same(world, warehouse)
 
 
-@on_both
+@on_both_at_length
 def test_a_change_that_does_not_move_updated_at_is_stored_when_it_is_read_again(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
@@ -230,7 +230,7 @@ def test_a_record_that_becomes_visible_late_is_found_by_the_lookback(
     assert (connection_id, late) in stored_rows(warehouse, "tickets")
 
 
-@on_both
+@on_both_at_length
 def test_an_account_without_notes_still_gets_every_table_and_column(
     warehouse: WarehouseSettings, run_sync: RunSync, sandbox: Sandbox
 ) -> None:
@@ -247,7 +247,7 @@ def test_an_account_without_notes_still_gets_every_table_and_column(
         assert stored == {*schema.columns, "_dlt_load_id"}, schema.name
 
 
-@on_both
+@on_both_at_length
 def test_only_the_selected_tables_are_read_and_the_others_exist(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
@@ -540,7 +540,7 @@ def test_an_unknown_table_is_refused(run_sync: RunSync) -> None:
         run_sync(select=["tikets"])
 
 
-@on_both
+@on_both_at_length
 def test_neither_the_key_nor_any_other_secret_is_left_anywhere(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, tmp_path: Path
 ) -> None:
