@@ -1,4 +1,7 @@
-"""Requests whose head has no end, or takes its time: a parser keeps the one, and a connection waits for the other."""
+"""Requests whose head has no end, or takes its time: a parser keeps the one, and a connection waits for the other.
+
+What frames a body in chunks is as a head is, and so is what nobody reads of a body that was answered before its end.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,23 @@ from collections.abc import Sequence
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 LARGEST_HEAD = 64 * 1024
+"""Bytes. So much may also stand between two pieces of a body, or after the last."""
+
 SECONDS_TO_SEND = 30.0
-"""For a head to come. As many connections as there may be would else be had for nothing."""
+"""For a head to come, counted from the first that comes once all is answered. As many connections as there may be would
+else be had for nothing."""
 
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class BoundedHeads(HttpToolsProtocol):
-    """Speaks HTTP with whoever sends heads of a reasonable size in a reasonable time."""
+    """Speaks HTTP with whoever sends heads of a reasonable size in a reasonable time.
 
-    _is_in_head = True
-    _head_bytes = 0
-    _requests = 0
+    The time of a body is up to the application, until it has answered; that of a silence is up to the parent.
+    """
+
+    _is_getting_on = False
+    _bytes_without_end = 0
     _unanswered: Sequence[RequestResponseCycle] = ()
     _timer: asyncio.TimerHandle | None = None
 
@@ -33,15 +41,14 @@ class BoundedHeads(HttpToolsProtocol):
         self._hang_up()
 
     def data_received(self, data: bytes) -> None:
-        was_in_head, requests = self._is_in_head, self._requests
+        self._is_getting_on = False
         super().data_received(data)
-        is_of_head = was_in_head and self._is_in_head and self._requests == requests
-        if not is_of_head or self.transport.is_closing():
+        self._bytes_without_end = 0 if self._is_getting_on else self._bytes_without_end + len(data)
+        if self.transport.is_closing():
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > LARGEST_HEAD:
-            self.send_400_response("The head of the request is too long.")
-        elif self._timer is None:
+        if self._bytes_without_end > LARGEST_HEAD:
+            self.send_400_response("The head of the request, or what frames its body, is too long.")
+        elif self._timer is None and (self.cycle is None or self.cycle.response_complete):
             self._start_timer()
 
     def send_400_response(self, msg: str) -> None:
@@ -50,20 +57,18 @@ class BoundedHeads(HttpToolsProtocol):
         self._hang_up()
 
     def on_headers_complete(self) -> None:
+        self._is_getting_on = True
         self._stop_timer()
-        self._is_in_head = False
         super().on_headers_complete()
         self._unanswered = [cycle for cycle in (*self._unanswered, self.cycle) if not cycle.response_complete]
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Those that follow a body in chunks are none that anybody reads."""
-        if self._is_in_head:
-            super().on_header(name, value)
+    def on_body(self, body: bytes) -> None:
+        self._is_getting_on = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._is_getting_on = True
         super().on_message_complete()
-        self._is_in_head, self._head_bytes = True, 0
-        self._requests += 1
 
     def _hang_up(self) -> None:
         """Have nobody write to a connection that is closed: of several requests the parent thinks of the last alone."""
@@ -80,6 +85,6 @@ class BoundedHeads(HttpToolsProtocol):
             self._timer = None
 
     def _give_up(self) -> None:
-        if self._head_bytes:
+        if self._bytes_without_end:
             self.transport.write(_TOO_SLOW)
         self.transport.close()

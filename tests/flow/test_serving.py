@@ -160,6 +160,17 @@ def received(connection: socket.socket, seconds: float = 10.0) -> bytes:
     return answer
 
 
+def hung_up(connection: socket.socket) -> bool:
+    """Whether the other side has, when all that came has been read."""
+    connection.settimeout(0.5)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
 def test_a_receiver_says_where_it_listens_takes_what_comes_and_ends_what_has_begun(
     warehouse: WarehouseSettings, environment: dict[str, str], port: int
 ) -> None:
@@ -243,11 +254,28 @@ def test_who_sends_too_slowly_is_told_so_and_holds_nobody_up(
                 slow.sendall(request[place : place + 1])
                 time.sleep(0.05)
         assert httpx.post(f"http://127.0.0.1:{port}/", content=delivery(2)).status_code == 200
-        assert statuses(received(slow)) == [408]
+        assert statuses(received(slow, 2)) == [408]
+        assert hung_up(slow)
     receiver.terminate()
     receiver.join(LONGEST)
     assert receiver.exitcode == -signal.SIGTERM, "it has no handler of its own here"
     assert kept(warehouse) == [delivery(2)]
+
+
+@pytest.mark.parametrize("rest", [b"x", b"x" * 10, b"x" * 10 + b"GET"], ids=["part", "all", "all, and more"])
+def test_who_is_answered_before_the_body_has_ended_does_not_keep_the_connection(
+    warehouse: WarehouseSettings, port: int, rest: bytes
+) -> None:
+    receiver = start_receiver(webhook_settings(), warehouse, port, ("pipelines.webhooks.heads.SECONDS_TO_SEND", 0.5))
+    until(lambda: _listens(port))
+    with socket.create_connection(("127.0.0.1", port)) as held:
+        held.sendall(b"GET /healthz HTTP/1.1\r\nHost: door\r\nContent-Length: 10\r\n\r\n")
+        assert statuses(received(held, 0.2)) == [200]
+        held.sendall(rest)
+        assert set(statuses(received(held, 2))) <= {408}
+        assert hung_up(held)
+    receiver.terminate()
+    receiver.join(LONGEST)
 
 
 def test_large_deliveries_in_one_piece_and_pauses_between_them_are_no_heads(
@@ -287,17 +315,33 @@ def _listens(port: int) -> bool:
     return False
 
 
+CHUNKED = b"POST / HTTP/1.1\r\nHost: door\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "is_headers"),
+    [
+        (b"POST / HTTP/1.1\r\nHost: door\r\n", True),
+        (b"POST / HTTP/1.1\r\nHost: door\r\nX: ", False),
+        (CHUNKED + b"2\r\n{}\r\n0\r\n", True),
+        (CHUNKED + b"2\r\n{}\r\n0\r\nX: ", False),
+        (CHUNKED + b"2;x=", False),
+        (CHUNKED.replace(b"POST /", b"GET /healthz") + b"0\r\nX: ", False),
+    ],
+    ids=["headers", "a header", "trailers", "a trailer", "an extension of a chunk", "a trailer after the answer"],
+)
 def test_a_head_without_end_is_refused_before_it_fills_the_memory(
-    warehouse: WarehouseSettings, environment: dict[str, str], port: int
+    warehouse: WarehouseSettings, environment: dict[str, str], port: int, begun: bytes, is_headers: bool
 ) -> None:
     with serving(port, environment) as receiver:
         with socket.create_connection(("127.0.0.1", port)) as endless:
             endless.settimeout(10)
             sent = 0
             with suppress(OSError):
-                endless.sendall(b"POST / HTTP/1.1\r\nHost: door\r\n")
+                endless.sendall(begun)
                 for number in range(1_000):
-                    sent += endless.send(b"X-%d: " % number + b"x" * 10_000 + b"\r\n")
+                    more = b"x" * 10_000
+                    sent += endless.send(b"X-%d: " % number + more + b"\r\n" if is_headers else more)
             assert sent < 10_000_000, "somebody has taken all of it"
         assert httpx.post(f"http://127.0.0.1:{port}/", content=delivery()).status_code == 200
         assert receiver.stop() == 0
