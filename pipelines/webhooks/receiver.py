@@ -88,6 +88,7 @@ class _Door:
         self._largest_body = settings.largest_body_mb * MEGABYTE
         self._in_flight = 0
         self._large = asyncio.Semaphore(1)
+        self._look: asyncio.Task[Contents] | None = None
         self._outcomes = Counter(dict.fromkeys(OUTCOMES, 0))
         self._began_at = monotonic()
 
@@ -185,7 +186,7 @@ class _Door:
     async def ready(self, request: Request) -> Response:  # noqa: ARG002
         """Whether a delivery could be kept at this moment."""
         try:
-            contents = await run_in_threadpool(self._contents)
+            contents = await self._contents()
         except (sqlite3.Error, OSError) as error:
             return PlainTextResponse(f"the inbox cannot be written: {error}\n", 503)
         if not self._keeper.is_alive:
@@ -197,7 +198,7 @@ class _Door:
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002
         """Counters of this process and the state of the inbox, as Prometheus reads them."""
         try:
-            contents = await run_in_threadpool(self._contents)
+            contents = await self._contents()
         except (sqlite3.Error, OSError):
             contents = None
         return PlainTextResponse(
@@ -205,7 +206,14 @@ class _Door:
             media_type="text/plain; version=0.0.4",
         )
 
-    def _contents(self) -> Contents:
+    async def _contents(self) -> Contents:
+        """What is in the inbox. Whoever asks while it is looked into shares that look, as it takes a thread, and a lock
+        that the keeper and drains need; without the lock it would not be known whether the inbox can be written."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(run_in_threadpool(self._look_into_inbox))
+        return await asyncio.shield(self._look)
+
+    def _look_into_inbox(self) -> Contents:
         with self._open_inbox() as inbox:
             return inbox.contents()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -9,10 +10,12 @@ import json
 import logging
 import sqlite3
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from time import sleep
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +26,7 @@ from starlette.testclient import TestClient
 
 from pipelines.settings import WebhookSettings
 from pipelines.webhooks import receiver as receiver_module
-from pipelines.webhooks.inbox import Inbox
+from pipelines.webhooks.inbox import Contents, Inbox
 from pipelines.webhooks.receiver import OUTCOMES, receiver
 
 SECRET = "s3cr3t"
@@ -144,32 +147,43 @@ def test_a_fault_that_nobody_foresaw_is_answered_and_the_next_delivery_is_kept(
     assert kept(inbox_path) == [delivery(2)]
 
 
-def test_what_anybody_may_send_takes_little_memory(inbox_path: Path) -> None:
-    """Brackets alone take thirty times their size once they are taken apart."""
-    bodies = [
+@pytest.mark.parametrize(
+    "body",
+    [
         b'{"data": [' + b"{}," * 2_000_000 + b'{}], "nonce": "n", "sig256": "AAAA"}',
         b'{"data": [], "nonce": "n", "sig256": "AAAA", "webhook": [' + b"{}," * 2_000_000 + b"{}]}",
-    ]
+        b'{"data": [NaN,' + b"{}," * 2_000_000 + b'{}], "nonce": "n", "sig256": "AAAA"}',
+    ],
+    ids=["data", "webhook", "data that a strict reader refuses"],
+)
+def test_what_anybody_may_send_takes_little_memory(inbox_path: Path, body: bytes) -> None:
+    """Brackets alone take thirty times their size once they are taken apart."""
     with open_door(inbox_path) as door:
         tracemalloc.start()
-        answers = [door.post("/", content=body).status_code for body in bodies]
+        status = door.post("/", content=body).status_code
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert answers == [401, 401]
-    assert peak < 8 * len(bodies[0])
+    assert status == 401
+    assert peak < 8 * len(body)
 
 
 def test_a_body_is_refused_before_all_of_it_has_come(inbox_path: Path) -> None:
-    sent = 0
+    """Asked as a server asks it: a client of tests reads all that it is to send first."""
+    chunks = 0
+    said: list[MutableMapping[str, Any]] = []
 
-    def endless() -> Iterator[bytes]:
-        nonlocal sent
-        for _ in range(1_000):
-            sent += 1
-            yield b"x" * 100_000
+    async def endless() -> dict[str, Any]:
+        nonlocal chunks
+        chunks += 1
+        return {"type": "http.request", "body": b"x" * 100_000, "more_body": chunks < 1_000}
 
-    with open_door(inbox_path, largest_body_mb=1) as door:
-        assert door.post("/", content=endless()).status_code == 413
+    async def send(message: MutableMapping[str, Any]) -> None:
+        said.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+    asyncio.run(receiver(inbox_path, settings_with(largest_body_mb=1))(scope, endless, send))
+    assert said[0]["status"] == 413
+    assert chunks == 11, "so many are more than a megabyte"
 
 
 def test_an_inbox_that_cannot_be_written_acknowledges_nothing(
@@ -187,6 +201,23 @@ def test_an_inbox_that_cannot_be_written_acknowledges_nothing(
         assert door.get("/readyz").status_code == 200
         assert door.post("/", content=delivery()).json() == {"status": "accepted"}
     assert kept(inbox_path) == [delivery()]
+
+
+def test_whoever_asks_at_once_has_the_inbox_looked_into_once(inbox_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look may take as long as another process writes, and holds a thread that deliveries need."""
+    looks = []
+    contents = Inbox.contents
+
+    def slow(inbox: Inbox) -> Contents:
+        looks.append(inbox)
+        sleep(1)
+        return contents(inbox)
+
+    monkeypatch.setattr(Inbox, "contents", slow)
+    with open_door(inbox_path) as door, ThreadPoolExecutor(20) as callers:
+        answers = list(callers.map(lambda path: door.get(path).status_code, ["/readyz", "/metrics"] * 10))
+    assert answers == [200] * 20
+    assert len(looks) < 5
 
 
 def test_a_full_inbox_says_so_until_there_is_room(inbox_path: Path) -> None:
