@@ -25,6 +25,7 @@ from pipelines.errors import FixConfiguration, ModelsFailed, TicketingError
 from pipelines.explain import explain
 from pipelines.following import Follower, follow
 from pipelines.forget import Preview, Receipt, forget, preview
+from pipelines.repairing import watch
 from pipelines.settings import (
     UnifiedSettings,
     WarehouseSettings,
@@ -433,13 +434,19 @@ def webhooks_group() -> None:
 )
 @click.option("--include-all", is_flag=True, help="Subscriptions that are newly made first send all that is there.")
 @click.option("--dry-run", "is_rehearsal", is_flag=True, help="Only say what would be done.")
+@destination_option
 @json_option
-def subscribe_command(as_json: bool, hook_url: str, connections: tuple[str, ...], **wishes: Any) -> int:
+def subscribe_command(
+    as_json: bool, hook_url: str, connections: tuple[str, ...], destination: str | None, **wishes: Any
+) -> int:
     """Subscribe to all that each helpdesk offers, once. Says what stays on polling; changes nothing a second time."""
+    warehouse = load_warehouse_settings(destination)
     with console.Progress() as progress:
         report = subscribe(_settings(connections), hook_url, told=progress.tick, **wishes)
+        watch(warehouse, report.standing)
     if as_json:
-        console.show_json({"exit_code": report.exit_code, **asdict(report)})
+        standing = telling_webhooks.webhook_rows(report.standing)
+        console.show_json({"exit_code": report.exit_code, **asdict(report), "standing": standing})
     else:
         telling_webhooks.tell_subscribed(report)
     return report.exit_code
@@ -1080,8 +1087,11 @@ def _show_status(found: Status, as_json: bool) -> None:
 def _way(push: Push, now: datetime) -> str:
     """How an object comes, and how long ago it did; what was polled in a webhook's place since then."""
     kinds = f"{' and '.join(push.types)} webhook" if push.types else "webhook"
-    way = f"{kinds}, {console.duration((now - push.heard_at).total_seconds())} ago"
-    if push.polled_until is None or push.polled_until < push.heard_at:
+    if push.heard_at is None:
+        way = f"{kinds}, nothing yet"
+    else:
+        way = f"{kinds}, {console.duration((now - push.heard_at).total_seconds())} ago"
+    if push.polled_until is None or (push.heard_at is not None and push.polled_until < push.heard_at):
         return way
     return f"{way}; polled until {_minute(push.polled_until)}, for {push.polled_because}"
 

@@ -163,7 +163,7 @@ class Draining:
             after = letters[-1].id
             self._deliver(letters)
         remove_recognised(self._pipeline, self._warehouse, self._settings, self._forgotten.tombstones)
-        self._inbox.forget_old()
+        self._inbox.forget_old(datetime.now(UTC))
         self._judge()
 
     def _settle_loads(self) -> None:
@@ -204,7 +204,7 @@ class Draining:
         """Deliveries by their table, which is empty for those that can be stored nowhere."""
         by_table: dict[str, list[Letter]] = {}
         for letter in letters:
-            table = next((table for _, table in sort_letters([letter], self._is_wanted).changes), "")
+            table = next((table for _, table in sort_letters([letter], self._settings.wants).changes), "")
             by_table.setdefault(table, []).append(letter)
         return by_table
 
@@ -222,7 +222,7 @@ class Draining:
             self.report.error = " ".join(_nothing_taken(table, refused) for table, refused in waiting.items())
 
     def _load_together(self, letters: Sequence[Letter]) -> None:
-        found = sort_letters(letters, self._is_wanted)
+        found = sort_letters(letters, self._settings.wants)
         nowhere = found.undeliverable | found.unwanted
         ids = [letter.id for letter in letters if letter.id not in nowhere]
         outcomes = {place: self._outcome(changes) for place, changes in found.changes.items()}
@@ -259,10 +259,6 @@ class Draining:
             ended_at=datetime.now(UTC),
             command="drain",
         )
-
-    def _is_wanted(self, connection_id: str) -> bool:
-        wanted = self._settings.connection_ids
-        return not wanted or connection_id in wanted
 
     def _bury(self, reasons: Mapping[int, str]) -> None:
         self._inbox.bury(reasons)

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pipelines.build import build
 from pipelines.draining import Draining, DrainReport, opened_inbox
 from pipelines.errors import TicketingError
-from pipelines.repairing import repair_gaps
+from pipelines.repairing import Repair, repair_gaps
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.stopping import heeding_signals
+from pipelines.warehouse.reason import reason
 from pipelines.webhooks.inbox import Inbox
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -24,6 +25,9 @@ SECONDS_BETWEEN_REPAIRS = 300.0
 
 LONGEST_PAUSE = 60.0
 """Seconds between two tries where something stands in the way."""
+
+_MOST_DOUBLINGS = 7
+"""Of the pause between two looks, until the longest is reached."""
 
 PATIENCE = 60.0
 """Seconds that it waits, before it says so, behind another process that writes. A sync drains the inbox itself."""
@@ -62,8 +66,10 @@ class Following:
         self._follower = follower
         self._build_every = build_every
         self._built_at = self._repaired_at = -float("inf")
-        self._has_brought = False
+        self._has_polled = False
         self._built_over: int | None = None
+        self._left: str | None = None
+        self._is_vain: set[tuple[str, str]] = set()
         self._failures = 0
         self._last_error = ""
 
@@ -75,8 +81,10 @@ class Following:
                 self._failures, self._last_error = 0, ""
             except (TicketingError, sqlite3.Error) as error:
                 self._complain(str(error))
+            except Exception as error:  # a disk that is full, a server that has gone: it may be over the next time
+                self._complain(f"{type(error).__name__}: {reason(error)}")
             if not self._is_stopped():
-                time.sleep(min(LONGEST_PAUSE, SECONDS_BETWEEN_LOOKS * 2.0**self._failures))
+                time.sleep(min(LONGEST_PAUSE, SECONDS_BETWEEN_LOOKS * 2 ** min(self._failures, _MOST_DOUBLINGS)))
 
     def _is_over(self) -> bool:
         return self._is_stopped() or self._follower.is_over()
@@ -91,8 +99,9 @@ class Following:
 
     @property
     def _is_stale(self) -> bool:
-        """Whether something may have come since the models were built: here, or by a sync that has drained it."""
-        return self._has_brought or self._inbox.received() != self._built_over
+        """Whether something may have come since the models were built: by this inbox, whoever has drained it, or by a
+        repair."""
+        return self._has_polled or self._inbox.let_go() != self._built_over
 
     def _drain(self) -> None:
         before = self._draining.report.delivered, self._draining.report.buried
@@ -101,33 +110,39 @@ class Following:
         finally:
             report = self._draining.report
             delivered, buried = report.delivered - before[0], report.buried - before[1]
-            self._has_brought = self._has_brought or delivered > 0
             if delivered or buried:
                 dead = f", {buried:,} can be stored nowhere (ticketing inbox)" if buried else ""
                 self._follower.said(f"{delivered:,} deliveries loaded{dead}")
+            if report.error and report.error != self._left:
+                self._follower.complained(report.error)
+            self._left = report.error
 
     def _repair(self) -> None:
         self._repaired_at = time.monotonic()
-        for repair in repair_gaps(self._settings, self._warehouse, self._inbox, self._follower.now(), PATIENCE):
-            gap, outcome = repair.gap, repair.outcome
-            what = f"{gap.connection_id} {gap.table} since {gap.since:%Y-%m-%d %H:%M}Z, for {gap.reason}"
-            if outcome.has_failed or not outcome.is_complete:
-                why = outcome.error or "the calls of the run were used up (max_calls_per_run)"
-                self._follower.complained(f"could not poll {what}: {why}")
-            else:
-                self._has_brought = self._has_brought or outcome.rows_received > 0
-                self._follower.said(f"{outcome.rows_received:,} records polled of {what}")
+        for repair in repair_gaps(
+            self._settings, self._warehouse, self._inbox, self._follower.now(), PATIENCE, self._draining.report
+        ):
+            self._tell_repair(repair)
+
+    def _tell_repair(self, repair: Repair) -> None:
+        gap, outcome = repair.gap, repair.outcome
+        place = gap.connection_id, gap.table
+        what = f"{gap.connection_id} {gap.table} since {gap.since:%Y-%m-%d %H:%M}Z, for {gap.reason}"
+        if outcome.is_complete:
+            self._has_polled = self._has_polled or outcome.rows_received > 0
+            self._follower.said(f"{outcome.rows_received:,} records polled of {what}")
+        elif not repair.is_vain:
+            why = outcome.error or "the calls of the run were used up (max_calls_per_run)"
+            self._follower.complained(f"could not poll {what}: {why}")
+        elif place not in self._is_vain:
+            self._is_vain.add(place)
+            self._follower.complained(f"could not poll {what}: nothing but a webhook tells of it")
 
     def _build(self) -> None:
         self._built_at = time.monotonic()
-        received, had_brought = self._inbox.received(), self._has_brought
-        self._has_brought = False
-        try:
-            report = build(self._warehouse, wait_seconds=PATIENCE)
-        except BaseException:
-            self._has_brought = had_brought
-            raise
-        self._built_over = received
+        built_over = self._inbox.let_go()
+        report = build(self._warehouse, wait_seconds=PATIENCE)
+        self._built_over, self._has_polled = built_over, False
         self._follower.said(f"{report.models:,} models built in {report.seconds:.0f} s")
 
     def _complain(self, error: str) -> None:

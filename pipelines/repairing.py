@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from pipelines.draining import DrainReport, opened_inbox
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.subscribing import list_webhooks
 from pipelines.sync import sync
+from pipelines.ticketing.plans import Strategy
 from pipelines.warehouse.outcome import Outcome
-from pipelines.webhooks.inbox import Covered, Inbox
-from pipelines.webhooks.silence import SILENT, WAS_UNWELL, Gap, find_gaps
+from pipelines.webhooks.inbox import Heard, Inbox
+from pipelines.webhooks.silence import Gap, find_gaps
+from pipelines.webhooks.subscriptions import TABLES, Existing
 
 
 @dataclass(frozen=True)
@@ -19,48 +23,58 @@ class Repair:
     """A gap, and what became of its object when it was polled."""
 
     gap: Gap
-    until: datetime
     outcome: Outcome
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more of it can be had."""
+        return self.outcome.is_complete or self.is_vain
+
+    @property
+    def is_vain(self) -> bool:
+        """Whether nothing but a webhook tells of the object."""
+        return self.outcome.plan.startswith(Strategy.NOT_OFFERED.value)
+
+
+def watch(warehouse: WarehouseSettings, webhooks: Iterable[Existing]) -> None:
+    """Have webhooks repaired of which nothing was heard yet. Raises `TicketingError` where that cannot be noted."""
+    with opened_inbox(warehouse) as inbox:
+        inbox.hear(Heard(webhook, TABLES[webhook.object_type]) for webhook in webhooks)
 
 
 def repair_gaps(
-    settings: UnifiedSettings, warehouse: WarehouseSettings, inbox: Inbox, now: datetime, wait_seconds: float
+    settings: UnifiedSettings,
+    warehouse: WarehouseSettings,
+    inbox: Inbox,
+    now: datetime,
+    wait_seconds: float,
+    drained: DrainReport | None = None,
 ) -> list[Repair]:
-    """Poll what webhooks that are paused, unhealthy or silent have not brought. Raises a `TicketingError` where nobody
-    can be asked; a gap that could not be closed is tried again the next time."""
+    """Poll what webhooks that are paused, unhealthy or silent have not brought; what was `drained` in the meantime is
+    told there. Raises a `TicketingError` where nobody can be asked; a gap that could not be closed is tried again the
+    next time."""
     channels = inbox.channels()
     if not channels:
         return []
     webhooks = list_webhooks(settings)
     inbox.unhear({channel.webhook_id for channel in channels} - {webhook.id for webhook in webhooks})
-    gaps = find_gaps(channels, webhooks, inbox.pulses(), inbox.covered(), now)
+    wanted = [webhook for webhook in webhooks if settings.wants(webhook.connection_id)]
+    gaps = find_gaps(channels, wanted, inbox.pulses(), inbox.covered(), now)
     repairs = []
     for (connection_id, since), some in groupby(gaps, key=lambda gap: (gap.connection_id, gap.since)):
-        polled = _poll(settings, warehouse, connection_id, since, {gap.table: gap for gap in some}, now, wait_seconds)
-        for repair in polled:
-            if repair.outcome.is_complete:
-                _cover(inbox, repair)
-        repairs += polled
+        of_tables = {gap.table: gap for gap in some}
+        report = sync(
+            settings,
+            warehouse,
+            select=[*of_tables],
+            connections=[connection_id],
+            since=since - settings.lookback,  # what came to light late
+            until=now,
+            wait_seconds=wait_seconds,
+            drained=drained,
+        )
+        for outcome in report.outcomes:
+            repairs.append(Repair(of_tables[outcome.object], outcome))
+            if repairs[-1].is_over:
+                inbox.cover(connection_id, outcome.object, repairs[-1].gap.covered(now))
     return repairs
-
-
-def _cover(inbox: Inbox, repair: Repair) -> None:
-    gap = repair.gap
-    is_unwell = gap.reason not in {SILENT, WAS_UNWELL}
-    inbox.cover(gap.connection_id, gap.table, Covered(repair.until, gap.polls + 1, gap.reason, is_unwell))
-
-
-def _poll(
-    settings: UnifiedSettings,
-    warehouse: WarehouseSettings,
-    connection_id: str,
-    since: datetime,
-    gaps: dict[str, Gap],
-    now: datetime,
-    wait_seconds: float,
-) -> list[Repair]:
-    narrowed = UnifiedSettings()
-    narrowed.update({**settings, "connection_ids": [connection_id]})
-    since -= settings.lookback  # what came to light late
-    report = sync(narrowed, warehouse, select=[*gaps], since=since, until=now, wait_seconds=wait_seconds)
-    return [Repair(gaps[outcome.object], now, outcome) for outcome in report.outcomes if outcome.object in gaps]

@@ -180,6 +180,10 @@ class UnifiedSettings(BaseConfiguration):
         expected, example = _FORMS[name]
         raise FixConfiguration(_wrong(name, expected, self[name], example))
 
+    def wants(self, connection_id: str) -> bool:
+        """Whether what is of a connection is to be stored."""
+        return not self.connection_ids or connection_id in self.connection_ids
+
     @property
     def lookback(self) -> timedelta:
         return timedelta(seconds=self.lookback_seconds)

@@ -35,13 +35,13 @@ _ALL = 2**31 - 1
 
 @dataclass(frozen=True)
 class Push:
-    """How an object of a connection comes by webhooks: when something came last, and up to when it was polled in their
-    place, and why."""
+    """How an object of a connection comes by webhooks: when something came last, if anything did, and up to when it was
+    polled in their place, and why."""
 
     connection_id: str
     object: str
     types: list[str]
-    heard_at: datetime
+    heard_at: datetime | None
     polled_until: datetime | None
     polled_because: str | None
 
@@ -75,7 +75,7 @@ def _inbox_status(warehouse: WarehouseSettings) -> tuple[list[Push], Contents | 
 
 
 def pushes_of(channels: Iterable[Channel], covered: Mapping[tuple[str, str], Covered]) -> list[Push]:
-    """How each object comes, of all that webhooks have ever brought."""
+    """How each object comes, of all that webhooks are to bring."""
     by_place: dict[tuple[str, str], list[Channel]] = defaultdict(list)
     for channel in channels:
         by_place[channel.connection_id, channel.table].append(channel)
@@ -83,7 +83,7 @@ def pushes_of(channels: Iterable[Channel], covered: Mapping[tuple[str, str], Cov
         Push(
             *place,
             sorted({channel.webhook_type for channel in own} - {""}),
-            max(channel.heard_at for channel in own),
+            max((channel.heard_at for channel in own if channel.heard_at), default=None),
             covered[place].until if place in covered else None,
             covered[place].reason if place in covered else None,
         )

@@ -77,10 +77,11 @@ class Polled:
 @dataclass
 class SubscribeReport:
     """What a run did, or would do. `problems` and `skipped` are by connection; `settled` are those all of whose
-    subscriptions are as wanted."""
+    subscriptions are as wanted; `standing` are the subscriptions that there are after it."""
 
     is_rehearsal: bool
     outcomes: list[SubscriptionOutcome] = field(default_factory=list)
+    standing: list[Existing] = field(default_factory=list)
     polled: list[Polled] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
@@ -196,6 +197,7 @@ def _see_to(
     results = subscriber.see_to(target.id, {endpoint.support_key for endpoint in endpoints}, wanted)
     report.polled += _polled(target, wanted)
     report.outcomes += [_outcome(each, target.connection.integration_type, subscriber.hook_url) for each in results]
+    report.standing += [each.existing for each in results if each.existing]
     if not any(result.error for result in results):
         report.settled.append(target.id)
 

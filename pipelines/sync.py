@@ -80,9 +80,10 @@ def sync(
     full_refresh: bool = False,
     wait_seconds: float = 0.0,
     watcher: Watcher | None = None,
+    drained: DrainReport | None = None,
 ) -> SyncReport:
     """Bring the warehouse up to date; `select` names tables, none means all; where `connections` are named, they are
-    read in the place of those that the settings name.
+    read in the place of those that the settings name. What waits in the inbox is told in `drained`, if it is given.
 
     Raises a `TicketingError` when nothing could be done; what failed in part stands in the report.
     """
@@ -94,6 +95,7 @@ def sync(
         lambda: Run.begin(
             "sync", narrowed, tables, since=since, until=until, full_refresh=full_refresh, watcher=watcher
         ),
+        drained,
     )
 
 
@@ -142,13 +144,17 @@ def _narrowed(settings: UnifiedSettings, connections: Collection[str]) -> Unifie
 
 
 def _under_the_lock(
-    settings: UnifiedSettings, warehouse: WarehouseSettings, wait_seconds: float, begin: Callable[[], Run]
+    settings: UnifiedSettings,
+    warehouse: WarehouseSettings,
+    wait_seconds: float,
+    begin: Callable[[], Run],
+    drained: DrainReport | None = None,
 ) -> SyncReport:
     """What is of the inbox is loaded under the `settings` themselves, however little the run reads."""
     with one_writer(warehouse, wait_seconds):
         prune(warehouse.state_dir)
         pipeline = open_pipeline(warehouse, wait_seconds)
-        report = SyncReport(finish_pending(pipeline, warehouse))
+        report = SyncReport(finish_pending(pipeline, warehouse), drained=drained or DrainReport())
         with begin() as run:
             drain = partial(drain_beside, settings=settings, warehouse=warehouse, report=report.drained)
             remove_recognised(pipeline, warehouse, run.settings)

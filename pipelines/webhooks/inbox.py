@@ -6,13 +6,12 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias
 
-from pipelines.webhooks.delivery import Subscription
 from transforms.values import EPOCH, microseconds
 
 FILE = "inbox.sqlite3"
@@ -59,29 +58,31 @@ create table if not exists channels (
     object text not null,
     webhook_type text not null,
     hook_url_hash blob not null,
-    heard_at integer not null,
+    heard_at integer,
     primary key (webhook_id, connection_id, object)
 ) without rowid;
 create table if not exists pulses (
     connection_id text not null,
     object text not null,
+    event text not null,
     minute integer not null,
-    primary key (connection_id, object, minute)
+    primary key (connection_id, object, event, minute)
 ) without rowid;
 create table if not exists covered (
     connection_id text not null,
     object text not null,
     until integer not null,
-    polls integer not null,
+    looks integer not null,
     reason text not null,
     is_unwell integer not null,
     primary key (connection_id, object)
 ) without rowid;
 """
 """Times are in microseconds since 1970, `day` is the number of one since then. `load_id`: the load that a delivery went
-into, which may not have come to its end; it stands before the body, which then need not be read to find it. `pulses`:
-the minutes in which an object was heard of. `covered`: up to when an object was polled because its webhooks did not
-bring it, how often since they were last heard, and why."""
+into, which may not have come to its end; it stands before the body, which then need not be read to find it. `channels`:
+the webhooks that are expected or were heard, and when the last time. `pulses`: the minutes in which an event of an
+object was heard of. `covered`: up to when an object was polled because its webhooks did not bring it, how often its
+silence has been looked into since they were last heard, and why."""
 
 
 class Arrival(NamedTuple):
@@ -100,30 +101,54 @@ class Letter(NamedTuple):
     body: bytes
 
 
-class Heard(NamedTuple):
-    """A webhook has brought something of a table."""
+class Webhook(Protocol):
+    """What is kept of a webhook, whoever tells of it."""
 
-    webhook: Subscription
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def connection_id(self) -> str: ...
+
+    @property
+    def event(self) -> str: ...
+
+    @property
+    def webhook_type(self) -> str: ...
+
+    @property
+    def hook_url(self) -> str: ...
+
+
+class Heard(NamedTuple):
+    """A webhook has brought something of a table; or is to bring it, where there is no time."""
+
+    webhook: Webhook
     table: str
-    at: datetime
+    at: datetime | None = None
 
 
 class Channel(NamedTuple):
-    """A webhook that has brought something of a table, and when the last time."""
+    """A webhook that is to bring something of a table, and when it did the last time."""
 
     webhook_id: str
     connection_id: str
     table: str
     webhook_type: str
     hook_url_hash: bytes
-    heard_at: datetime
+    heard_at: datetime | None
+
+
+Pulses: TypeAlias = Mapping[tuple[str, str, str], Sequence[datetime]]
+"""By connection, table and event the minutes in which it was heard of lately, in order."""
 
 
 class Covered(NamedTuple):
-    """Up to when an object was polled because its webhooks did not bring it; how often since they were last heard."""
+    """Up to when an object was polled because its webhooks did not bring it; how often its silence has been looked into
+    since they were last heard."""
 
     until: datetime
-    polls: int
+    looks: int
     reason: str
     is_unwell: bool = False
     """Whether a webhook was not well then: what it missed until it is well again is still to be polled."""
@@ -149,13 +174,18 @@ class Contents:
     is_full: bool
 
 
+class InboxRemoved(OSError):
+    """The file that is written to is none that anybody else would open."""
+
+
 class Inbox:
     """One inbox, for one thread; any number of processes may have it open. Raises `sqlite3.Error` where it cannot be
     read or written, or would be larger than `most_bytes`."""
 
     def __init__(self, path: Path, most_bytes: int | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        _make_for_its_owner_alone(path)
+        self._path, self._inode = path, path.stat().st_ino
         self._database = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
         self._database.execute("pragma journal_mode = wal")
         # A commit has reached the disk before it returns, and what is removed leaves no trace in the file.
@@ -178,7 +208,10 @@ class Inbox:
         self._database.close()
 
     def add(self, arrivals: Sequence[Arrival]) -> list[bool]:
-        """Keep deliveries, all in one commit; of each whether it is new: one that was taken before is kept once."""
+        """Keep deliveries, all in one commit; of each whether it is new: one that was taken before is kept once. Raises
+        `InboxRemoved` where nobody would find them."""
+        if not (self._path.exists() and self._path.stat().st_ino == self._inode):
+            raise InboxRemoved("its file was removed or replaced; stop all that use it, then start them again")
         with self._transaction():
             return [self._add(*arrival) for arrival in arrivals]
 
@@ -191,10 +224,11 @@ class Inbox:
         self._changes("insert into deliveries (received_at, body) values (?, ?)", at, body)
         return True
 
-    def received(self) -> int:
-        """How many deliveries have ever been kept."""
-        rows = self._rows("select seq from sqlite_sequence where name = 'deliveries'")
-        return rows[0][0] if rows else 0
+    def let_go(self) -> int:
+        """How many deliveries have been kept and wait no more."""
+        kept = self._rows("select seq from sqlite_sequence where name = 'deliveries'")
+        [(waiting,)] = self._rows("select count(*) from deliveries")
+        return kept[0][0] - waiting if kept else 0
 
     def last_id(self) -> int:
         """The delivery that came last."""
@@ -270,29 +304,31 @@ class Inbox:
     def clear_dead_letters(self) -> None:
         """Remove all dead letters, and what the file's log still has of anything that was removed."""
         self._changes("delete from dead_letters")
-        self._database.execute("pragma wal_checkpoint(truncate)")
+        [(is_busy, _, _)] = self._rows("pragma wal_checkpoint(truncate)")
+        if is_busy:
+            raise sqlite3.OperationalError("others are at it, so that its log still holds what was removed")
 
     def hear(self, heard: Iterable[Heard]) -> None:
-        """Take note of when webhooks have brought something."""
+        """Take note of which webhooks there are, and of when they have brought something."""
         with self._transaction():
             for webhook, table, at in heard:
-                micros = microseconds(at)
+                micros = None if at is None else microseconds(at)
                 self._changes(
                     "insert into channels values (?, ?, ?, ?, ?, ?) on conflict do update set "
-                    "heard_at = max(heard_at, excluded.heard_at), webhook_type = excluded.webhook_type, "
-                    "hook_url_hash = excluded.hook_url_hash",
+                    "heard_at = coalesce(max(heard_at, excluded.heard_at), heard_at, excluded.heard_at), "
+                    "webhook_type = excluded.webhook_type, hook_url_hash = excluded.hook_url_hash",
                     *(webhook.id, webhook.connection_id, table, webhook.webhook_type),
                     *(hook_url_hash(webhook.hook_url), micros),
                 )
-                self._changes(
-                    "insert or ignore into pulses values (?, ?, ?)", webhook.connection_id, table, micros // _MINUTE
-                )
+                if micros is not None:
+                    place = webhook.connection_id, table, webhook.event
+                    self._changes("insert or ignore into pulses values (?, ?, ?, ?)", *place, micros // _MINUTE)
 
     def channels(self) -> list[Channel]:
-        """Which webhooks have ever brought something."""
+        """Which webhooks are to bring something."""
         names = "webhook_id, connection_id, object, webhook_type, hook_url_hash, heard_at"
         return [
-            Channel(webhook_id, connection_id, table, webhook_type, url_hash, _moment(heard_at))
+            Channel(webhook_id, connection_id, table, webhook_type, url_hash, heard_at and _moment(heard_at))
             for webhook_id, connection_id, table, webhook_type, url_hash, heard_at in self._rows(
                 f"select {names} from channels"
             )
@@ -304,32 +340,39 @@ class Inbox:
             for id in webhook_ids:
                 self._changes("delete from channels where webhook_id = ?", id)
 
-    def pulses(self) -> dict[tuple[str, str], list[datetime]]:
-        """The minutes in which each connection and table was heard of lately, in order."""
-        pulses: dict[tuple[str, str], list[datetime]] = {}
-        query = "select connection_id, object, minute from pulses order by connection_id, object, minute"
-        for connection_id, table, minute in self._rows(query):
-            pulses.setdefault((connection_id, table), []).append(_moment(minute * _MINUTE))
+    def pulses(self) -> Pulses:
+        """The minutes in which each event was heard of lately, in order."""
+        pulses: dict[tuple[str, str, str], list[datetime]] = {}
+        for *place, minute in self._rows("select connection_id, object, event, minute from pulses order by 1, 2, 3, 4"):
+            pulses.setdefault((place[0], place[1], place[2]), []).append(_moment(minute * _MINUTE))
         return pulses
 
     def cover(self, connection_id: str, table: str, covered: Covered) -> None:
         """Take note of what was polled because no webhook brought it."""
-        values = (connection_id, table, microseconds(covered.until), covered.polls, covered.reason, covered.is_unwell)
+        values = (connection_id, table, microseconds(covered.until), covered.looks, covered.reason, covered.is_unwell)
         self._changes("insert or replace into covered values (?, ?, ?, ?, ?, ?)", *values)
 
     def covered(self) -> dict[tuple[str, str], Covered]:
         """What was polled because no webhook brought it, by connection and table."""
-        rows = self._rows("select connection_id, object, until, polls, reason, is_unwell from covered")
+        rows = self._rows("select connection_id, object, until, looks, reason, is_unwell from covered")
         return {
-            (connection_id, table): Covered(_moment(until), polls, reason, bool(is_unwell))
-            for connection_id, table, until, polls, reason, is_unwell in rows
+            (connection_id, table): Covered(_moment(until), looks, reason, bool(is_unwell))
+            for connection_id, table, until, looks, reason, is_unwell in rows
         }
 
-    def forget_old(self) -> None:
-        """Let go of what is remembered of deliveries that came too long before the last one."""
-        self._changes("delete from taken where day < (select max(day) from taken) - ?", DAYS_REMEMBERED)
-        minutes = RHYTHM_WINDOW // timedelta(minutes=1)
-        self._changes("delete from pulses where minute < (select max(minute) from pulses) - ?", minutes)
+    def forget_old(self, now: datetime) -> None:
+        """Let go of what is remembered of deliveries that came too long before the last one, but for when each event
+        was last heard of. What lies in the future, for a clock was wrong, is not the last one."""
+        at = microseconds(now)
+        self._changes(
+            "delete from taken where day < (select max(day) from taken where day <= ?) - ?", at // _DAY, DAYS_REMEMBERED
+        )
+        self._changes(
+            "delete from pulses where minute < (select max(minute) from pulses where minute <= ?) - ? and exists ("
+            "select 1 from pulses as later where (later.connection_id, later.object, later.event)"
+            " = (pulses.connection_id, pulses.object, pulses.event) and later.minute > pulses.minute)",
+            *(at // _MINUTE, RHYTHM_WINDOW // timedelta(minutes=1)),
+        )
 
     def contents(self) -> Contents:
         """What is in it at this moment."""
@@ -358,6 +401,13 @@ class Inbox:
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         return self._database.execute(query, values).fetchall()
+
+
+def _make_for_its_owner_alone(path: Path) -> None:
+    """If it is not there. One that is must not be opened beside SQLite: to close it again would take from this process
+    every lock that it holds on it, and another one may then think itself the last and remove the file's log."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def hook_url_hash(hook_url: str) -> bytes:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.testclient import TestClient
 
-from pipelines.draining import drain, inbox_of
+from pipelines.draining import drain, inbox_of, opened_inbox
+from pipelines.repairing import Repair, repair_gaps, watch
 from pipelines.sandbox import DEFAULT_WEBHOOK_SECRET, Outbox, PostFaults, World
 from pipelines.sandbox.support import OBJECTS
 from pipelines.settings import UnifiedSettings, WarehouseSettings, WebhookSettings
 from pipelines.webhooks.receiver import receiver
+from pipelines.webhooks.subscriptions import read_existing
 
 EVENTS = ("created", "updated", "deleted")
 
@@ -72,6 +75,7 @@ class Pushed:
                     fields=fields,
                     include_all=include_all and event == "created",
                 )
+        watch(self.warehouse, filter(None, map(read_existing, self.webhooks())))
 
     def take(self, body: bytes) -> int:
         return 200 if self.is_lost() else self.door.post("/", content=body).status_code
@@ -79,3 +83,12 @@ class Pushed:
     def drain(self) -> None:
         """Load what has come."""
         assert drain(self.settings, self.warehouse).buried == 0
+
+    def repair(self) -> list[Repair]:
+        """Poll what has not come."""
+        with opened_inbox(self.warehouse) as inbox:
+            return repair_gaps(self.settings, self.warehouse, inbox, self.world.now, 5.0)
+
+    def webhooks(self) -> list[dict[str, Any]]:
+        """Those that come here, as the world has them."""
+        return [hook for hook in self.world.webhooks.values() if hook["hook_url"] == self.url]

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from pipelines.draining import opened_inbox
 from pipelines.settings import WarehouseSettings, WebhookSettings
@@ -53,10 +54,4 @@ def webhook_settings(**changed: Any) -> WebhookSettings:
 def put_into_inbox(warehouse: WarehouseSettings, *bodies: bytes, at: datetime = NOON) -> None:
     """Have deliveries wait as if they had come a second after one another; each counts, be it the same as another."""
     with opened_inbox(warehouse) as inbox:
-        first = inbox.received()
-        inbox.add(
-            [
-                Arrival(body, f"{first} {place} {at}".encode(), at + timedelta(seconds=place))
-                for place, body in enumerate(bodies)
-            ]
-        )
+        inbox.add([Arrival(body, uuid4().bytes, at + timedelta(seconds=place)) for place, body in enumerate(bodies)])

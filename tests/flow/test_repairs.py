@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipelines.draining import DrainReport, opened_inbox
 from pipelines.following import Follower, follow
-from pipelines.repairing import Repair, repair_gaps
+from pipelines.repairing import repair_gaps
 from pipelines.sandbox import Sandbox, World
 from pipelines.sandbox.support import support_table
 from pipelines.settings import UnifiedSettings, WarehouseSettings
+from pipelines.status import status
 from pipelines.sync import sync
 from pipelines.webhooks.silence import SILENT, WAS_UNWELL
-from tests.flow.conftest import on_both, settings_for
+from tests.flow.conftest import on_both, settings_for, warehouse_in
 from tests.flow.pushed import EVENTS, Post, Pushed
 from tests.flow.signed import put_into_inbox, signed
 from tests.flow.truth import assert_same, query, stored_rows
@@ -48,42 +50,79 @@ def bring(post: Post, pushed: Pushed, hours: float, *, lost: bool = False) -> No
     pushed.drain()
 
 
-def repair(pushed: Pushed, now: datetime | None = None) -> list[Repair]:
-    with opened_inbox(pushed.warehouse) as inbox:
-        return repair_gaps(pushed.settings, pushed.warehouse, inbox, now or pushed.world.now, 5.0)
-
-
 def settings_with(settings: UnifiedSettings, **changed: Any) -> UnifiedSettings:
     narrowed = UnifiedSettings()
     narrowed.update({**settings, **changed})
     return narrowed
 
 
-def ticket_webhook(world: World) -> dict[str, Any]:
+def ticket_webhook(pushed: Pushed) -> dict[str, Any]:
     return next(
-        hook
-        for hook in world.webhooks.values()
-        if (hook["object_type"], hook["event"]) == ("ticketing_ticket", "updated")
+        hook for hook in pushed.webhooks() if (hook["object_type"], hook["event"]) == ("ticketing_ticket", "updated")
     )
 
 
-def test_nothing_is_asked_for_before_anything_was_pushed(warehouse: WarehouseSettings) -> None:
-    with pushing(warehouse) as (sandbox, _, pushed, _):
+def test_nothing_is_asked_for_where_no_webhook_is_expected(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    with pushing(warehouse_in(tmp_path / "other")) as (sandbox, _, pushed, _), opened_inbox(warehouse) as inbox:
         sandbox.reset_counters()
-        assert repair(pushed) == []
+        assert repair_gaps(pushed.settings, warehouse, inbox, pushed.world.now, 5.0) == []
         assert sandbox.requests == {}
+
+
+def test_what_goes_astray_from_the_beginning_is_polled(warehouse: WarehouseSettings) -> None:
+    """Such as by an address with a slip in it."""
+    with pushing(warehouse) as (_, post, pushed, _):
+        began = post.world.now
+        bring(post, pushed, 3, lost=True)
+        assert pushed.repair() == []
+        bring(post, pushed, 20, lost=True)
+        closed = pushed.repair()
+        assert {each.gap.since for each in closed} == {began}
+        assert_same(post.world, warehouse)
+        assert {(push.object, push.heard_at, push.polled_until) for push in status(warehouse).pushes} == {
+            (each.gap.table, None, post.world.now) for each in closed
+        }
+
+
+def test_what_of_another_connection_comes_to_the_same_address_is_not_polled(warehouse: WarehouseSettings) -> None:
+    with pushing(warehouse) as (_, post, pushed, connection_id):
+        bring(post, pushed, 20, lost=True)
+        pushed.settings = settings_with(pushed.settings, connection_ids=["another"])
+        assert pushed.repair() == []
+        pushed.settings = settings_with(pushed.settings, connection_ids=[connection_id])
+        assert pushed.repair()
+
+
+def test_what_no_list_shows_is_not_asked_for_again_and_again(warehouse: WarehouseSettings) -> None:
+    with pushing(warehouse) as (_, post, pushed, connection_id):
+        bring(post, pushed, 20, lost=True)
+        post.world.helpdesk_of(connection_id).support["ticketing_customer"]["methods"]["list"] = False
+        [vain] = [repair for repair in pushed.repair() if repair.gap.table == "customers"]
+        assert vain.is_vain
+        assert pushed.repair() == []
+
+
+def test_what_a_repair_finds_in_the_inbox_is_told(warehouse: WarehouseSettings) -> None:
+    with pushing(warehouse) as (_, post, pushed, _):
+        bring(post, pushed, 20, lost=True)
+        put_into_inbox(warehouse, b"nothing that anybody can read")
+        report = DrainReport()
+        with opened_inbox(warehouse) as inbox:
+            repair_gaps(pushed.settings, warehouse, inbox, post.world.now, 5.0, report)
+        assert report.buried == 1
 
 
 @on_both
 def test_the_time_of_an_unhealthy_webhook_is_polled_of_its_object_alone(warehouse: WarehouseSettings) -> None:
     with pushing(warehouse) as (sandbox, post, pushed, connection_id):
         bring(post, pushed, 2)
-        assert repair(pushed) == []
+        assert pushed.repair() == []
         began = post.world.now
         bring(post, pushed, 3, lost=True)
-        ticket_webhook(post.world)["is_healthy"] = False
+        ticket_webhook(pushed)["is_healthy"] = False
         sandbox.reset_counters()
-        [closed] = repair(pushed)
+        [closed] = pushed.repair()
         assert closed.gap.table == "tickets"
         assert began - timedelta(hours=2) <= closed.gap.since <= began
         assert closed.outcome.is_complete
@@ -97,16 +136,17 @@ def test_the_time_of_an_unhealthy_webhook_is_polled_of_its_object_alone(warehous
 def test_a_fault_that_lasts_is_polled_from_where_the_last_poll_ended(warehouse: WarehouseSettings) -> None:
     with pushing(warehouse) as (_, post, pushed, _):
         bring(post, pushed, 2)
-        ticket_webhook(post.world)["is_paused"] = True
+        ticket_webhook(pushed)["is_paused"] = True
         first_at = post.world.now
-        assert len(repair(pushed)) == 1
+        assert len(pushed.repair()) == 1
         bring(post, pushed, 1, lost=True)
-        [second] = repair(pushed)
-        assert (second.gap.since, second.gap.polls) == (first_at, 1)
-        ticket_webhook(post.world)["is_paused"] = False
+        [second] = pushed.repair()
+        assert second.gap.since == first_at
+        second_at = post.world.now
+        ticket_webhook(pushed)["is_paused"] = False
         bring(post, pushed, 1)
-        assert [(each.gap.since, each.gap.reason) for each in repair(pushed)] == [(second.until, WAS_UNWELL)]
-        assert repair(pushed) == []
+        assert [(each.gap.since, each.gap.reason) for each in pushed.repair()] == [(second_at, WAS_UNWELL)]
+        assert pushed.repair() == []
 
 
 def test_after_a_silence_longer_than_the_rhythm_all_is_polled_and_nothing_is_missing(
@@ -115,13 +155,13 @@ def test_after_a_silence_longer_than_the_rhythm_all_is_polled_and_nothing_is_mis
     with pushing(warehouse) as (_, post, pushed, _):
         bring(post, pushed, 2)
         bring(post, pushed, 3, lost=True)
-        assert repair(pushed) == []
+        assert pushed.repair() == []
         bring(post, pushed, 20, lost=True)
-        closed = repair(pushed)
+        closed = pushed.repair()
         assert {each.gap.table for each in closed} >= {"tickets", "notes"}
         assert {each.gap.reason for each in closed} == {SILENT}
         assert_same(post.world, warehouse)
-        assert repair(pushed) == []
+        assert pushed.repair() == []
 
 
 def test_an_outage_that_was_over_before_anybody_looked_leaves_nothing_missing(warehouse: WarehouseSettings) -> None:
@@ -129,9 +169,9 @@ def test_an_outage_that_was_over_before_anybody_looked_leaves_nothing_missing(wa
         bring(post, pushed, 8)
         bring(post, pushed, 20, lost=True)
         bring(post, pushed, 1)
-        assert repair(pushed)
+        assert pushed.repair()
         assert_same(post.world, warehouse)
-        assert repair(pushed) == []
+        assert pushed.repair() == []
 
 
 def test_what_a_run_about_one_connection_meets_of_another_waits_on(warehouse: WarehouseSettings) -> None:
@@ -152,20 +192,20 @@ def test_what_a_run_about_one_connection_meets_of_another_waits_on(warehouse: Wa
 def test_a_poll_that_fails_is_made_again(warehouse: WarehouseSettings) -> None:
     with pushing(warehouse) as (_, post, pushed, connection_id):
         bring(post, pushed, 2)
-        ticket_webhook(post.world)["is_healthy"] = False
+        ticket_webhook(pushed)["is_healthy"] = False
         post.world.change_connection(connection_id, permissions=["ticketing_note_read"])
-        [failed] = repair(pushed)
+        [failed] = pushed.repair()
         assert failed.outcome.has_failed
         post.world.change_connection(connection_id, permissions=[])
-        [closed] = repair(pushed)
+        [closed] = pushed.repair()
         assert closed.gap == failed.gap
 
 
 def test_the_cursors_of_polling_stay_where_they_are(warehouse: WarehouseSettings) -> None:
     with pushing(warehouse) as (_, post, pushed, _):
         bring(post, pushed, 2)
-        ticket_webhook(post.world)["is_healthy"] = False
-        repair(pushed)
+        ticket_webhook(pushed)["is_healthy"] = False
+        pushed.repair()
         runs = query(
             warehouse,
             "select cursor_before, cursor_after from raw_unified.sync_runs "
@@ -192,7 +232,7 @@ def test_whoever_follows_loads_builds_and_repairs_until_it_is_over(
                 pushed.is_lost = lambda: True
                 post.world.live(hours=2)
                 post.deliver()
-                ticket_webhook(post.world)["is_healthy"] = False
+                ticket_webhook(pushed)["is_healthy"] = False
             return turn == 3
 
         follower = Follower(said.append, pytest.fail, is_over, lambda: post.world.now)

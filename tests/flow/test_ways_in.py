@@ -35,6 +35,8 @@ SHARE = 3
 
 SEED = os.environ.get("TICKETING_TEST_SEED", "0")
 
+LONGEST_DELAY = 20_000.0
+
 TABLES = [table for table in OBJECTS if table != "employees"]
 
 shares = st.sampled_from([0.0, 0.1, 0.4])
@@ -44,7 +46,7 @@ rough_post = st.builds(
     duplicate=shares,
     redeliver_with_new_nonce=shares,
     delay=shares,
-    delay_seconds=st.sampled_from([60.0, 20_000.0]),
+    delay_seconds=st.sampled_from([60.0, LONGEST_DELAY]),
     reorder=shares,
     lost_answer=shares,
     deletions_by_id_only=st.sampled_from([0.0, 0.5]),
@@ -54,7 +56,8 @@ rough_post = st.builds(
 @dataclass(frozen=True)
 class Day:
     """One of several: how long it is, what the mixture does on it, and whether it loses post, for which it polls: a
-    state that passes meanwhile would be seen by polling alone."""
+    state that passes meanwhile would be seen by polling alone. On a day of an outage it loses all, and polls what it
+    takes to be missing."""
 
     hours: float
     deletes: int
@@ -63,6 +66,7 @@ class Day:
     polls: bool
     drains_first: bool
     loses_post: bool
+    has_outage: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ days = st.builds(
     polls=st.booleans(),
     drains_first=st.booleans(),
     loses_post=st.booleans(),
+    has_outage=st.booleans(),
 )
 stories = st.builds(
     Story,
@@ -163,6 +168,8 @@ def live_through(story: Story, warehouses: list[WarehouseSettings]) -> datetime:
             _all_well(sync(unified, in_mixed))
         _all_well(sync(unified, in_polled))
         for day in story.days:
+            if day.has_outage:
+                _bring_what_is_late(post, mixture)
             world.live(hours=day.hours)
             _delete_some(world, connection_id, chance, day.deletes)
             mixture.is_lost = partial(_is_lost, chance, day)
@@ -198,8 +205,16 @@ def three_ways(story: Story, warehouses: list[WarehouseSettings]) -> Iterator[tu
             yield post, by_post, mixture
 
 
+def _bring_what_is_late(post: Post, mixture: Pushed) -> None:
+    """Of what happened before webhooks were last heard of, none can tell that it is missing."""
+    mixture.is_lost = lambda: False
+    post.world.advance(timedelta(seconds=LONGEST_DELAY))
+    post.deliver()
+    mixture.drain()
+
+
 def _is_lost(chance: random.Random, day: Day) -> bool:
-    return day.loses_post and chance.random() < 0.6
+    return day.has_outage or (day.loses_post and chance.random() < 0.6)
 
 
 def _spend(day: Day, by_post: Pushed, mixture: Pushed) -> None:
@@ -207,10 +222,22 @@ def _spend(day: Day, by_post: Pushed, mixture: Pushed) -> None:
         by_post.drain()
     if day.drains and day.drains_first:
         mixture.drain()
-    if day.polls or day.loses_post:
+    if day.has_outage:
+        _repair(mixture)
+    elif day.polls or day.loses_post:
         _all_well(sync(mixture.settings, mixture.warehouse))
     if day.drains and not day.drains_first:
         mixture.drain()
+
+
+def _repair(mixture: Pushed) -> None:
+    for hook in mixture.webhooks():
+        hook["is_healthy"] = False
+    repairs = mixture.repair()
+    assert {repair.gap.table for repair in repairs} == set(TABLES)
+    assert [repair.outcome.error for repair in repairs if not repair.outcome.is_complete] == []
+    for hook in mixture.webhooks():
+        hook["is_healthy"] = True
 
 
 def _delete_some(world: World, connection_id: str, chance: random.Random, number: int) -> None:

@@ -15,7 +15,16 @@ from pathlib import Path
 import pytest
 
 from pipelines.webhooks.delivery import Subscription
-from pipelines.webhooks.inbox import DAYS_REMEMBERED, RHYTHM_WINDOW, Arrival, Covered, Heard, Inbox, Letter
+from pipelines.webhooks.inbox import (
+    DAYS_REMEMBERED,
+    RHYTHM_WINDOW,
+    Arrival,
+    Covered,
+    Heard,
+    Inbox,
+    InboxRemoved,
+    Letter,
+)
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ALL = 10**9
@@ -57,7 +66,7 @@ def test_what_was_taken_before_is_kept_once_also_after_it_was_loaded(inbox: Inbo
     for days, is_new in ((DAYS_REMEMBERED, False), (DAYS_REMEMBERED + 1, True)):
         later = NOON + timedelta(days=days)
         inbox.add([arrival(100 + days)._replace(received_at=later)])
-        inbox.forget_old()
+        inbox.forget_old(later)
         assert inbox.add([arrival(1)._replace(received_at=later)]) == [is_new]
 
 
@@ -204,18 +213,81 @@ def test_who_was_heard_of_when_is_known_without_the_address(inbox: Inbox, path: 
     [channel] = inbox.channels()
     assert channel[:4] == ("w1", "c1", "tickets", "native")
     assert channel.heard_at == NOON + timedelta(minutes=3, seconds=7)
-    assert inbox.pulses() == {("c1", "tickets"): [NOON + timedelta(minutes=minute) for minute in (0, 1, 3)]}
-    inbox.hear([Heard(webhook, "tickets", NOON + RHYTHM_WINDOW + timedelta(minutes=1))])
-    inbox.forget_old()
-    assert len(inbox.pulses()["c1", "tickets"]) == 3
+    place = "c1", "tickets", "updated"
+    assert inbox.pulses() == {place: [NOON + timedelta(minutes=minute) for minute in (0, 1, 3)]}
+    later = NOON + RHYTHM_WINDOW + timedelta(minutes=1)
+    inbox.hear([Heard(webhook, "tickets", later)])
+    inbox.forget_old(later)
+    assert len(inbox.pulses()[place]) == 3
     inbox.unhear(["w1"])
     assert inbox.channels() == []
     inbox.close()
     assert b"t0ken" not in path.read_bytes()
 
 
+def test_one_that_is_expected_is_known_before_it_is_heard(inbox: Inbox) -> None:
+    webhook = Subscription("w1", "c1", "zendesk", "ticketing_ticket", "updated", "native", "https://x.example/hook")
+    inbox.hear([Heard(webhook, "tickets")])
+    assert [channel.heard_at for channel in inbox.channels()] == [None]
+    assert inbox.pulses() == {}
+    for at in (NOON, None):
+        inbox.hear([Heard(webhook, "tickets", at)])
+    assert [channel.heard_at for channel in inbox.channels()] == [NOON]
+
+
+def test_when_an_event_was_last_heard_of_is_never_forgotten(inbox: Inbox) -> None:
+    tickets, notes = (
+        Subscription("w", "c1", "zendesk", f"ticketing_{name}", "updated", "native", "") for name in ("ticket", "note")
+    )
+    later = NOON + 2 * RHYTHM_WINDOW
+    inbox.hear([Heard(tickets, "tickets", NOON), Heard(tickets, "tickets", NOON + timedelta(hours=1))])
+    inbox.hear([Heard(notes, "notes", later)])
+    inbox.forget_old(later)
+    assert [*inbox.pulses().values()] == [[later], [NOON + timedelta(hours=1)]]
+
+
+def test_what_a_wrong_clock_wrote_into_the_future_has_nothing_forgotten(inbox: Inbox) -> None:
+    webhook = Subscription("w1", "c1", "zendesk", "ticketing_ticket", "updated", "native", "")
+    future = NOON + timedelta(days=365)
+    inbox.add([arrival(1), arrival(2)._replace(received_at=future)])
+    for at in (NOON, NOON + timedelta(hours=1), future):
+        inbox.hear([Heard(webhook, "tickets", at)])
+    inbox.forget_old(NOON + timedelta(hours=2))
+    assert inbox.add([arrival(1)]) == [False]
+    assert len(inbox.pulses()["c1", "tickets", "updated"]) == 3
+
+
+def _add_one(path: Path, number: int) -> None:
+    with Inbox(path) as inbox:
+        inbox.add([arrival(number)])
+        assert waiting(inbox)
+
+
+def test_to_look_into_it_twice_leaves_others_what_they_have_kept(inbox: Inbox, path: Path) -> None:
+    """A file's locks are those of a process, and gone from all of it once any part of it has closed the file."""
+    forks = multiprocessing.get_context("fork")
+    inbox.add([arrival(0)])
+    for number in range(1, 5):
+        with Inbox(path) as look:
+            assert len(waiting(look)) == number
+        other = forks.Process(target=_add_one, args=(path, number))
+        other.start()
+        other.join()
+        assert other.exitcode == 0
+        assert len(waiting(inbox)) == number + 1
+
+
+def test_what_nobody_would_find_is_not_acknowledged(inbox: Inbox, path: Path) -> None:
+    inbox.add([arrival(1)])
+    path.unlink()
+    with pytest.raises(InboxRemoved, match="stop all that use it"):
+        inbox.add([arrival(2)])
+    with Inbox(path), pytest.raises(InboxRemoved):
+        inbox.add([arrival(2)])
+
+
 def test_what_was_polled_instead_is_known_by_object(inbox: Inbox) -> None:
     assert inbox.covered() == {}
-    for polls in (1, 2):
-        inbox.cover("c1", "notes", Covered(NOON, polls, "silent", is_unwell=True))
+    for looks in (1, 2):
+        inbox.cover("c1", "notes", Covered(NOON, looks, "silent", is_unwell=True))
     assert inbox.covered() == {("c1", "notes"): Covered(NOON, 2, "silent", True)}
