@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Event, Thread
 from typing import IO
@@ -122,6 +123,18 @@ def running(*arguments: str, env: dict[str, str], cwd: Path | None = None) -> It
     finally:
         command.process.kill()
         command.end()
+
+
+@contextmanager
+def receiving(warehouse: WarehouseSettings, port: int, *limits: tuple[str, float]) -> Iterator[BaseProcess]:
+    """A receiver with other limits than usual, which ends with the block."""
+    receiver = start_receiver(webhook_settings(), warehouse, port, *limits)
+    try:
+        until(lambda: _listens(port))
+        yield receiver
+    finally:
+        receiver.terminate()
+        receiver.join(LONGEST)
 
 
 @contextmanager
@@ -243,11 +256,9 @@ def test_who_sends_too_slowly_is_told_so_and_holds_nobody_up(
     warehouse: WarehouseSettings, port: int, where: str
 ) -> None:
     limits = [("pipelines.webhooks.receiver._SECONDS_TO_SEND", 0.5), ("pipelines.webhooks.heads.SECONDS_TO_SEND", 0.5)]
-    receiver = start_receiver(webhook_settings(), warehouse, port, *limits)
-    until(lambda: _listens(port))
     request = head_of(delivery()) + delivery()
     begins_at = request.index(b"\r\n\r\n") + 4 if where == "in the body" else 0
-    with socket.create_connection(("127.0.0.1", port)) as slow:
+    with receiving(warehouse, port, *limits) as receiver, socket.create_connection(("127.0.0.1", port)) as slow:
         slow.sendall(request[:begins_at])
         with suppress(OSError):
             for place in range(begins_at, begins_at + 30):
@@ -256,8 +267,6 @@ def test_who_sends_too_slowly_is_told_so_and_holds_nobody_up(
         assert httpx.post(f"http://127.0.0.1:{port}/", content=delivery(2)).status_code == 200
         assert statuses(received(slow, 2)) == [408]
         assert hung_up(slow)
-    receiver.terminate()
-    receiver.join(LONGEST)
     assert receiver.exitcode == -signal.SIGTERM, "it has no handler of its own here"
     assert kept(warehouse) == [delivery(2)]
 
@@ -266,30 +275,24 @@ def test_who_sends_too_slowly_is_told_so_and_holds_nobody_up(
 def test_who_is_answered_before_the_body_has_ended_does_not_keep_the_connection(
     warehouse: WarehouseSettings, port: int, rest: bytes
 ) -> None:
-    receiver = start_receiver(webhook_settings(), warehouse, port, ("pipelines.webhooks.heads.SECONDS_TO_SEND", 0.5))
-    until(lambda: _listens(port))
-    with socket.create_connection(("127.0.0.1", port)) as held:
+    limit = ("pipelines.webhooks.heads.SECONDS_TO_SEND", 0.5)
+    with receiving(warehouse, port, limit), socket.create_connection(("127.0.0.1", port)) as held:
         held.sendall(b"GET /healthz HTTP/1.1\r\nHost: door\r\nContent-Length: 10\r\n\r\n")
         assert statuses(received(held, 0.2)) == [200]
         held.sendall(rest)
         assert set(statuses(received(held, 2))) <= {408}
         assert hung_up(held)
-    receiver.terminate()
-    receiver.join(LONGEST)
 
 
 def test_large_deliveries_in_one_piece_and_pauses_between_them_are_no_heads(
     warehouse: WarehouseSettings, port: int
 ) -> None:
-    receiver = start_receiver(webhook_settings(), warehouse, port, ("pipelines.webhooks.heads.SECONDS_TO_SEND", 0.3))
-    until(lambda: _listens(port))
-    with socket.create_connection(("127.0.0.1", port)) as connection:
+    limit = ("pipelines.webhooks.heads.SECONDS_TO_SEND", 0.3)
+    with receiving(warehouse, port, limit), socket.create_connection(("127.0.0.1", port)) as connection:
         for number, size in enumerate((70_000, 100_000, 200_000, 2_000_000), start=1):
             large = signed([{"id": "t1", "description": "x" * size}], f"large {number}")
             connection.sendall(head_of(large) + large)
             assert statuses(received(connection, 0.7)) == [200], size
-    receiver.terminate()
-    receiver.join(LONGEST)
     assert len(kept(warehouse)) == 4
 
 
