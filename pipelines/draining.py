@@ -279,10 +279,10 @@ def _written(pipeline: dlt.Pipeline) -> set[str]:
 
 
 def _nothing_taken(table: str, refused: Mapping[int, str]) -> str:
-    tried = "1 delivery" if len(refused) == 1 else f"{len(refused)} deliveries, each by itself"
+    """In words that are the same the next time, so that they need not be said again."""
     return (
-        f"The warehouse takes nothing of {table}; tried in vain: {tried}. It is hardly they that are at fault. They "
-        f"wait in the inbox. See to the table, then run this again. The first: {next(iter(refused.values()))}"
+        f"The warehouse takes nothing of {table}, not even a delivery by itself. It is hardly they that are at fault. "
+        f"They wait in the inbox. See to the table, then run this again. The first: {refused[min(refused)]}"
     )
 
 

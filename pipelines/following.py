@@ -78,7 +78,6 @@ class Following:
         while not self._is_over():
             try:
                 self._take_turn()
-                self._failures, self._last_error = 0, ""
             except (TicketingError, sqlite3.Error) as error:
                 self._complain(str(error))
             except Exception as error:  # a disk that is full, a server that has gone: it may be over the next time
@@ -90,12 +89,12 @@ class Following:
         return self._is_stopped() or self._follower.is_over()
 
     def _take_turn(self) -> None:
-        if self._inbox.last_id():
-            self._drain()
+        is_vain = bool(self._inbox.last_id()) and not self._drain()
         if time.monotonic() - self._repaired_at >= SECONDS_BETWEEN_REPAIRS:
             self._repair()
         if self._build_every is not None and time.monotonic() - self._built_at >= self._build_every and self._is_stale:
             self._build()
+        self._failures, self._last_error = self._failures + 1 if is_vain else 0, ""
 
     @property
     def _is_stale(self) -> bool:
@@ -103,7 +102,8 @@ class Following:
         repair."""
         return self._has_polled or self._inbox.let_go() != self._built_over
 
-    def _drain(self) -> None:
+    def _drain(self) -> bool:
+        """Whether something of what waited was taken, or nothing stands in the way of it."""
         before = self._draining.report.delivered, self._draining.report.buried
         try:
             self._draining.take_turn(PATIENCE)
@@ -116,6 +116,7 @@ class Following:
             if report.error and report.error != self._left:
                 self._follower.complained(report.error)
             self._left = report.error
+        return delivered > 0 or report.error is None
 
     def _repair(self) -> None:
         self._repaired_at = time.monotonic()

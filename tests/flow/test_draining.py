@@ -222,7 +222,7 @@ def test_what_takes_none_of_several_is_hardly_to_be_blamed_on_them(
     refuse(warehouse, "tickets")
     nowhere = [signed([ticket("x")], "x", object_type="crm_deal")] * unplaceable
     report = drained(warehouse, *nowhere, *(signed([ticket(f"t{n}")], f"{n}") for n in range(3)))
-    assert re.search(r"takes nothing of tickets.* 3 deliveries.*They wait in the inbox", str(report.error))
+    assert re.search(r"takes nothing of tickets.*They wait in the inbox", str(report.error))
     assert (report.delivered, report.exit_code) == (0, 1)
     assert waiting(warehouse) == 3
     assert len(dead_letters(warehouse)) == unplaceable
@@ -261,7 +261,7 @@ def test_a_table_that_refuses_all_holds_up_no_other_and_is_told_until_it_is_mend
         draining = Draining(settings_with(), warehouse, inbox)
         draining.take_turn(0.0)
         report = draining.report
-        assert "takes nothing of categories; tried in vain: 1 delivery." in str(report.error)
+        assert "takes nothing of categories," in str(report.error)
         assert (report.delivered, report.buried, report.exit_code) == (1, 0, 3)
         assert ids(warehouse) == {"first", "next"}
         assert waiting(warehouse) == 1
@@ -310,7 +310,7 @@ def test_a_broken_table_is_tried_a_few_times_a_turn_however_much_waits_for_it(
     loads = Loads(monkeypatch, lambda table, _: table == "tickets")
     report = drained(warehouse, *many_tickets(number), *customers(3))
     assert (report.delivered, report.buried, waiting(warehouse)) == (3, 0, number)
-    assert "tried in vain: 20 deliveries" in str(report.error)
+    assert "takes nothing of tickets," in str(report.error)
     assert loads.number <= 3 * 20
 
 

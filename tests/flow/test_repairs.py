@@ -21,7 +21,7 @@ from pipelines.sync import sync
 from pipelines.webhooks.silence import SILENT, WAS_UNWELL
 from tests.flow.conftest import on_both, settings_for, warehouse_in
 from tests.flow.pushed import EVENTS, Post, Pushed
-from tests.flow.signed import put_into_inbox, signed
+from tests.flow.signed import put_into_inbox
 from tests.flow.truth import assert_same, query, stored_rows
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -172,21 +172,6 @@ def test_an_outage_that_was_over_before_anybody_looked_leaves_nothing_missing(wa
         assert pushed.repair()
         assert_same(post.world, warehouse)
         assert pushed.repair() == []
-
-
-def test_what_a_run_about_one_connection_meets_of_another_waits_on(warehouse: WarehouseSettings) -> None:
-    with pushing(warehouse) as (_, post, pushed, connection_id):
-        put_into_inbox(warehouse, signed([{"id": "of another"}], "1"))
-        post.world.live(hours=2)
-        post.deliver()
-        narrowed = settings_with(pushed.settings, connection_ids=[connection_id])
-        report = sync(narrowed, warehouse)
-        assert report.drained.delivered > 0
-        assert report.drained.buried == 0
-        with opened_inbox(warehouse) as inbox:
-            assert (inbox.contents().waiting, inbox.contents().dead) == (1, 0)
-        pushed.drain()
-        assert ("c-signed", "of another") in stored_rows(warehouse, "tickets")
 
 
 def test_a_poll_that_fails_is_made_again(warehouse: WarehouseSettings) -> None:

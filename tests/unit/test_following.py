@@ -105,3 +105,27 @@ def test_what_comes_while_the_models_are_built_and_is_loaded_by_a_sync_has_them_
     arrive(inbox)
     following_of(inbox, take_turn, Follower(complained=pytest.fail, is_over=is_over), 0.0).run()
     assert turns == [2, 1, 0, 0]
+
+
+def test_what_waits_for_a_table_that_takes_nothing_is_told_once_and_tried_ever_more_seldom(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    arrive(inbox)
+    complaints: list[str] = []
+    turns = iter(range(20))
+    report = DrainReport()
+
+    def take_turn(patience: float) -> None:
+        report.error = "nothing is taken"
+        report.delivered += len(pauses) == 10
+
+    followed = following_of(
+        inbox, take_turn, Follower(complained=complaints.append, is_over=lambda: next(turns, None) is None)
+    )
+    followed._draining.report = report
+    followed.run()
+    assert complaints == ["nothing is taken"]
+    shortest = following.SECONDS_BETWEEN_LOOKS
+    assert [pauses.index(shortest), max(pauses[:10]), pauses[10]] == [10, following.LONGEST_PAUSE, shortest]
