@@ -38,15 +38,20 @@ _OTHER_COUNTS = frozenset({"LogStartLine", "LogHookStartLine", "LogHookEndLine"}
 SECONDS_TO_END = 10.0
 """What dbt gets to cancel its queries, where the build is stopped."""
 
+SECONDS_WITHOUT_TESTS = 3600.0
+"""So long the tables are renewed one time after the other before the seeds, the views and the tests have their turn."""
+
 
 @dataclass
 class BuildReport:
-    """What dbt built: how many models and tests passed, and what it warned of."""
+    """What dbt built: how many models and tests passed, what it warned of, and whether all was built, or the tables
+    alone."""
 
     models: int = 0
     tests: int = 0
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    is_whole: bool = True
 
 
 Heard = Callable[[int, int], None]
@@ -59,9 +64,10 @@ def build(
     as_of: datetime | None = None,
     wait_seconds: float = 0.0,
     heard: Heard = lambda done, total: None,
+    renews: bool = False,
 ) -> BuildReport:
     """Run `dbt build`, after finishing a load that is still pending. Views tell the moment in which they are read; with
-    the clock `as_of` they stand still at that.
+    the clock `as_of` they stand still at that. Where it `renews`, the tables alone are made anew, as long as that does.
 
     Raises `ModelsFailed` with what dbt said, `FixConfiguration` outside the project's root, where a seed cannot be
     read, before any sync, or where the raw tables are of another version.
@@ -73,13 +79,61 @@ def build(
         pending = finish_pending(pipeline, warehouse)
         refuse_older_schema(pipeline, warehouse.name)
         complete_tables(pipeline, warehouse)
-        report = build_models(warehouse, as_of, heard)
+        report = (_renew_models if renews else build_models)(warehouse, as_of, heard)
         anew.write_if_due(warehouse)
     if pending.outcome is Pending.QUARANTINED:
         report.warnings.append(
             f"A pending load failed again and lies in {pending.lies_in}; the next `ticketing sync` reads it again."
         )
     return report
+
+
+class Renewals:
+    """Builds that follow each other closely. Most make the tables alone anew; all is built by the first, after a change
+    of the project's files, after a build that failed, and once an hour."""
+
+    def __init__(
+        self,
+        warehouse: WarehouseSettings,
+        *,
+        as_of: datetime | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._warehouse = warehouse
+        self._as_of = as_of
+        self._clock = clock
+        self._whole_at = 0.0
+        self._whole_of: dict[Path, int] | None = None
+
+    def build(self, wait_seconds: float = 0.0) -> BuildReport:
+        """Build what is due; raises as `build` does."""
+        began_at, files = self._clock(), _project_files()
+        renews = files == self._whole_of and began_at - self._whole_at < SECONDS_WITHOUT_TESTS
+        try:
+            report = build(self._warehouse, as_of=self._as_of, wait_seconds=wait_seconds, renews=renews)
+        except ModelsFailed:
+            self._whole_of = None
+            raise
+        if report.is_whole:
+            self._whole_at, self._whole_of = began_at, files
+        return report
+
+
+def _project_files() -> dict[Path, int]:
+    """When each file of the project was written last, but for what dbt leaves behind."""
+    files: dict[Path, int] = {}
+    for folder, within, names in os.walk(PROJECT_DIR):
+        within[:] = [name for name in within if Path(folder, name) not in (TARGET_DIR, LOG_DIR)]
+        files |= {file: _written_at(file) for file in (Path(folder, name) for name in names)}
+    return files
+
+
+def _written_at(file: Path) -> int:
+    """By its clock; 0 of a file that is gone by now, and of an editor's link to nowhere."""
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def require_project() -> None:
@@ -107,15 +161,29 @@ def clear_logs() -> None:
         log.unlink(missing_ok=True)
 
 
-def build_models(warehouse: WarehouseSettings, as_of: datetime | None, heard: Heard) -> BuildReport:
-    """Run `dbt build` for whoever holds the lock, from nothing where the warehouse is to be written anew. Raises
-    `ModelsFailed` with what dbt said."""
+def _renew_models(warehouse: WarehouseSettings, as_of: datetime | None, heard: Heard) -> BuildReport:
+    """Make the tables alone anew for whoever holds the lock; all, where that does not do."""
+    if anew.is_due(warehouse):
+        return build_models(warehouse, as_of, heard)
+    try:
+        return build_models(warehouse, as_of, heard, renews=True)
+    except ModelsFailed as failed:
+        report = build_models(warehouse, as_of, heard)
+        report.warnings.append(f"The tables could not be made anew alone, so that all was built. {failed}")
+        return report
+
+
+def build_models(
+    warehouse: WarehouseSettings, as_of: datetime | None, heard: Heard, *, renews: bool = False
+) -> BuildReport:
+    """Run `dbt build` for whoever holds the lock, from nothing where the warehouse is to be written anew; or where it
+    `renews`, `dbt run` of the tables alone. Raises `ModelsFailed` with what dbt said."""
     started = time.monotonic()
     destination = destination_of(warehouse)
     errors: list[str] = []
     done = 0
     with _running(
-        _command(destination.dbt_target, as_of, anew.is_due(warehouse)), _environment(destination)
+        _command(destination.dbt_target, as_of, anew.is_due(warehouse), renews), _environment(destination)
     ) as process:
         for line in process.stdout or ():
             event = _event(line)
@@ -135,7 +203,7 @@ def build_models(warehouse: WarehouseSettings, as_of: datetime | None, heard: He
             + "\n".join(f"  | {line}" for message in errors if message for line in message.splitlines())
             + f"\n\nThe raw tables are untouched. dbt's own log is {LOG_DIR / 'dbt.log'}."
         )
-    return _report(time.monotonic() - started)
+    return _report(time.monotonic() - started, is_whole=not renews)
 
 
 @contextmanager
@@ -165,14 +233,15 @@ def _running(command: list[str], environment: dict[str, str]) -> Iterator[subpro
             process.wait()
 
 
-def _command(target: str, as_of: datetime | None, full_refresh: bool) -> list[str]:
+def _command(target: str, as_of: datetime | None, full_refresh: bool, renews: bool) -> list[str]:
+    whole = ("build", "--exclude-resource-type", "unit_test")
+    what = ("run", "--exclude", "config.materialized:view") if renews else whole
     variables = {"as_of": as_of.astimezone(UTC).isoformat()} if as_of else {}
     return [
-        *(str(Path(sys.executable).parent / "dbt"), "--log-format", "json", "--no-use-colors", "build"),
+        *(str(Path(sys.executable).parent / "dbt"), "--log-format", "json", "--no-use-colors", *what),
         *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR), "--target", target),
         *("--target-path", str(TARGET_DIR.absolute()), "--log-path", str(LOG_DIR.absolute())),
         *("--vars", msgspec.json.encode(variables).decode()),
-        *("--exclude-resource-type", "unit_test"),
         *(["--full-refresh"] if full_refresh else []),
     ]
 
@@ -191,9 +260,9 @@ def _event(line: str) -> dict[str, Any] | None:
     return event if isinstance(event, dict) and "info" in event else None
 
 
-def _report(seconds: float) -> BuildReport:
+def _report(seconds: float, is_whole: bool) -> BuildReport:
     results = msgspec.json.decode((TARGET_DIR / "run_results.json").read_bytes())["results"]
-    report = BuildReport(seconds=seconds)
+    report = BuildReport(seconds=seconds, is_whole=is_whole)
     for result in results:
         kind = result["unique_id"].split(".")[0]
         report.models += kind == "model"

@@ -9,6 +9,7 @@
             {%- do refuse_to_make_less_than_is_due() -%}
             {{ return(false) }}
         {%- endif -%}
+        {%- do refuse_to_drop_views() -%}
         {{ return(true) }}
     {%- elif config.get('incremental_strategy') == 'changed_groups' -%}
         {{ return(flags.FULL_REFRESH or not is_made_by_this_logic()) }}
@@ -36,6 +37,20 @@
             ~ 'so that all tickets are due. A `dbt build` of the whole project makes them.'
         ) }}
     {%- endif -%}
+{%- endmacro %}
+
+{# Where a table is made from nothing, Postgres drops the views that stand upon it. A run without them must not. #}
+{% macro refuse_to_drop_views() -%}
+    {%- set views = graph.nodes.values() | selectattr('config.materialized', 'equalto', 'view') -%}
+    {%- for view in views if view.unique_id not in selected_resources and model.unique_id in models_up_to([view]) -%}
+        {%- if load_relation(this) is not none -%}
+            {{ exceptions.raise_compiler_error(
+                'Expected a run that makes ' ~ view.alias ~ ', which stands upon ' ~ this ~ ', but it is left out, and '
+                ~ 'all tickets are due, so that the table is made from nothing. A `dbt build` of the whole project '
+                ~ 'makes both.'
+            ) }}
+        {%- endif -%}
+    {%- endfor -%}
 {%- endmacro %}
 
 {% macro is_made_by_this_logic() -%}

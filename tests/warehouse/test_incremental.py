@@ -41,6 +41,8 @@ on_duckdb = pytest.mark.parametrize("make", [pytest.param(duckdb_warehouse, id="
 
 WITHOUT_TESTS = ("build", "--exclude-resource-type=unit_test", "--exclude-resource-type=test")
 
+TABLES_ALONE = ("run", "--exclude", "config.materialized:view")
+
 
 class Account:
     """A warehouse, and what it is to be built from."""
@@ -269,6 +271,45 @@ def test_what_a_partial_run_has_made_is_made_anew(account: Account) -> None:
     view = account.project / "models" / "staging" / "stg_unified__notes.sql"
     view.write_text(view.read_text() + "-- as before")
     account.build("run", "--select", "int_tickets_due+")
+    account.build()
+    assert account.due() == account.tickets()
+
+
+@pytest.mark.slow
+@on_both
+def test_without_the_views_the_marts_are_those_of_a_whole_build(account: Account) -> None:
+    account.records = changed(account.records, random.Random(8), count=40)
+    account.build(*TABLES_ALONE)
+    assert account.due()
+    account.prove()
+    account.build(*TABLES_ALONE)
+    assert account.due() == set()
+
+
+@pytest.mark.slow
+@on_both_at_length
+def test_what_is_made_from_views_of_another_logic_is_made_anew(account: Account) -> None:
+    """From those of the present one, that were not made yet, and from one that was tried and taken back."""
+    view = account.project / "models" / "intermediate" / "int_notes_classified.sql"
+    as_it_was = view.read_text()
+    view.write_text(
+        as_it_was.replace("    body_text,\n    body_html,", "    upper(body_text) as body_text,\n    body_html,")
+    )
+    assert view.read_text() != as_it_was
+    account.build("run", "--select", "int_notes_classified")
+    view.write_text(as_it_was)
+    account.records = changed(account.records, random.Random(8), count=40)
+    account.build(*TABLES_ALONE)
+    due = account.due()
+    assert due
+    account.build()
+    assert account.due() == due
+    account.prove()
+    view.write_text(as_it_was + "-- as before")
+    with pytest.raises(AssertionError, match="but it is left out"):
+        account.build(*TABLES_ALONE)
+    account.prove()
+    account.build("run", "--exclude", "int_notes_classified")
     account.build()
     assert account.due() == account.tickets()
 
