@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipelines.build import build
+from pipelines.build import Renewals
 from pipelines.draining import Draining, DrainReport, opened_inbox
 from pipelines.errors import TicketingError
 from pipelines.repairing import Repair, repair_gaps
@@ -65,6 +65,7 @@ class Following:
         self._inbox = inbox
         self._follower = follower
         self._build_every = build_every
+        self._renewals = Renewals(warehouse)
         self._built_at = self._repaired_at = -float("inf")
         self._has_polled = False
         self._built_over: int | None = None
@@ -142,9 +143,10 @@ class Following:
     def _build(self) -> None:
         self._built_at = time.monotonic()
         built_over = self._inbox.let_go()
-        report = build(self._warehouse, wait_seconds=PATIENCE)
+        report = self._renewals.build(PATIENCE)
         self._built_over, self._has_polled = built_over, False
-        self._follower.said(f"{report.models:,} models built in {report.seconds:.0f} s")
+        what = "models built and tested" if report.is_whole else "tables built"
+        self._follower.said(f"{report.models:,} {what} in {report.seconds:.0f} s")
 
     def _complain(self, error: str) -> None:
         """Say what stands in the way, once."""

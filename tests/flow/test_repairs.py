@@ -224,7 +224,7 @@ def test_whoever_follows_loads_builds_and_repairs_until_it_is_over(
         report = DrainReport()
         follow(pushed.settings, warehouse, report, build_every=0.0, follower=follower)
         assert [line.split(" ", 1)[1].split(" ")[0] for line in said] == [
-            *("models", "deliveries", "models", "records", "models")
+            *("models", "deliveries", "tables", "records", "tables")
         ]
         assert report.delivered > 0
         [stale] = query(

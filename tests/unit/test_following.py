@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipelines import following
+from pipelines.build import BuildReport, Renewals
 from pipelines.draining import DrainReport
 from pipelines.following import Follower, Following
 from pipelines.settings import DuckdbWarehouse, UnifiedSettings
@@ -30,11 +31,11 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
     """What is to happen while the models are built; a build takes its turn from the end of it."""
     during: list[Callable[[], None]] = []
 
-    def build(*_: Any, **__: Any) -> SimpleNamespace:
+    def build(*_: Any) -> BuildReport:
         during.pop()()
-        return SimpleNamespace(models=75, seconds=1.0)
+        return BuildReport()
 
-    monkeypatch.setattr(following, "build", build)
+    monkeypatch.setattr(Renewals, "build", build)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     return during
 

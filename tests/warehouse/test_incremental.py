@@ -154,7 +154,7 @@ DAYS = ("int_support_days", "int_customer_days")
 
 
 @pytest.mark.slow
-@on_both
+@on_both_at_length
 def test_only_days_on_which_something_else_has_happened_are_counted_again(account: Account) -> None:
     """And all of them where they are counted by another rule."""
     account.build()
@@ -276,7 +276,7 @@ def test_what_a_partial_run_has_made_is_made_anew(account: Account) -> None:
 
 
 @pytest.mark.slow
-@on_both
+@on_both_at_length
 def test_without_the_views_the_marts_are_those_of_a_whole_build(account: Account) -> None:
     account.records = changed(account.records, random.Random(8), count=40)
     account.build(*TABLES_ALONE)
