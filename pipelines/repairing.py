@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -36,10 +36,11 @@ class Repair:
         return self.outcome.plan.startswith(Strategy.NOT_OFFERED.value)
 
 
-def watch(warehouse: WarehouseSettings, webhooks: Iterable[Existing]) -> None:
+def watch(warehouse: WarehouseSettings, webhooks: Collection[Existing]) -> None:
     """Have webhooks repaired of which nothing was heard yet. Raises `TicketingError` where that cannot be noted."""
-    with opened_inbox(warehouse) as inbox:
-        inbox.hear(Heard(webhook, TABLES[webhook.object_type]) for webhook in webhooks)
+    if webhooks:
+        with opened_inbox(warehouse) as inbox:
+            inbox.hear(Heard(webhook, TABLES[webhook.object_type]) for webhook in webhooks)
 
 
 def repair_gaps(

@@ -75,7 +75,7 @@ class Pushed:
                     fields=fields,
                     include_all=include_all and event == "created",
                 )
-        watch(self.warehouse, filter(None, map(read_existing, self.webhooks())))
+        watch(self.warehouse, [*filter(None, map(read_existing, self.webhooks()))])
 
     def take(self, body: bytes) -> int:
         return 200 if self.is_lost() else self.door.post("/", content=body).status_code

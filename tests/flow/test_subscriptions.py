@@ -14,9 +14,11 @@ from click.testing import CliRunner, Result
 
 from pipelines import subscribing
 from pipelines.cli import main
+from pipelines.draining import inbox_of
 from pipelines.errors import ApiKeyRejected, ParameterRefused
 from pipelines.sandbox import Faults, Sandbox
 from pipelines.sandbox.support import support_table
+from pipelines.settings import WarehouseSettings
 from pipelines.subscribing import SubscribeReport, list_webhooks, subscribe, unsubscribe
 from pipelines.unified_api.budget import Budget
 from pipelines.unified_api.client import UnifiedClient
@@ -39,12 +41,12 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def ticketing(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    monkeypatch.setenv("SOURCES__UNIFIED__BASE_URL", sandbox.base_url)
-    monkeypatch.setenv("SOURCES__UNIFIED__API_KEY", sandbox.api_key)
+def ticketing(command_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    for name, value in command_environment.items():
+        monkeypatch.setenv(name, value)
 
-    def run(*arguments: str) -> Result:
-        ended = CliRunner().invoke(main, ["webhooks", *arguments])
+    def run(*arguments: str, group: tuple[str, ...] = ("webhooks",)) -> Result:
+        ended = CliRunner().invoke(main, [*group, *arguments])
         assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
         return ended
 
@@ -307,8 +309,10 @@ def test_a_key_that_is_not_accepted_ends_it_all(sandbox: Sandbox) -> None:
 
 
 def test_the_command_subscribes_lists_and_unsubscribes(
-    sandbox: Sandbox, api: httpx.Client, ticketing: Callable[..., Result]
+    sandbox: Sandbox, api: httpx.Client, ticketing: Callable[..., Result], warehouse: WarehouseSettings
 ) -> None:
+    assert ticketing("subscribe", "--url", HOOK, "--dry-run").exit_code == 0
+    assert not inbox_of(warehouse).exists()
     subscribed = ticketing("subscribe", "--url", HOOK)
     assert subscribed.exit_code == 0, subscribed.output
     last = subscribed.stdout.strip().splitlines()[-1]
@@ -321,6 +325,8 @@ def test_the_command_subscribes_lists_and_unsubscribes(
     assert len(result["webhooks"]) == len(shown(api))
     again = json.loads(ticketing("subscribe", "--url", HOOK, "--json").stdout)
     assert (again["exit_code"], {each["done"] for each in again["outcomes"]}) == (0, {"kept"})
+    assert len(again["standing"]) == len(shown(api))
+    assert "tickets comes by native webhook, nothing yet" in ticketing("status", group=()).stdout
     removed = ticketing("unsubscribe", "--all")
     assert removed.exit_code == 0
     assert removed.stdout.strip().splitlines()[-1].startswith("Done: ")
