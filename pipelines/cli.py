@@ -443,12 +443,12 @@ def subscribe_command(
     warehouse = load_warehouse_settings(destination)
     with console.Progress() as progress:
         report = subscribe(_settings(connections), hook_url, told=progress.tick, **wishes)
-        watch(warehouse, report.standing)
     if as_json:
         standing = telling_webhooks.webhook_rows(report.standing)
         console.show_json({"exit_code": report.exit_code, **asdict(report), "standing": standing})
     else:
         telling_webhooks.tell_subscribed(report)
+    watch(warehouse, report.standing)
     return report.exit_code
 
 

@@ -6,6 +6,7 @@ import gc
 import random
 import sqlite3
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -42,8 +43,8 @@ LETTERS_A_LOAD = 5_000
 BYTES_A_LOAD = 64 * 1024 * 1024
 
 _TRIED_IN_VAIN = 20
-"""Where so many of a table are refused by themselves, and nothing of it is taken, the others of it are left for the
-next turn: each try takes the better part of a second, and the lock."""
+"""Where so many of a table are refused one after another, the others of it are left for the next turn: each try takes
+the better part of a second, and the lock."""
 
 
 def inbox_of(warehouse: WarehouseSettings) -> Path:
@@ -130,6 +131,8 @@ class Draining:
         self.report = report or DrainReport()
         self._written: set[str] = set()
         self._refused: dict[str, dict[int, str]] = {}
+        self._in_vain: Counter[str] = Counter()
+        self._held: set[str] = set()
         self._settings = settings
         self._warehouse = warehouse
         self._inbox = inbox
@@ -152,6 +155,7 @@ class Draining:
         self.report.error = None
         self._written.clear()
         self._refused.clear()
+        self._in_vain.clear()
         self._settle_loads()
         last = self._inbox.last_id()
         if not last:
@@ -185,20 +189,21 @@ class Draining:
             if len(due) == 1:
                 [table] = by_table
                 self._refused.setdefault(table, {})[due[0].id] = why
+                self._in_vain[table] += 1
                 return
             for part in by_table.values() if len(by_table) > 1 else _halves(due):
                 self._deliver(part)
 
     def _due(self, letters: Sequence[Letter]) -> Sequence[Letter]:
         """Deliveries without those of tables of which too many were tried in vain."""
-        given_up = {
-            table
-            for table, refused in self._refused.items()
-            if len(refused) >= _TRIED_IN_VAIN and not self._is_taken(table)
-        }
+        given_up = {table for table in self._in_vain if self._is_given_up(table)}
         if not given_up:
             return letters
         return [letter for table, some in self._by_table(letters).items() if table not in given_up for letter in some]
+
+    def _is_given_up(self, table: str) -> bool:
+        """Whether too many of a table were refused one after another; of one that took nothing the last time, one."""
+        return self._in_vain[table] >= (1 if table in self._held else _TRIED_IN_VAIN)
 
     def _by_table(self, letters: Sequence[Letter]) -> dict[str, list[Letter]]:
         """Deliveries by their table, which is empty for those that can be stored nowhere."""
@@ -215,7 +220,12 @@ class Draining:
     def _judge(self) -> None:
         """Bury what was refused while others of its table were taken. Where none was it may be the table, and what
         waits for it is not to blame."""
-        waiting = {table: refused for table, refused in self._refused.items() if not self._is_taken(table)}
+        waiting = {
+            table: refused
+            for table, refused in self._refused.items()
+            if self._is_given_up(table) or not self._is_taken(table)
+        }
+        self._held = set(waiting)
         for table in self._refused.keys() - waiting.keys():
             self._bury(self._refused[table])
         if waiting:
@@ -235,11 +245,16 @@ class Draining:
             )
             self._settle_loads()
             self._inbox.hear(found.heard)
-            self._written |= _written(self._pipeline)
+            self._note_written(_written(self._pipeline))
             self.report.outcomes |= outcomes
             self.report.delivered += len(ids)
             gc.collect()  # what a load leaves behind are cycles, and the command looks for those too seldom for a drain
         self._bury(nowhere)
+
+    def _note_written(self, tables: set[str]) -> None:
+        self._written |= tables
+        for table in tables:
+            self._in_vain.pop(table, None)
 
     def _intake(self, outcome: Outcome) -> Intake:
         return Intake(outcome, self._settings.protection(outcome.connection_id), self._forgotten)
@@ -279,7 +294,6 @@ def _written(pipeline: dlt.Pipeline) -> set[str]:
 
 
 def _nothing_taken(table: str, refused: Mapping[int, str]) -> str:
-    """In words that are the same the next time, so that they need not be said again."""
     return (
         f"The warehouse takes nothing of {table}, not even a delivery by itself. It is hardly they that are at fault. "
         f"They wait in the inbox. See to the table, then run this again. The first: {refused[min(refused)]}"

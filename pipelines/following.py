@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -25,6 +26,11 @@ SECONDS_BETWEEN_REPAIRS = 300.0
 
 LONGEST_PAUSE = 60.0
 """Seconds between two tries where something stands in the way."""
+
+SECONDS_BETWEEN_REMINDERS = 3600.0
+"""Of what goes on standing in the way."""
+
+_NUMBER = re.compile(r"\d+")
 
 _MOST_DOUBLINGS = 7
 """Of the pause between two looks, until the longest is reached."""
@@ -69,10 +75,8 @@ class Following:
         self._built_at = self._repaired_at = -float("inf")
         self._has_polled = False
         self._built_over: int | None = None
-        self._left: str | None = None
-        self._is_vain: set[tuple[str, str]] = set()
         self._failures = 0
-        self._last_error = ""
+        self._told_at: dict[str, float] = {}
 
     def run(self) -> None:
         """Take turns until it is over."""
@@ -80,8 +84,10 @@ class Following:
             try:
                 self._take_turn()
             except (TicketingError, sqlite3.Error) as error:
+                self._failures += 1
                 self._complain(str(error))
             except Exception as error:  # a disk that is full, a server that has gone: it may be over the next time
+                self._failures += 1
                 self._complain(f"{type(error).__name__}: {reason(error)}")
             if not self._is_stopped():
                 time.sleep(min(LONGEST_PAUSE, SECONDS_BETWEEN_LOOKS * 2 ** min(self._failures, _MOST_DOUBLINGS)))
@@ -95,7 +101,7 @@ class Following:
             self._repair()
         if self._build_every is not None and time.monotonic() - self._built_at >= self._build_every and self._is_stale:
             self._build()
-        self._failures, self._last_error = self._failures + 1 if is_vain else 0, ""
+        self._failures = self._failures + 1 if is_vain else 0
 
     @property
     def _is_stale(self) -> bool:
@@ -114,9 +120,8 @@ class Following:
             if delivered or buried:
                 dead = f", {buried:,} can be stored nowhere (ticketing inbox)" if buried else ""
                 self._follower.said(f"{delivered:,} deliveries loaded{dead}")
-            if report.error and report.error != self._left:
-                self._follower.complained(report.error)
-            self._left = report.error
+            if report.error:
+                self._complain(report.error)
         return delivered > 0 or report.error is None
 
     def _repair(self) -> None:
@@ -128,17 +133,14 @@ class Following:
 
     def _tell_repair(self, repair: Repair) -> None:
         gap, outcome = repair.gap, repair.outcome
-        place = gap.connection_id, gap.table
         what = f"{gap.connection_id} {gap.table} since {gap.since:%Y-%m-%d %H:%M}Z, for {gap.reason}"
         if outcome.is_complete:
             self._has_polled = self._has_polled or outcome.rows_received > 0
             self._follower.said(f"{outcome.rows_received:,} records polled of {what}")
-        elif not repair.is_vain:
-            why = outcome.error or "the calls of the run were used up (max_calls_per_run)"
-            self._follower.complained(f"could not poll {what}: {why}")
-        elif place not in self._is_vain:
-            self._is_vain.add(place)
-            self._follower.complained(f"could not poll {what}: nothing but a webhook tells of it")
+        elif repair.is_vain:
+            self._complain(f"could not poll {what}: nothing but a webhook tells of it")
+        else:
+            self._complain(f"could not poll {what}: {outcome.error or 'max_calls_per_run was reached'}")
 
     def _build(self) -> None:
         self._built_at = time.monotonic()
@@ -147,12 +149,14 @@ class Following:
         self._built_over, self._has_polled = built_over, False
         what = "models built and tested" if report.is_whole else "tables built"
         self._follower.said(f"{report.models:,} {what} in {report.seconds:.0f} s")
+        for warning in report.warnings:
+            self._complain(f"warning: {warning}")
 
     def _complain(self, error: str) -> None:
-        """Say what stands in the way, once."""
-        self._failures += 1
-        if error != self._last_error:
-            self._last_error = error
+        """Say what stands in the way, once an hour, whatever times and numbers there are in it."""
+        text, now = _NUMBER.sub("", error), time.monotonic()
+        if now - self._told_at.get(text, -float("inf")) >= SECONDS_BETWEEN_REMINDERS:
+            self._told_at[text] = now
             self._follower.complained(error)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -50,18 +50,18 @@ def repair_gaps(
     now: datetime,
     wait_seconds: float,
     drained: DrainReport | None = None,
-) -> list[Repair]:
+) -> Iterator[Repair]:
     """Poll what webhooks that are paused, unhealthy or silent have not brought; what was `drained` in the meantime is
     told there. Raises a `TicketingError` where nobody can be asked; a gap that could not be closed is tried again the
     next time."""
     channels = inbox.channels()
     if not channels:
-        return []
+        return
     webhooks = list_webhooks(settings)
-    inbox.unhear({channel.webhook_id for channel in channels} - {webhook.id for webhook in webhooks})
+    # One that was just made may not be listed yet.
+    inbox.unhear({channel.webhook_id for channel in channels if channel.heard_at} - {hook.id for hook in webhooks})
     wanted = [webhook for webhook in webhooks if settings.wants(webhook.connection_id)]
     gaps = find_gaps(channels, wanted, inbox.pulses(), inbox.covered(), now)
-    repairs = []
     for (connection_id, since), some in groupby(gaps, key=lambda gap: (gap.connection_id, gap.since)):
         of_tables = {gap.table: gap for gap in some}
         report = sync(
@@ -75,7 +75,7 @@ def repair_gaps(
             drained=drained,
         )
         for outcome in report.outcomes:
-            repairs.append(Repair(of_tables[outcome.object], outcome))
-            if repairs[-1].is_over:
-                inbox.cover(connection_id, outcome.object, repairs[-1].gap.covered(now))
-    return repairs
+            repair = Repair(of_tables[outcome.object], outcome)
+            if repair.is_over:
+                inbox.cover(connection_id, outcome.object, repair.gap.covered(now))
+            yield repair

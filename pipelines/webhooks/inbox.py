@@ -32,6 +32,10 @@ _MINUTE = 60_000_000
 _DAY = 24 * 60 * _MINUTE
 _IS_TAKEN = f"select 1 from taken where message_hash = ? and day in ({', '.join('?' * (DAYS_REMEMBERED + 1))})"
 
+_VERSION = 1
+_NOTES = ("channels", "pulses", "covered")
+"""Of which an inbox of an older version had others; they come again. Deliveries are as they were."""
+
 _SCHEMA = """
 create table if not exists deliveries (
     id integer primary key autoincrement,
@@ -195,8 +199,12 @@ class Inbox:
             (page_size,) = self._database.execute("pragma page_size").fetchone()
             self._database.execute(f"pragma max_page_count = {max(1, most_bytes // page_size)}")
         with self._transaction():
+            [(version,)] = self._rows("pragma user_version")
+            for name in _NOTES if version < _VERSION else ():
+                self._database.execute(f"drop table if exists {name}")
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 self._database.execute(statement)
+            self._database.execute(f"pragma user_version = {_VERSION}")
 
     def __enter__(self) -> Self:
         return self
@@ -210,10 +218,14 @@ class Inbox:
     def add(self, arrivals: Sequence[Arrival]) -> list[bool]:
         """Keep deliveries, all in one commit; of each whether it is new: one that was taken before is kept once. Raises
         `InboxRemoved` where nobody would find them."""
-        if not (self._path.exists() and self._path.stat().st_ino == self._inode):
-            raise InboxRemoved("its file was removed or replaced; stop all that use it, then start them again")
+        self.require_in_place()
         with self._transaction():
             return [self._add(*arrival) for arrival in arrivals]
+
+    def require_in_place(self) -> None:
+        """Raises `InboxRemoved` where what is written here would be found by nobody."""
+        if not (self._path.exists() and self._path.stat().st_ino == self._inode):
+            raise InboxRemoved("its file was removed or replaced; stop all that use it, then start them again")
 
     def _add(self, body: bytes, message_hash: bytes, received_at: datetime) -> bool:
         at = microseconds(received_at)
@@ -225,13 +237,14 @@ class Inbox:
         return True
 
     def let_go(self) -> int:
-        """How many deliveries have been kept and wait no more."""
+        """How many deliveries were kept and are in the warehouse, or nowhere."""
         kept = self._rows("select seq from sqlite_sequence where name = 'deliveries'")
-        [(waiting,)] = self._rows("select count(*) from deliveries")
-        return kept[0][0] - waiting if kept else 0
+        [(held,)] = self._rows("select (select count(*) from deliveries) + (select count(*) from dead_letters)")
+        return kept[0][0] - held if kept else 0
 
     def last_id(self) -> int:
-        """The delivery that came last."""
+        """The delivery that came last. Raises `InboxRemoved` where a later one would go elsewhere."""
+        self.require_in_place()
         [(last,)] = self._rows("select max(id) from deliveries")
         return last or 0
 

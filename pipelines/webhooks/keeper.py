@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple
 
-from pipelines.webhooks.inbox import Arrival, Inbox
+from pipelines.webhooks.inbox import Arrival, Inbox, InboxRemoved
 
 _MOST_A_COMMIT = 500
 
@@ -33,12 +33,14 @@ class Keeper:
 
     def __init__(self, open_inbox: Callable[[], Inbox]) -> None:
         self._open_inbox = open_inbox
+        self._is_lost = False
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="keeper", daemon=True)
 
     @property
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
+    def is_able(self) -> bool:
+        """Whether it goes on, and what it keeps is to be found."""
+        return self._thread.is_alive() and not self._is_lost
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -61,7 +63,9 @@ class Keeper:
             try:
                 inbox = inbox or self._open_inbox()
                 self._tell(some, inbox.add([waiting.arrival for waiting in some]))
+                self._is_lost = False
             except Exception as error:  # whatever it is, they are answered, and the next are kept
+                self._is_lost = isinstance(error, InboxRemoved)
                 self._tell(some, [NotKept(f"{type(error).__name__}: {error}", is_full=_is_full(error))] * len(some))
         if inbox is not None:
             inbox.close()

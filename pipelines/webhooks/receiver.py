@@ -189,8 +189,8 @@ class _Door:
             contents = await self._contents()
         except (sqlite3.Error, OSError) as error:
             return PlainTextResponse(f"the inbox cannot be written: {error}\n", 503)
-        if not self._keeper.is_alive:
-            return PlainTextResponse("the receiver has stopped keeping; start it again\n", 503)
+        if not self._keeper.is_able:
+            return PlainTextResponse("the receiver can keep no more; start it again\n", 503)
         if contents.is_full:
             return PlainTextResponse("the inbox is full (webhooks.largest_inbox_mb)\n", 503)
         return PlainTextResponse("ready\n")

@@ -15,10 +15,10 @@ from pipelines.webhooks.subscriptions import TABLES, Existing
 
 SHORTEST_RHYTHM = timedelta(minutes=15)
 UNKNOWN_RHYTHM = timedelta(hours=6)
-"""Of an event of which little has been heard yet."""
+"""Of an event of which little has been heard yet, or is ever heard."""
 
 LONGEST_WAIT = timedelta(hours=6)
-"""However often a silence has turned out to be one in which nothing happened."""
+"""However often a silence has been looked into."""
 
 SILENT = "a silence that is longer than usual"
 WAS_UNWELL = "a webhook that was not well until lately"
@@ -57,12 +57,12 @@ class _Pause(NamedTuple):
 
 def rhythm(pulses: Sequence[datetime]) -> timedelta:
     """How long an event may be silent before something seems to be wrong: three times as long as nine in ten of its
-    pauses. `pulses`: the minutes in which it was heard of, in order."""
+    pauses, six hours at most. `pulses`: the minutes in which it was heard of, in order."""
     pauses = [(later - earlier).total_seconds() for earlier, later in pairwise(pulses)]
     if len(pauses) < _FEW:
         return UNKNOWN_RHYTHM
     usual = timedelta(seconds=quantiles(pauses, n=10)[-1])
-    return max(SHORTEST_RHYTHM, _TIMES_THE_USUAL * usual)
+    return min(max(SHORTEST_RHYTHM, _TIMES_THE_USUAL * usual), UNKNOWN_RHYTHM)
 
 
 def find_gaps(
@@ -142,7 +142,7 @@ def _beats(webhooks: Iterable[Existing], pulses: Sequence[datetime], event: str,
 
 def _first_pause(beats: Sequence[datetime], covered: Covered | None, now: datetime) -> _Pause | None:
     """The first pause that is longer than usual and not polled yet, the one until now among them, which is looked into
-    the more seldom the more often it turned out to be empty."""
+    ever more seldom."""
     if not beats:
         return None
     usual = rhythm(beats)
@@ -150,8 +150,9 @@ def _first_pause(beats: Sequence[datetime], covered: Covered | None, now: dateti
     for earlier, later in pairwise(beats):
         if later > until and later - max(earlier, until) > usual:
             return _Pause(max(earlier, until), 0)
-    looks = covered.looks if covered and until >= beats[-1] else 0
-    wait = max(usual, min(usual * 2 ** min(looks, _MOST_DOUBLINGS), LONGEST_WAIT))
+    is_the_same = covered is not None and until - beats[-1] > usual  # and not that of another event
+    looks = covered.looks if covered and is_the_same else 0
+    wait = min(usual * 2 ** min(looks, _MOST_DOUBLINGS), LONGEST_WAIT)
     since = max(beats[-1], until)
     return _Pause(since, looks) if now - since > wait else None
 

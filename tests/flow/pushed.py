@@ -87,7 +87,7 @@ class Pushed:
     def repair(self) -> list[Repair]:
         """Poll what has not come."""
         with opened_inbox(self.warehouse) as inbox:
-            return repair_gaps(self.settings, self.warehouse, inbox, self.world.now, 5.0)
+            return [*repair_gaps(self.settings, self.warehouse, inbox, self.world.now, 5.0)]
 
     def webhooks(self) -> list[dict[str, Any]]:
         """Those that come here, as the world has them."""

@@ -314,6 +314,23 @@ def test_a_broken_table_is_tried_a_few_times_a_turn_however_much_waits_for_it(
     assert loads.number <= 3 * 20
 
 
+def test_a_table_that_takes_nothing_any_more_is_given_up_and_what_waits_for_it_not_blamed(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "LETTERS_A_LOAD", 50)
+    loads = Loads(monkeypatch, lambda _, record_id: int(record_id[1:]) >= 50)
+    put_into_inbox(warehouse, *many_tickets(500))
+    with opened_inbox(warehouse) as inbox:
+        turns = Draining(settings_with(), warehouse, inbox)
+        turns.take_turn(0.0)
+        assert (turns.report.delivered, turns.report.buried, turns.report.exit_code) == (50, 0, 3)
+        assert loads.number <= 1 + 3 * 20
+        before = loads.number
+        turns.take_turn(0.0)
+        assert loads.number - before <= 1 + 6, "once it has taken nothing, one try will do"
+    assert waiting(warehouse) == 450
+
+
 def test_each_table_is_tried_for_itself(warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     loads = Loads(monkeypatch, lambda table, record_id: table == "tickets" or record_id == "c7")
     report = drained(warehouse, *many_tickets(63), *customers(50))

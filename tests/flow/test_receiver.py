@@ -203,6 +203,17 @@ def test_an_inbox_that_cannot_be_written_acknowledges_nothing(
     assert kept(inbox_path) == [delivery()]
 
 
+def test_where_the_inbox_was_removed_nothing_is_acknowledged_until_the_receiver_is_started_again(
+    door: TestClient, inbox_path: Path
+) -> None:
+    assert door.post("/", content=delivery(1)).status_code == 200
+    inbox_path.unlink()
+    assert door.post("/", content=delivery(2)).status_code == 503
+    assert door.get("/readyz").status_code == 503
+    with open_door(inbox_path) as another:
+        assert another.post("/", content=delivery(2)).status_code == 200
+
+
 def test_whoever_asks_at_once_has_the_inbox_looked_into_once(inbox_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look may take as long as another process writes, and holds a thread that deliveries need."""
     looks = []

@@ -66,7 +66,7 @@ def test_nothing_is_asked_for_where_no_webhook_is_expected(tmp_path: Path) -> No
     warehouse = warehouse_in(tmp_path)
     with pushing(warehouse_in(tmp_path / "other")) as (sandbox, _, pushed, _), opened_inbox(warehouse) as inbox:
         sandbox.reset_counters()
-        assert repair_gaps(pushed.settings, warehouse, inbox, pushed.world.now, 5.0) == []
+        assert [*repair_gaps(pushed.settings, warehouse, inbox, pushed.world.now, 5.0)] == []
         assert sandbox.requests == {}
 
 
@@ -109,7 +109,7 @@ def test_what_a_repair_finds_in_the_inbox_is_told(warehouse: WarehouseSettings) 
         put_into_inbox(warehouse, b"nothing that anybody can read")
         report = DrainReport()
         with opened_inbox(warehouse) as inbox:
-            repair_gaps(pushed.settings, warehouse, inbox, post.world.now, 5.0, report)
+            assert [*repair_gaps(pushed.settings, warehouse, inbox, post.world.now, 5.0, report)]
         assert report.buried == 1
 
 

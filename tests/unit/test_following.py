@@ -13,9 +13,13 @@ import pytest
 from pipelines import following
 from pipelines.build import BuildReport, Renewals
 from pipelines.draining import DrainReport
+from pipelines.errors import WarehouseBusy
 from pipelines.following import Follower, Following
+from pipelines.repairing import Repair
 from pipelines.settings import DuckdbWarehouse, UnifiedSettings
+from pipelines.warehouse.outcome import Outcome
 from pipelines.webhooks.inbox import Arrival, Inbox
+from pipelines.webhooks.silence import Gap
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -119,7 +123,7 @@ def test_what_waits_for_a_table_that_takes_nothing_is_told_once_and_tried_ever_m
     report = DrainReport()
 
     def take_turn(patience: float) -> None:
-        report.error = "nothing is taken"
+        report.error = f"nothing is taken, not even load {len(pauses)}.{len(complaints)}"
         report.delivered += len(pauses) == 10
 
     followed = following_of(
@@ -127,6 +131,26 @@ def test_what_waits_for_a_table_that_takes_nothing_is_told_once_and_tried_ever_m
     )
     followed._draining.report = report
     followed.run()
-    assert complaints == ["nothing is taken"]
+    assert complaints == ["nothing is taken, not even load 0.0"]
     shortest = following.SECONDS_BETWEEN_LOOKS
     assert [pauses.index(shortest), max(pauses[:10]), pauses[10]] == [10, following.LONGEST_PAUSE, shortest]
+
+
+def test_what_was_polled_is_built_though_the_next_repair_fails(
+    inbox: Inbox, builds: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polled = Outcome("run", "c1", "zendesk", "tickets", "by_anchor", NOON, rows_received=3, is_complete=True)
+    gap = Gap("c1", "tickets", NOON, "a silence")
+
+    def one_of_two(*_: Any) -> Iterator[Repair]:
+        yield Repair(gap, polled)
+        raise WarehouseBusy("Somebody writes.")
+
+    turns: list[Callable[..., Any]] = [lambda *_: [], one_of_two, lambda *_: [], lambda *_: []]
+    monkeypatch.setattr(following, "SECONDS_BETWEEN_REPAIRS", 0.0)
+    monkeypatch.setattr(following, "repair_gaps", lambda *_: turns.pop(0)())
+    builds += [lambda: None, lambda: None]
+    complaints: list[str] = []
+    follower = Follower(complained=complaints.append, is_over=lambda: not turns)
+    following_of(inbox, lambda patience: None, follower, 0.0).run()
+    assert (builds, complaints) == ([], ["Somebody writes."])

@@ -265,16 +265,38 @@ def _add_one(path: Path, number: int) -> None:
 
 def test_to_look_into_it_twice_leaves_others_what_they_have_kept(inbox: Inbox, path: Path) -> None:
     """A file's locks are those of a process, and gone from all of it once any part of it has closed the file."""
-    forks = multiprocessing.get_context("fork")
+    others = multiprocessing.get_context("forkserver")
     inbox.add([arrival(0)])
     for number in range(1, 5):
         with Inbox(path) as look:
             assert len(waiting(look)) == number
-        other = forks.Process(target=_add_one, args=(path, number))
+        other = others.Process(target=_add_one, args=(path, number))
         other.start()
         other.join()
         assert other.exitcode == 0
         assert len(waiting(inbox)) == number + 1
+
+
+def test_what_was_kept_and_is_held_no_more_is_counted_also_if_it_was_dead_for_a_while(inbox: Inbox) -> None:
+    inbox.add([arrival(1), arrival(2)])
+    inbox.bury({1: "no"})
+    assert inbox.let_go() == 0
+    inbox.replay([1])
+    inbox.belong([1, 2], "load")
+    inbox.settle("load", is_loaded=True)
+    assert inbox.let_go() == 2
+
+
+def test_an_inbox_of_an_older_version_keeps_its_deliveries_and_begins_its_notes_anew(path: Path) -> None:
+    with Inbox(path) as inbox:
+        inbox.add([arrival(1)])
+        inbox._database.executescript(
+            "drop table pulses; create table pulses (connection_id text, object text, minute integer);"
+            "drop table covered; create table covered (until integer, polls integer); pragma user_version = 0"
+        )
+    with Inbox(path) as inbox:
+        assert len(waiting(inbox)) == 1
+        assert (inbox.pulses(), inbox.covered()) == ({}, {})
 
 
 def test_what_nobody_would_find_is_not_acknowledged(inbox: Inbox, path: Path) -> None:
@@ -284,6 +306,8 @@ def test_what_nobody_would_find_is_not_acknowledged(inbox: Inbox, path: Path) ->
         inbox.add([arrival(2)])
     with Inbox(path), pytest.raises(InboxRemoved):
         inbox.add([arrival(2)])
+    with pytest.raises(InboxRemoved):
+        inbox.last_id()
 
 
 def test_what_was_polled_instead_is_known_by_object(inbox: Inbox) -> None:

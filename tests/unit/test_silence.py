@@ -66,7 +66,7 @@ def test_the_rhythm_of_a_busy_object_is_short_and_that_of_a_quiet_one_long() -> 
     busy = [NOON + timedelta(minutes=n) for n in range(100)]
     quiet = [NOON + timedelta(hours=5 * n) for n in range(20)]
     assert rhythm(busy) == SHORTEST_RHYTHM
-    assert rhythm(quiet) == timedelta(hours=15)
+    assert rhythm(quiet) == UNKNOWN_RHYTHM
     assert rhythm(busy[:5]) == rhythm([]) == UNKNOWN_RHYTHM
 
 
@@ -213,3 +213,12 @@ def test_what_a_wrong_clock_wrote_into_the_future_hides_nothing() -> None:
     assert silent.since == minutes_ago(200)
     [unwell] = gaps(pulses, webhook(is_paused=True), channels=[channel])
     assert unwell.since <= minutes_ago(200)
+
+
+def test_how_often_another_event_was_looked_into_says_nothing_of_one_that_has_just_gone_silent() -> None:
+    busy = [minutes_ago(20 + minute) for minute in range(100, -1, -1)]
+    pulses = {UPDATED: busy, (*TICKETS, "created"): hourly(3_000)}
+    webhooks = [webhook(), webhook("w2", event="created")]
+    covered = {TICKETS: Covered(minutes_ago(18), 7, SILENT)}
+    [gap] = find_gaps([heard(20), heard(3_000, "w2")], webhooks, pulses, covered, NOON)
+    assert gap.since == minutes_ago(18)
