@@ -202,8 +202,9 @@ class Draining:
         return [letter for table, some in self._by_table(letters).items() if table not in given_up for letter in some]
 
     def _is_given_up(self, table: str) -> bool:
-        """Whether too many of a table were refused one after another; of one that took nothing the last time, one."""
-        return self._in_vain[table] >= (1 if table in self._held else _TRIED_IN_VAIN)
+        """Whether too many of a table were refused one after another; of one that has taken nothing lately, one."""
+        is_held = table in self._held and not self._is_taken(table)
+        return self._in_vain[table] >= (1 if is_held else _TRIED_IN_VAIN)
 
     def _by_table(self, letters: Sequence[Letter]) -> dict[str, list[Letter]]:
         """Deliveries by their table, which is empty for those that can be stored nowhere."""

@@ -331,6 +331,22 @@ def test_a_table_that_takes_nothing_any_more_is_given_up_and_what_waits_for_it_n
     assert waiting(warehouse) == 450
 
 
+def test_what_a_table_alone_refused_is_buried_once_the_table_takes_something_else(
+    warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Loads(monkeypatch, lambda _, record_id: record_id == "poison")
+    put_into_inbox(warehouse, signed([ticket("poison")], "0"))
+    with opened_inbox(warehouse) as inbox:
+        turns = Draining(settings_with(), warehouse, inbox)
+        turns.take_turn(0.0)
+        assert turns.report.buried == 0
+        put_into_inbox(warehouse, *many_tickets(1))
+        for _ in range(30):  # which of the two is tried first is a matter of chance
+            if waiting(warehouse):
+                turns.take_turn(0.0)
+        assert (turns.report.delivered, turns.report.buried, turns.report.error) == (1, 1, None)
+
+
 def test_each_table_is_tried_for_itself(warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     loads = Loads(monkeypatch, lambda table, record_id: table == "tickets" or record_id == "c7")
     report = drained(warehouse, *many_tickets(63), *customers(50))
