@@ -467,7 +467,14 @@ class Killed(BaseException):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("by_id", [False, pytest.param(True, marks=pytest.mark.long)])
-@pytest.mark.parametrize("step", ["Traces.remove", "Traces.empty_staging", "build_models", "clear_logs", "compact"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "Traces.remove",
+        "build_models",
+        *(pytest.param(step, marks=pytest.mark.long) for step in ("Traces.empty_staging", "clear_logs", "compact")),
+    ],
+)
 def test_who_is_forgotten_by_a_request_that_was_cut_short_is_forgotten_by_the_next(
     sandbox: Sandbox,
     warehouse: WarehouseSettings,

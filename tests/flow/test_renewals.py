@@ -15,7 +15,7 @@ from pipelines.sandbox import Sandbox
 from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport
 from pipelines.warehouse import anew
-from tests.flow.conftest import at_length, slow, warehouse_in
+from tests.flow.conftest import at_length, warehouse_in
 from tests.flow.truth import change, query
 from tests.warehouse.built_marts import GRAINS
 
@@ -25,7 +25,7 @@ MADE = ("marts", "intermediate", "staging", "seeds")
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("warehouse", [slow("duckdb"), at_length("postgres")], indirect=True)
+@pytest.mark.parametrize("warehouse", [at_length("duckdb"), at_length("postgres")], indirect=True)
 def test_renewed_tables_make_the_marts_of_a_build_from_nothing(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
