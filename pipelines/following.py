@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pipelines.build import Renewals
 from pipelines.draining import Draining, DrainReport, opened_inbox
@@ -88,7 +90,9 @@ class Following:
                 self._complain(str(error))
             except Exception as error:  # a disk that is full, a server that has gone: it may be over the next time
                 self._failures += 1
-                self._complain(f"{type(error).__name__}: {reason(error)}")
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                said = f"{type(error).__name__}: {reason(error)}"
+                self._complain(f"{said} ({Path(place.filename).name}, line {place.lineno})")
             if not self._is_stopped():
                 time.sleep(min(LONGEST_PAUSE, SECONDS_BETWEEN_LOOKS * 2 ** min(self._failures, _MOST_DOUBLINGS)))
 

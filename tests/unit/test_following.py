@@ -79,7 +79,7 @@ def test_it_goes_on_for_as_long_as_something_stands_in_the_way(
     turns = iter(range(2_000))
 
     def take_turn(patience: float) -> None:
-        raise fault
+        raise type(fault)(*fault.args)
 
     follower = Follower(complained=complaints.append, is_over=lambda: next(turns, None) is None)
     following_of(inbox, take_turn, follower).run()
@@ -87,6 +87,7 @@ def test_it_goes_on_for_as_long_as_something_stands_in_the_way(
     assert max(pauses) == following.LONGEST_PAUSE
     [complaint] = complaints
     assert str(fault.args[-1]) in complaint
+    assert f"({Path(__file__).name}, line " in complaint
 
 
 def test_what_comes_while_the_models_are_built_and_is_loaded_by_a_sync_has_them_built_again(
