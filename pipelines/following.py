@@ -50,6 +50,7 @@ class Follower:
     is_over: Callable[[], bool] = lambda: False
     """Whether to end; asked between two looks."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], None] = time.sleep
 
 
 class Following:
@@ -94,7 +95,8 @@ class Following:
                 said = f"{type(error).__name__}: {reason(error)}"
                 self._complain(f"{said} ({Path(place.filename).name}, line {place.lineno})")
             if not self._is_stopped():
-                time.sleep(min(LONGEST_PAUSE, SECONDS_BETWEEN_LOOKS * 2 ** min(self._failures, _MOST_DOUBLINGS)))
+                doublings = min(self._failures, _MOST_DOUBLINGS)
+                self._follower.sleep(min(LONGEST_PAUSE, SECONDS_BETWEEN_LOOKS * 2**doublings))
 
     def _is_over(self) -> bool:
         return self._is_stopped() or self._follower.is_over()

@@ -40,7 +40,6 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
         return BuildReport()
 
     monkeypatch.setattr(Renewals, "build", build)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     return during
 
 
@@ -70,10 +69,9 @@ def following_of(
 
 @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), RuntimeError("whatever it is")])
 def test_it_goes_on_for_as_long_as_something_stands_in_the_way(
-    inbox: Inbox, monkeypatch: pytest.MonkeyPatch, fault: Exception
+    inbox: Inbox, fault: Exception
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("time.sleep", pauses.append)
     arrive(inbox)
     complaints: list[str] = []
     turns = iter(range(2_000))
@@ -81,7 +79,7 @@ def test_it_goes_on_for_as_long_as_something_stands_in_the_way(
     def take_turn(patience: float) -> None:
         raise type(fault)(*fault.args)
 
-    follower = Follower(complained=complaints.append, is_over=lambda: next(turns, None) is None)
+    follower = Follower(complained=complaints.append, is_over=lambda: next(turns, None) is None, sleep=pauses.append)
     following_of(inbox, take_turn, follower).run()
     assert len(pauses) == 2_000
     assert max(pauses) == following.LONGEST_PAUSE
@@ -109,15 +107,13 @@ def test_what_comes_while_the_models_are_built_and_is_loaded_by_a_sync_has_them_
             load_all(inbox)
 
     arrive(inbox)
-    following_of(inbox, take_turn, Follower(complained=pytest.fail, is_over=is_over), 0.0).run()
+    follower = Follower(complained=pytest.fail, is_over=is_over, sleep=lambda seconds: None)
+    following_of(inbox, take_turn, follower, 0.0).run()
     assert turns == [2, 1, 0, 0]
 
 
-def test_what_waits_for_a_table_that_takes_nothing_is_told_once_and_tried_ever_more_seldom(
-    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_waits_for_a_table_that_takes_nothing_is_told_once_and_tried_ever_more_seldom(inbox: Inbox) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("time.sleep", pauses.append)
     arrive(inbox)
     complaints: list[str] = []
     turns = iter(range(20))
@@ -127,9 +123,8 @@ def test_what_waits_for_a_table_that_takes_nothing_is_told_once_and_tried_ever_m
         report.error = f"nothing is taken, not even load {len(pauses)}.{len(complaints)}"
         report.delivered += len(pauses) == 10
 
-    followed = following_of(
-        inbox, take_turn, Follower(complained=complaints.append, is_over=lambda: next(turns, None) is None)
-    )
+    follower = Follower(complained=complaints.append, is_over=lambda: next(turns, None) is None, sleep=pauses.append)
+    followed = following_of(inbox, take_turn, follower)
     followed._draining.report = report
     followed.run()
     assert complaints == ["nothing is taken, not even load 0.0"]
@@ -152,6 +147,6 @@ def test_what_was_polled_is_built_though_the_next_repair_fails(
     monkeypatch.setattr(following, "repair_gaps", lambda *_: turns.pop(0)())
     builds += [lambda: None, lambda: None]
     complaints: list[str] = []
-    follower = Follower(complained=complaints.append, is_over=lambda: not turns)
+    follower = Follower(complained=complaints.append, is_over=lambda: not turns, sleep=lambda seconds: None)
     following_of(inbox, lambda patience: None, follower, 0.0).run()
     assert (builds, complaints) == ([], ["Somebody writes."])
