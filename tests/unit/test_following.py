@@ -68,9 +68,7 @@ def following_of(
 
 
 @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), RuntimeError("whatever it is")])
-def test_it_goes_on_for_as_long_as_something_stands_in_the_way(
-    inbox: Inbox, fault: Exception
-) -> None:
+def test_it_goes_on_for_as_long_as_something_stands_in_the_way(inbox: Inbox, fault: Exception) -> None:
     pauses: list[float] = []
     arrive(inbox)
     complaints: list[str] = []
