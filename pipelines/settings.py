@@ -33,6 +33,9 @@ POSTGRES_PORT = 5432
 STATE_DIRS = Path("data")
 """Where the project keeps its own state of a warehouse that is no file."""
 
+TRIAGE_FIELDS = ("priority", "category", "user_id", "status", "tags", "note")
+"""What of a ticket a triage decision may be about."""
+
 LIBPQ_VARIABLES = {
     "application_name": "PGAPPNAME",
     "channel_binding": "PGCHANNELBINDING",
@@ -226,6 +229,37 @@ class WebhookSettings(BaseConfiguration):
         return [secret for secret in (self.secret, self.secret_before) if secret]
 
 
+@configspec
+class TriageSettings(BaseConfiguration):
+    """Section `triage`: how much of a helpdesk one plan may change, and what of a ticket."""
+
+    allowed_fields: list[str] | None = None
+    """None: all that can be written; an empty list: nothing."""
+    max_tickets: int = 200
+    """A plan about more is not carried out."""
+    max_share: float = 0.5
+    """Of the open tickets of a connection; a plan about more is not carried out."""
+    max_failures_in_a_row: int = 5
+    """After so many the rest of a plan is left."""
+
+    __section__: ClassVar[str] = "triage"
+
+    def on_resolved(self) -> None:
+        """Refuse what cannot be meant. Raises `FixConfiguration`."""
+        if unknown := [name for name in self.allowed_fields or () if name not in TRIAGE_FIELDS]:
+            raise FixConfiguration(_wrong_triage("allowed_fields", _TRIAGE_FORMS["allowed_fields"], unknown[0]))
+        for name in ("max_tickets", "max_failures_in_a_row"):
+            if self[name] < 1:
+                raise FixConfiguration(_wrong_triage(name, _TRIAGE_FORMS[name], self[name]))
+        if not 0 < self.max_share <= 1:
+            raise FixConfiguration(_wrong_triage("max_share", _TRIAGE_FORMS["max_share"], self.max_share))
+
+    @property
+    def fields(self) -> list[str]:
+        """What of a ticket may be changed."""
+        return [*TRIAGE_FIELDS] if self.allowed_fields is None else self.allowed_fields
+
+
 @dataclass(frozen=True)
 class DuckdbWarehouse:
     """A warehouse in a DuckDB file; `state_dir` holds what the project keeps outside of it."""
@@ -315,6 +349,18 @@ def load_webhook_settings() -> WebhookSettings:
     except ConfigValueCannotBeCoercedException as error:
         expected = "true or false" if error.field_name == "accept_sha1" else "a whole number of at least 1"
         raise FixConfiguration(_wrong_webhooks(error.field_name, f"{expected}, got something else")) from error
+    except ConfigurationException as error:
+        raise FixConfiguration(f"The configuration cannot be read: {error}") from error
+
+
+def load_triage_settings() -> TriageSettings:
+    """Resolve section `triage`. Raises `FixConfiguration`, which names the setting and where it goes."""
+    try:
+        _refuse_unknown(TriageSettings.get_resolvable_fields(), "triage")
+        return resolve_configuration(TriageSettings())
+    except ConfigValueCannotBeCoercedException as error:
+        name = error.field_name
+        raise FixConfiguration(_wrong_triage(name, _TRIAGE_FORMS[name], error.field_value)) from error
     except ConfigurationException as error:
         raise FixConfiguration(f"The configuration cannot be read: {error}") from error
 
@@ -509,6 +555,21 @@ def _wrong_webhooks(name: str, expected: str) -> str:
     return (
         f"The setting webhooks.{name} must be {expected}. Set it in .dlt/config.toml under [webhooks] or as "
         f"WEBHOOKS__{name.upper()}."
+    )
+
+
+_TRIAGE_FORMS = {
+    "allowed_fields": f"a list of {', '.join(TRIAGE_FIELDS)}",
+    "max_tickets": "a whole number of at least 1",
+    "max_share": "a number above 0 and up to 1",
+    "max_failures_in_a_row": "a whole number of at least 1",
+}
+
+
+def _wrong_triage(name: str, expected: str, got: object) -> str:
+    return (
+        f"The setting triage.{name} must be {expected}, got {got!r}. Set it in .dlt/config.toml under [triage] or as "
+        f"TRIAGE__{name.upper()}."
     )
 
 

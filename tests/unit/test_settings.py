@@ -6,12 +6,18 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers import ConfigTomlProvider
+from dlt.common.configuration.specs.config_providers_context import ConfigProvidersContainer
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from pipelines.errors import FixConfiguration
 from pipelines.settings import (
     LIBPQ_VARIABLES,
+    TRIAGE_FIELDS,
     DuckdbWarehouse,
     PostgresWarehouse,
+    load_triage_settings,
     load_unified_settings,
     load_warehouse_settings,
 )
@@ -243,3 +249,116 @@ def test_a_budget_may_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"SOURCES__UNIFIED__{name.upper()}", value)
     loaded = load_unified_settings()
     assert (loaded.max_concurrency, loaded.requests_per_second, loaded.max_calls_per_run) == (64, 0.5, 0)
+
+
+def test_without_a_word_a_plan_may_be_about_all_that_can_be_written_and_not_about_many_tickets() -> None:
+    triage = load_triage_settings()
+    assert triage.fields == [*TRIAGE_FIELDS]
+    assert (triage.max_tickets, triage.max_share, triage.max_failures_in_a_row) == (200, 0.5, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "loaded"),
+    [
+        ("allowed_fields", '["tags", "note"]', ["tags", "note"]),
+        ("allowed_fields", "[]", []),
+        ("max_tickets", "1", 1),
+        ("max_tickets", "100000", 100_000),
+        ("max_share", "1", 1.0),
+        ("max_share", "0.001", 0.001),
+        ("max_failures_in_a_row", "1", 1),
+    ],
+)
+def test_the_brakes_of_triage_may_be_set(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, loaded: object
+) -> None:
+    monkeypatch.setenv(f"TRIAGE__{name.upper()}", value)
+    assert load_triage_settings()[name] == loaded
+
+
+@pytest.mark.parametrize(
+    ("value", "fields"),
+    [('["tags"]', ["tags"]), ('["note", "category"]', ["note", "category"]), ("[]", [])],
+)
+def test_fields_are_those_that_are_allowed_or_else_all(
+    monkeypatch: pytest.MonkeyPatch, value: str, fields: list[str]
+) -> None:
+    monkeypatch.setenv("TRIAGE__ALLOWED_FIELDS", value)
+    assert load_triage_settings().fields == fields
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "got"),
+    [
+        ("allowed_fields", "tags", "'tags'"),
+        ("allowed_fields", "", "''"),
+        ("allowed_fields", '["tags", "colour"]', "'colour'"),
+        ("allowed_fields", '["category_id"]', "'category_id'"),
+        ("allowed_fields", '["Tags"]', "'Tags'"),
+        ("allowed_fields", '{"tags": true}', "{'tags': True}"),
+        ("allowed_fields", '[1, "colour"]', ""),
+        ("allowed_fields", '[["tags"]]', "['tags']"),
+        *((name, "0", "0") for name in ("max_tickets", "max_failures_in_a_row")),
+        *((name, "-1", "-1") for name in ("max_tickets", "max_failures_in_a_row")),
+        *((name, "1.5", "'1.5'") for name in ("max_tickets", "max_failures_in_a_row")),
+        *((name, "many", "'many'") for name in ("max_tickets", "max_failures_in_a_row", "max_share")),
+        *((name, "", "''") for name in ("max_tickets", "max_failures_in_a_row", "max_share")),
+        *((name, "true", "'true'") for name in ("max_tickets", "max_failures_in_a_row", "max_share")),
+        ("max_share", "0", "0.0"),
+        ("max_share", "-0.5", "-0.5"),
+        ("max_share", "1.01", "1.01"),
+        ("max_share", "50%", "'50%'"),
+        ("max_share", "nan", "nan"),
+        ("max_share", "inf", "inf"),
+    ],
+)
+def test_brakes_of_triage_that_cannot_be_meant_are_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, got: str
+) -> None:
+    expected = {
+        "allowed_fields": f"a list of {', '.join(TRIAGE_FIELDS)}",
+        "max_share": "a number above 0 and up to 1",
+    }.get(name, "a whole number of at least 1")
+    monkeypatch.setenv(f"TRIAGE__{name.upper()}", value)
+    with pytest.raises(FixConfiguration) as caught:
+        load_triage_settings()
+    message = str(caught.value)
+    assert message.startswith(f"The setting triage.{name} must be {expected}, got {got}")
+    assert message.endswith(f"Set it in .dlt/config.toml under [triage] or as TRIAGE__{name.upper()}.")
+
+
+def in_a_file(text: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Have the settings in `.dlt/config.toml`, as dlt finds it when a program starts."""
+    (folder / "config.toml").write_text(text)
+    providers = ConfigProvidersContainer([ConfigTomlProvider(str(folder))])
+    monkeypatch.setattr(Container()[PluggableRunContext], "providers", providers)
+
+
+def test_brakes_of_triage_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    in_a_file('[triage]\nallowed_fields = ["tags"]\nmax_tickets = 7\nmax_share = 1\n', monkeypatch, tmp_path)
+    triage = load_triage_settings()
+    assert (triage.fields, triage.max_tickets, triage.max_share) == (["tags"], 7, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("max_ticket = 5", "got max_ticket. Known are: allowed_fields, max_failures_in_a_row, max_share, max_tickets."),
+        ("fields = []", "got fields. Known are"),
+        ("max_tickets = true", "triage.max_tickets must be a whole number of at least 1, got True"),
+        ("max_tickets = [5]", "triage.max_tickets must be a whole number of at least 1, got [5]"),
+        ("max_tickets = 1.5", "triage.max_tickets must be a whole number of at least 1, got 1.5"),
+        ('max_share = "half"', "triage.max_share must be a number above 0 and up to 1, got 'half'"),
+        ("max_share = 1.5", "triage.max_share must be a number above 0 and up to 1, got 1.5"),
+        ('allowed_fields = "tags"', "triage.allowed_fields must be a list of priority"),
+        ('allowed_fields = [1, "colour"]', "triage.allowed_fields must be a list of priority"),
+        ('allowed_fields = [["tags"]]', "triage.allowed_fields must be a list of priority"),
+    ],
+)
+def test_a_wrong_line_about_triage_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, expected: str
+) -> None:
+    in_a_file(f"[triage]\n{line}\n", monkeypatch, tmp_path)
+    with pytest.raises(FixConfiguration) as caught:
+        load_triage_settings()
+    assert expected in str(caught.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
@@ -16,11 +16,22 @@ Row: TypeAlias = dict[str, Any]
 """A row by the names of its columns."""
 
 AskRows: TypeAlias = Callable[..., list[Row]]
-"""The rows of a query, with a `%s` for each of its parameters. Raises `NotThere`."""
+"""The rows of a query, with a `%s` for each of its parameters, if it has any. Raises `QueryRefused`."""
 
 
-class NotThere(Exception):
+class QueryRefused(Exception):
+    """The warehouse does not answer a query; says why, on one line."""
+
+
+class NotThere(QueryRefused):
     """A table or a column that was asked for is not there."""
+
+
+def rows_of(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Row]:
+    """Rows by the names of their columns. Raises `QueryRefused` where two have the same."""
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise QueryRefused(f"it has the column {doubled[0]} more than once")
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 class Destination(Protocol):

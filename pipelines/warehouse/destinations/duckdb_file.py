@@ -16,7 +16,7 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
 from pipelines.errors import FixConfiguration, WarehouseBusy
 from pipelines.settings import DuckdbWarehouse
-from pipelines.warehouse.destinations.destination import AskRows, Destination, NotThere, Row
+from pipelines.warehouse.destinations.destination import AskRows, Destination, NotThere, QueryRefused, Row, rows_of
 
 POLL_SECONDS = 0.2
 
@@ -55,11 +55,14 @@ class DuckdbFile(Destination):
 
             def ask(query: str, *parameters: object) -> list[Row]:
                 try:
-                    database.execute(query.replace("%s", "?"), parameters)
+                    database.execute(query.replace("%s", "?") if parameters else query, parameters)
+                    names = [column[0] for column in database.description or []]
+                    rows = database.fetchall()
                 except (duckdb.CatalogException, duckdb.BinderException) as error:
                     raise NotThere(_first_line(error)) from error
-                names = [column[0] for column in database.description or []]
-                return [dict(zip(names, row, strict=True)) for row in database.fetchall()]
+                except duckdb.Error as error:
+                    raise QueryRefused(_first_line(error)) from error
+                return rows_of(names, rows)
 
             yield ask
 

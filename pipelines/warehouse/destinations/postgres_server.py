@@ -27,7 +27,16 @@ from psycopg2.extensions import make_dsn  # type: ignore[import-untyped]
 
 from pipelines.errors import FixConfiguration, LoadFailed, TicketingError, TryAgainLater, WarehouseBusy
 from pipelines.settings import LIBPQ_VARIABLES, PostgresWarehouse
-from pipelines.warehouse.destinations.destination import HOW_TO_WAIT, AskRows, Destination, NotThere, Row, causes
+from pipelines.warehouse.destinations.destination import (
+    HOW_TO_WAIT,
+    AskRows,
+    Destination,
+    NotThere,
+    QueryRefused,
+    Row,
+    causes,
+    rows_of,
+)
 from pipelines.warehouse.destinations.postgres_copy import PostgresByCopy
 from transforms.schemas import DATASET, NOTES, RAW_TABLES
 
@@ -244,11 +253,14 @@ class PostgresServer(Destination):
             def ask(query: str, *parameters: object) -> list[Row]:
                 with connection.cursor() as cursor:
                     try:
-                        cursor.execute(query, parameters)
+                        cursor.execute(query, parameters or None)
                     except (InvalidSchemaName, UndefinedTable, UndefinedColumn) as error:
                         raise NotThere(_first_line(error)) from error
-                    names = [column.name for column in cursor.description]
-                    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+                    except (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.InternalError) as error:
+                        raise QueryRefused(_first_line(error)) from error
+                    if cursor.description is None:  # no query, and without rows
+                        return []
+                    return rows_of([column.name for column in cursor.description], cursor.fetchall())
 
             yield ask
 

@@ -1,0 +1,226 @@
+"""From what is proposed of a ticket, and what is known of it, to the step of a plan and to what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pipelines.unified_api.records import Record
+from pipelines.writeback.live import TAGS, NoteSeen, is_same, reads_alike, tags_are_readable, thread_of, value_of
+from pipelines.writeback.plan import Change, LeftOut, Note, Step, Value, told
+from pipelines.writeback.proposals import Proposal
+from transforms.values import decode
+
+
+@dataclass(frozen=True)
+class Writable:
+    """What can be written of one connection. `change_refusal`, `note_refusal`: why nothing can be; `fields`: those of a
+    ticket that its integration takes, `shown`: those that it shows, None where it does not say; `allowed`: what the
+    settings allow."""
+
+    integration_type: str
+    allowed: Collection[str]
+    fields: Collection[str] | None = None
+    shown: Collection[str] | None = None
+    change_refusal: str | None = None
+    note_refusal: str | None = None
+
+
+@dataclass(frozen=True)
+class Categories:
+    """The categories of a connection: names by id; None where they cannot be read."""
+
+    names: Mapping[str, str] | None
+
+    def ids(self, name: str) -> list[str]:
+        """Those of a name; if none is written just so, those that differ only in case."""
+        known = self.names or {}
+        exact = [id for id, its_name in known.items() if its_name.strip() == name]
+        return exact or [id for id, its_name in known.items() if its_name.strip().casefold() == name.casefold()]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is known of a ticket as it is planned. `stored_at`: its `updated_at` in the warehouse, None where that has
+    none; `notes` are those it has, None where they cannot be read, `stored_notes` the ids of those that the warehouse
+    has of it, None where it has none of the connection; `open_plan`: one whose note for this ticket may or may not have
+    been sent."""
+
+    ticket: Record
+    stored_at: datetime | None = None
+    notes: Sequence[NoteSeen] | None = None
+    stored_notes: Collection[str] | None = None
+    open_plan: str | None = None
+
+
+class _NotDone(Exception):
+    """Why one field is left as it is."""
+
+
+@dataclass
+class _Planned:
+    changes: dict[str, Change] = field(default_factory=dict)
+    note: Note | None = None
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def plan_ticket(
+    proposal: Proposal, sight: Sight, writable: Writable, categories: Categories
+) -> tuple[Step | None, list[LeftOut]]:
+    """The step for a ticket, None where nothing is to be done, and what is left out of it."""
+    if sight.stored_at and sight.ticket.updated_at and sight.stored_at != sight.ticket.updated_at:
+        why = (
+            f"it has changed since the warehouse saw it ({sight.stored_at.isoformat()}, now "
+            f"{sight.ticket.updated_at.isoformat()}): sync, build and plan again"
+        )
+        return None, [left_out(proposal, why)]
+    planned = _Planned()
+    for name, value in _wishes(proposal):
+        try:
+            if name not in writable.allowed:
+                raise _NotDone("the setting triage.allowed_fields does not allow it")
+            if name == "note":
+                planned.note = _note(str(value), sight, writable)
+            else:
+                planned.changes |= _change(name, proposal, sight.ticket, writable, categories)
+        except _NotDone as reason:
+            planned.left_out.append(LeftOut(*proposal.place, name, value, str(reason)))
+    if not (planned.changes or planned.note):
+        return None, planned.left_out
+    step = Step(
+        *(proposal.connection_id, writable.integration_type, proposal.ticket_id),
+        updated_at=_updated_at(sight.ticket),
+        changes=planned.changes,
+        note=planned.note,
+        reason=proposal.reason,
+    )
+    return step, planned.left_out
+
+
+def plan_undoing(
+    place: tuple[str, str], taken: Mapping[str, Change], ticket: Record, writable: Writable
+) -> tuple[Step | None, list[LeftOut]]:
+    """The step that takes back what was written of a ticket, and what is left as it is. `taken`: by field what was
+    there before and after it was written."""
+    changes: dict[str, Change] = {}
+    leave: list[LeftOut] = []
+    for name, change in taken.items():
+        held = value_of(ticket, name)
+        if writable.change_refusal or not _takes(writable, name):
+            why = writable.change_refusal or f"{writable.integration_type} does not let {name} be written"
+            leave.append(LeftOut(*place, name, change.old, why))
+        elif is_same(held, change.old):
+            leave.append(LeftOut(*place, name, change.old, "nothing to change: it is so already"))
+        elif not is_same(held, change.new):
+            leave.append(LeftOut(*place, name, change.old, f"somebody has changed it since, to {told(held)}"))
+        else:
+            changes[name] = Change(held, change.old)
+    if not changes:
+        return None, leave
+    return Step(place[0], writable.integration_type, place[1], _updated_at(ticket), changes), leave
+
+
+def left_out(proposal: Proposal, why: str) -> LeftOut:
+    """All that was proposed of a ticket."""
+    return LeftOut(*proposal.place, None, None, why)
+
+
+def _wishes(proposal: Proposal) -> Iterator[tuple[str, Value]]:
+    """What is wanted, by the name that settings have for it, as it can be told."""
+    wished: dict[str, Value] = {
+        "priority": proposal.priority,
+        "category": proposal.category_id or proposal.category,
+        "user_id": proposal.user_id,
+        "status": proposal.status,
+        TAGS: _tags_told(proposal),
+        "note": proposal.note,
+    }
+    return ((name, value) for name, value in wished.items() if value is not None)
+
+
+def _tags_told(proposal: Proposal) -> list[str] | None:
+    if proposal.tags_set is not None:
+        return [*proposal.tags_set]
+    told = [*(f"+{tag}" for tag in proposal.tags_add), *(f"-{tag}" for tag in proposal.tags_remove)]
+    return told or None
+
+
+def _change(
+    name: str, proposal: Proposal, ticket: Record, writable: Writable, categories: Categories
+) -> dict[str, Change]:
+    if writable.change_refusal:
+        raise _NotDone(writable.change_refusal)
+    new: Value
+    if name == "category":
+        target, new = _category(proposal, writable, categories)
+    else:
+        target, new = name, _new_tags(proposal, ticket) if name == TAGS else getattr(proposal, name)
+    if not _takes(writable, target):
+        raise _NotDone(f"{writable.integration_type} does not let {target} be written")
+    if writable.shown is not None and target not in writable.shown:
+        raise _NotDone(f"{writable.integration_type} does not show {target}, so that nobody could tell what it was")
+    old = value_of(ticket, target)
+    if is_same(old, new):
+        raise _NotDone("nothing to change: it is so already")
+    return {target: Change(old, new)}
+
+
+def _takes(writable: Writable, name: str) -> bool:
+    return writable.fields is None or name in writable.fields
+
+
+def _category(proposal: Proposal, writable: Writable, categories: Categories) -> tuple[str, str]:
+    """The field by which this integration is told a category, and its value."""
+    takes_name_only = not _takes(writable, "category_id") and _takes(writable, "category")
+    if takes_name_only and categories.names is None and proposal.category:
+        return "category", proposal.category
+    id = proposal.category_id or _id_of(proposal.category or "", categories)
+    if categories.names is not None and id not in categories.names:
+        raise _NotDone(f"unknown category: the connection has none with the id {id}")
+    if takes_name_only and categories.names:
+        return "category", categories.names[id]
+    return "category_id", id
+
+
+def _id_of(name: str, categories: Categories) -> str:
+    if categories.names is None:
+        raise _NotDone("the connection's categories cannot be read, so that only an id can be meant: category_id")
+    match categories.ids(name):
+        case [id]:
+            return id
+        case []:
+            raise _NotDone("unknown category: the connection has none of this name")
+        case several:
+            raise _NotDone(f"{len(several)} categories have this name ({', '.join(several)}): give one as category_id")
+
+
+def _new_tags(proposal: Proposal, ticket: Record) -> list[str]:
+    if proposal.tags_set is not None:
+        return [*proposal.tags_set]
+    if not tags_are_readable(ticket):
+        raise _NotDone("the tags that it has cannot be read, and would be lost")
+    old = value_of(ticket, TAGS)
+    kept = [tag for tag in old or [] if tag not in proposal.tags_remove]
+    return [*kept, *(tag for tag in proposal.tags_add if tag not in kept)]
+
+
+def _note(text: str, sight: Sight, writable: Writable) -> Note:
+    if writable.note_refusal:
+        raise _NotDone(writable.note_refusal)
+    if sight.open_plan:
+        raise _NotDone(
+            f"whether a note of plan {sight.open_plan} was sent is not known yet: see ticketing triage status"
+        )
+    if sight.notes is None:
+        raise _NotDone("its notes cannot be read, so that nobody could tell whether this one was sent")
+    if same := next((note for note in sight.notes if reads_alike(note.text, text)), None):
+        raise _NotDone(f"nothing to add: the note {same.id} reads the same")
+    if sight.stored_notes is not None and any(note.id not in sight.stored_notes for note in sight.notes):
+        raise _NotDone("its conversation has gone on since the warehouse saw it: sync, build and plan again")
+    return Note(text, thread_of(note.id for note in sight.notes))
+
+
+def _updated_at(ticket: Record) -> str | None:
+    value = decode(ticket.fields["updated_at"]) if "updated_at" in ticket.fields else None
+    return None if value is None else str(value)
