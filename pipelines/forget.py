@@ -24,6 +24,7 @@ from pipelines.build import (
 )
 from pipelines.draining import DrainReport, drain_beside, inbox_of, opened_inbox
 from pipelines.errors import FixConfiguration
+from pipelines.receipts import forget_attempts, load_receipts_beside
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import of_findings, of_records, put_up, recalled
 from pipelines.warehouse import anew, quarantine
@@ -115,6 +116,7 @@ def forget(
     """
     with _opened(warehouse, wait_seconds) as pipeline:
         left_waiting = _drained(pipeline, settings, warehouse)
+        load_receipts_beside(pipeline, settings, warehouse)
         builds = has_marts(pipeline)
         if builds:
             require_project()
@@ -142,6 +144,7 @@ def forget(
         traces.empty_staging()
         quarantine.clear(warehouse.state_dir)
         _clear_dead_letters(warehouse)
+        forget_attempts(warehouse, meant.findings.tickets)
         pipeline.drop()
         if builds:
             receipt.marts = _built(build_models(warehouse, None, heard))
@@ -268,6 +271,7 @@ def _not_reached(under_other_rules: int, left_waiting: int) -> list[str]:
         "other warehouses: run it with --destination for each",
         "backups of the warehouse, and a server's own logs",
         "what was copied out of the warehouse, or put aside on another machine",
+        "proposals, and plans of triage that were written to another place than the usual one",
         "what others wrote about the person without naming an address",
         *([f"addresses that cannot be compared.{_in_other_words(under_other_rules)}"] if under_other_rules else []),
         *([waiting] if left_waiting else []),

@@ -13,6 +13,7 @@ import dlt
 
 from pipelines.draining import DrainReport, drain_beside
 from pipelines.errors import FixConfiguration, LoadFailed
+from pipelines.receipts import load_receipts_beside
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.ticketing.extraction import ROWS_A_LOAD, Extraction
 from pipelines.ticketing.plans import Strategy
@@ -38,6 +39,8 @@ class SyncReport:
     outcomes: list[Outcome] = field(default_factory=list)
     quarantined: list[Path] = field(default_factory=list)
     drained: DrainReport = field(default_factory=DrainReport)
+    unloaded_receipts: str | None = None
+    """Why what triage has written is not in the warehouse yet."""
 
     @property
     def failed(self) -> list[Outcome]:
@@ -57,13 +60,20 @@ class SyncReport:
         return [outcome for outcome in self.outcomes if outcome.is_put_off]
 
     @property
+    def left_waiting(self) -> str | None:
+        """What was to be loaded beside what was read, and was not."""
+        if self.drained.error:
+            return "what waits in the inbox"
+        return "what triage has written" if self.unloaded_receipts else None
+
+    @property
     def exit_code(self) -> int:
         """0 all well, or put off as the settings ask; 1 nothing was read though there may be something, 3 some of it
-        failed, or what came by webhooks could not be stored."""
+        failed, or what came by webhooks or was written by triage could not be stored."""
         is_any_complete = any(outcome.is_complete or outcome.is_put_off for outcome in self.outcomes)
         if self.failed:
             return 3 if is_any_complete else 1
-        if self.drained.exit_code:
+        if self.drained.exit_code or self.unloaded_receipts:
             return 3
         is_any_not_offered = any(outcome.plan.startswith(Strategy.NOT_OFFERED.value) for outcome in self.outcomes)
         return 0 if is_any_complete or is_any_not_offered else 1
@@ -164,6 +174,7 @@ def _under_the_lock(
             while connections := run.notes_left():
                 report.quarantined += load_run(pipeline, run.part(["notes"], connections), warehouse, drain)
             remove_recognised(pipeline, warehouse, run.settings, run.forgotten.tombstones)
+        report.unloaded_receipts = load_receipts_beside(pipeline, settings, warehouse)
         if not has_marts(pipeline):
             anew.write_if_due(warehouse)  # otherwise once the models are built without what was removed
     report.outcomes = [*run.outcomes.values()]

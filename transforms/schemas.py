@@ -363,11 +363,45 @@ FORGOTTEN = TableSchema(
 """One row per record, or address (`object` is `emails`, `connection_id` empty), that was forgotten and is not to come
 back: a digest of its id, and when and by which request. The row whose `object` is `salt` holds the digests' salt."""
 
+WRITEBACK_LOG = TableSchema(
+    "writeback_log",
+    ("connection_id", "attempt_id"),
+    {
+        "connection_id": Kind.TEXT,
+        "attempt_id": Kind.TEXT,
+        "plan_id": Kind.TEXT,
+        "undoes_plan_id": Kind.TEXT,
+        "integration_type": Kind.TEXT,
+        "ticket_id": Kind.TEXT,
+        "action": Kind.TEXT,
+        "written_by": Kind.TEXT,
+        "reason": Kind.TEXT,
+        "begun_at": Kind.TIMESTAMP,
+        "ended_at": Kind.TIMESTAMP,
+        "ending": Kind.TEXT,
+        "answer": Kind.TEXT,
+        "old": Kind.JSON,
+        "new": Kind.JSON,
+        "taken": Kind.JSON,
+        "note_id": Kind.TEXT,
+        "record_updated_at": Kind.TIMESTAMP,
+        "_schema_version": Kind.INTEGER,
+    },
+)
+"""One row per attempt to carry a triage decision to a helpdesk. `action`: `note` or `change`; `ending`: `written`,
+`standing`, `conflict`, `refused`, `failed`, `unknown` or `held`, of which `answer` says more. `old`, `new` and `taken`
+are JSON objects by field: what was there, what was sent, and what the helpdesk showed after it, which is null unless it
+was written. `note_id`: the note that was made; `record_updated_at`: what the ticket, or the note, has as `updated_at`
+since."""
+
 RECORD_TABLES: dict[str, TableSchema] = {
     table.name: table for table in (TICKETS, CUSTOMERS, NOTES, CATEGORIES, EMPLOYEES)
 }
 
 RAW_TABLES: dict[str, TableSchema] = RECORD_TABLES | {
     table.name: table
-    for table in (CONNECTIONS, SYNC_RUNS, TICKET_VERSIONS, REJECTED_RECORDS, NOTE_SWEEPS, SYNC_COVERAGE, FORGOTTEN)
+    for table in (
+        *(CONNECTIONS, SYNC_RUNS, TICKET_VERSIONS, REJECTED_RECORDS, NOTE_SWEEPS, SYNC_COVERAGE, FORGOTTEN),
+        WRITEBACK_LOG,
+    )
 }

@@ -29,6 +29,7 @@ from transforms.schemas import (
     TICKET_VERSIONS,
     TICKETS,
     TRACKED_FIELDS,
+    WRITEBACK_LOG,
     Columns,
     Kind,
     TableSchema,
@@ -224,6 +225,11 @@ def _comparable(schema: TableSchema, name: str, row: Row) -> Any:
 def forgotten_table(rows: Iterable[Row]) -> pa.Table:
     """One row per tombstone of a person, in the schema of `forgotten`."""
     return _own_table(rows, FORGOTTEN)
+
+
+def writeback_log_table(rows: Iterable[Row]) -> pa.Table:
+    """One row per attempt to write to a helpdesk, in the schema of `writeback_log`."""
+    return _own_table(rows, WRITEBACK_LOG)
 
 
 @dataclass

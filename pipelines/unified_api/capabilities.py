@@ -43,6 +43,19 @@ class ObjectSupport(msgspec.Struct, frozen=True):
         return self.methods.get("get", False)
 
     @property
+    def offers_create(self) -> bool:
+        return self.methods.get("create", False)
+
+    @property
+    def offers_update(self) -> bool:
+        return self.methods.get("update", False)
+
+    @property
+    def lists_by_ticket(self) -> bool:
+        """Whether a list can be narrowed to what belongs to one ticket."""
+        return self.offers_list and self.list_ticket_id in _OFFERED
+
+    @property
     def filters_by_update(self) -> bool:
         return self.list_updated_gte in _OFFERED
 

@@ -181,6 +181,14 @@ class UnifiedClient:
         """Change the fields that `body` names; what the API answers, decoded. Raises `OutcomeUnknown` like `post`."""
         return self._request(_Call("PATCH", path, body=body), calls, _json)[0]
 
+    def create_record(self, path: str, body: object, parameters: Parameters, calls: Calls) -> tuple[Listed, datetime]:
+        """Make a record; it as the API shows it, and the server's clock. Raises `OutcomeUnknown` like `post`."""
+        return self._request(_Call("POST", path, parameters, body), calls, parse_record)
+
+    def change_record(self, path: str, body: object, parameters: Parameters, calls: Calls) -> tuple[Listed, datetime]:
+        """Change the fields of a record that `body` names; like `create_record`."""
+        return self._request(_Call("PATCH", path, parameters, body), calls, parse_record)
+
     def delete(self, path: str, calls: Calls) -> None:
         """Remove something. Raises `UnknownId` where it was not there at first; not there once a try had failed counts
         as removed."""

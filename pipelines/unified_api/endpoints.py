@@ -38,6 +38,10 @@ class Endpoint:
         return f"{self.support_key}_read"
 
     @property
+    def write_permission(self) -> str:
+        return f"{self.support_key}_write"
+
+    @property
     def is_optional(self) -> bool:
         """Whether a connection may well be made without it, on purpose: it is of another category."""
         return self.category != TICKETING

@@ -20,6 +20,7 @@ from transforms.schemas import (
     SYNC_COVERAGE,
     SYNC_RUNS,
     TICKET_VERSIONS,
+    WRITEBACK_LOG,
     Kind,
     TableSchema,
 )
@@ -34,6 +35,7 @@ _NAMED_IN = {
         ("notes", "ticket_id"),
         ("ticket_versions", "id"),
         ("note_sweeps", "ticket_id"),
+        ("writeback_log", "ticket_id"),
     ),
 }
 """Where ids of customers and of tickets are stored."""
@@ -42,7 +44,7 @@ _AT_ONCE = 500
 
 _ROWS_AT_ONCE = 50_000
 
-_BY_TICKET = (("ticket_versions", "id"), ("note_sweeps", "ticket_id"))
+_BY_TICKET = (("ticket_versions", "id"), ("note_sweeps", "ticket_id"), ("writeback_log", "ticket_id"))
 """The raw tables that hold something of a ticket, beside its notes, and under which column its id."""
 
 
@@ -150,7 +152,7 @@ class Traces:
         """Remove it, in one transaction."""
         with self._pipeline.sql_client() as client, client.begin_transaction():
             for table, column, ids in (
-                *((table, column, findings.tickets) for table, column in _BY_TICKET),
+                *((table, column, findings.tickets) for table, column in _BY_TICKET if findings.of_tickets[table]),
                 *((table, "id", findings.rows[table]) for table in ("notes", "tickets", "customers")),
             ):
                 for where, parameters in _among(column, ids):
@@ -188,14 +190,12 @@ class Traces:
         return sum(count for label, count in rows if "emails drop" in label or f"(key {key})" not in label)
 
     def _known(self, table: str) -> dict[str, set[str]]:
-        places = " union ".join(
-            f"select connection_id, {column} as id from {{{place}}} where {column} is not null"
-            for place, column in _NAMED_IN[table]
-        )
         found: dict[str, set[str]] = {}
-        for connection_id, id in self._portions(f"select connection_id, id from ({places}) as named where true", _ID):
-            if self._forgotten.knows(connection_id, table, id):
-                found.setdefault(connection_id, set()).add(id)
+        for place, column in _NAMED_IN[table]:
+            ids = f"select distinct connection_id, {column} as id from {{{place}}} where {column} is not null"
+            for connection_id, id in self._portions(f"select connection_id, id from ({ids}) as named where true", _ID):
+                if self._forgotten.knows(connection_id, table, id):
+                    found.setdefault(connection_id, set()).add(id)
         return found
 
     def _ids(self, table: str, column: str, values: Ids) -> dict[str, set[str]]:
@@ -302,7 +302,11 @@ def _may_name(schema: TableSchema, column: str) -> bool:
 _TEXTS = {
     schema.name: tuple(name for name in schema.columns if _may_name(schema, name))
     for schema in (*RECORD_TABLES.values(), TICKET_VERSIONS)
-} | {SYNC_RUNS.name: ("error",), SYNC_COVERAGE.name: ("error", "gaps", "gone")}
+} | {
+    SYNC_RUNS.name: ("error",),
+    SYNC_COVERAGE.name: ("error", "gaps", "gone"),
+    WRITEBACK_LOG.name: ("reason", "answer", "old", "new", "taken"),
+}
 """The columns of raw tables in which others may name a person."""
 
 

@@ -317,6 +317,12 @@ def count_living(ask: Ask, tables: Iterable[str]) -> dict[tuple[str, str], int]:
     return {(connection_id, table): rows for table in tables for connection_id, rows in ask(query.format(table))}
 
 
+def count_open_tickets(ask: Ask) -> dict[str, int]:
+    """How many tickets are not closed, by connection."""
+    is_open = "_deleted_at is null and coalesce(upper(status), '') <> 'CLOSED'"
+    return dict(ask(f"select connection_id, count(*) from {{tickets}} where {is_open} group by connection_id"))
+
+
 def recall(forgotten: Forgotten, ask: Ask) -> None:
     """Fill in whom the warehouse knows to have been forgotten."""
     for connection_id, object, digest in ask("select connection_id, object, digest from {forgotten}"):

@@ -1,0 +1,393 @@
+"""Triage decisions: from proposals to a plan, and from a plan to the helpdesks and back into the warehouse."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import filelock
+
+from pipelines.desks import ConnectionDesk, Desks
+from pipelines.errors import ApiKeyRejected, CallsUsedUp, FixConfiguration, TicketingError, UnknownId, WarehouseBusy
+from pipelines.receipts import journal_of, load_receipts, opened_journal, plans_of
+from pipelines.settings import TRIAGE_FIELDS, TriageSettings, UnifiedSettings, WarehouseSettings
+from pipelines.unified_api.budget import Budget
+from pipelines.unified_api.client import UnifiedClient
+from pipelines.warehouse.load import reading
+from pipelines.warehouse.merging import LONGEST_LAG
+from pipelines.warehouse.stored import Stored, asking, count_open_tickets
+from pipelines.writeback.acting import Acting
+from pipelines.writeback.applying import Application, Applying
+from pipelines.writeback.desk import Seen
+from pipelines.writeback.journal import OPEN, Action, Attempt, Ending, Journal, Place
+from pipelines.writeback.live import NoteSeen, note_seen
+from pipelines.writeback.plan import Change, LeftOut, Plan, Step, make_plan, read_plan, write_plan
+from pipelines.writeback.planning import Categories, Sight, Writable, left_out, plan_ticket, plan_undoing
+from pipelines.writeback.proposals import Proposal, read_proposals
+from transforms.schemas import NOTES, TICKETS
+
+_ALL = 2**31 - 1
+
+Told: TypeAlias = Callable[[int, int], object]
+"""Is told how many of how many tickets are done."""
+
+
+Planned: TypeAlias = tuple[Step | None, list[LeftOut]]
+"""The step for a ticket, None where there is nothing to be done, and what is left out."""
+
+Item = TypeVar("Item")
+
+
+def _nobody(done: int, total: int) -> None: ...
+
+
+@dataclass
+class ApplyReport:
+    """What became of a plan. `unloaded`: why receipts wait for the next run; None where all are in the warehouse."""
+
+    application: Application
+    unloaded: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 all of it stands; 1 nothing of it, 3 some, or receipts wait."""
+        return self.application.exit_code or (3 if self.unloaded else 0)
+
+
+@dataclass(frozen=True)
+class TriageStatus:
+    """Each plan that was begun from here, with its last attempt and how many of its actions ended how; what may or may
+    not have been carried out; and how many attempts are not in the warehouse yet."""
+
+    plans: list[tuple[str, Attempt, Mapping[Ending, int]]]
+    open: list[Attempt]
+    unloaded: int
+
+
+def plan(
+    rows: Iterable[Mapping[str, Any]],
+    settings: UnifiedSettings,
+    triage: TriageSettings,
+    warehouse: WarehouseSettings,
+    *,
+    wait_seconds: float = 0.0,
+    told: Told = _nobody,
+) -> Plan:
+    """What the proposals in these rows come to, beside the live tickets. Sends nothing.
+
+    A row has `connection_id`, `ticket_id` and any of `priority`, `category` or `category_id`, `user_id`, `status`,
+    `tags_add`, `tags_remove`, `tags_set`, `note` and `reason`. Raises `ProposalsRefused` with every fault of them.
+    """
+    proposals = read_proposals(rows)
+    stored = _stored(proposals, warehouse, wait_seconds)
+    with _client(settings) as client, opened_journal(warehouse) as journal:
+        desks = Desks(client, settings)
+        desks.require({proposal.connection_id for proposal in proposals})
+        named = {proposal.connection_id for proposal in proposals if proposal.category or proposal.category_id}
+        categories = {id: desks.of(id).categories() for id in named & desks.open_ids}
+
+        def plan_one(proposal: Proposal) -> Planned:
+            seen = _live_ticket(desks, *proposal.place)
+            if isinstance(seen, str):
+                return None, [left_out(proposal, seen)]
+            desk = desks.of(proposal.connection_id)
+            writable = desk.writable(triage.fields)
+            open_notes = journal.open_notes(proposal.place) if proposal.note else []
+            sight = Sight(
+                seen.record,
+                stored.times.get(proposal.place),
+                _live_notes(desk, proposal, writable),
+                stored.notes_of(proposal.place),
+                open_notes[0].plan_id if open_notes else None,
+            )
+            return plan_ticket(proposal, sight, writable, categories.get(proposal.connection_id, Categories(None)))
+
+        return make_plan(*_planned(proposals, plan_one, settings.max_concurrency, told))
+
+
+def undo(plan_id: str, settings: UnifiedSettings, warehouse: WarehouseSettings, *, told: Told = _nobody) -> Plan:
+    """The plan that takes back what another has changed. Sends nothing; a note cannot be taken back, and it says so.
+
+    Raises `FixConfiguration` where nothing is known of the other plan.
+    """
+    with _client(settings) as client, opened_journal(warehouse) as journal:
+        written: dict[Place, list[Attempt]] = defaultdict(list)
+        for attempt in journal.of_plan(plan_id):
+            written[attempt.place].append(attempt)
+        if not written:
+            raise FixConfiguration(f"Expected a plan that was applied from here, got {plan_id}. See triage status.")
+        desks = Desks(client, settings)
+        desks.require({connection_id for connection_id, _ in written})
+
+        def undo_one(place: Place) -> Planned:
+            attempts = [attempt for attempt in written[place] if attempt.ending is Ending.WRITTEN]
+            leave = [_unsent(attempt) for attempt in attempts if attempt.action is Action.NOTE]
+            leave += [_not_known(attempt) for attempt in written[place] if attempt.ending in OPEN]
+            changes = {
+                name: Change(attempt.old[name], value)
+                for attempt in attempts
+                if attempt.action is Action.CHANGE
+                for name, value in attempt.taken.items()
+            }
+            if not changes:
+                return None, leave
+            seen = _live_ticket(desks, *place)
+            if isinstance(seen, str):
+                return None, [*leave, LeftOut(*place, None, None, seen)]
+            step, left = plan_undoing(place, changes, seen.record, desks.of(place[0]).writable(TRIAGE_FIELDS))
+            return step, [*leave, *left]
+
+        return make_plan(*_planned([*written], undo_one, settings.max_concurrency, told), undoes=plan_id)
+
+
+def apply(
+    plan: Plan,
+    settings: UnifiedSettings,
+    triage: TriageSettings,
+    warehouse: WarehouseSettings,
+    *,
+    by_whom: str | None = None,
+    wait_seconds: float = 0.0,
+    told: Told = _nobody,
+) -> ApplyReport:
+    """Carry out a plan, but for what stands already; then bring into the warehouse what was written.
+
+    Raises a `TicketingError` where the brakes refuse the plan, or nobody can be asked: nothing was sent then, or what
+    was sent stands in the journal.
+    """
+    require_within_brakes(plan, triage, _open_tickets(warehouse, wait_seconds))
+    with _applying_alone(warehouse):
+        try:
+            with opened_journal(warehouse) as journal:
+                if undone_by := journal.undone_by(plan.id):
+                    raise FixConfiguration(
+                        f"Plan {plan.id} was taken back by plan {undone_by}. Nothing was sent. To have it again, plan "
+                        "again."
+                    )
+                application = _applied(plan, settings, triage, journal, by_whom or _this_person(), told)
+        except BaseException:
+            load_receipts(settings, warehouse, wait_seconds)
+            raise
+        return ApplyReport(application, load_receipts(settings, warehouse, wait_seconds))
+
+
+def status(warehouse: WarehouseSettings) -> TriageStatus:
+    """What was carried out from here; nothing is made, and nobody asked."""
+    if not journal_of(warehouse).exists():
+        return TriageStatus([], [], 0)
+    with opened_journal(warehouse) as journal:
+        return TriageStatus(journal.plans(), journal.open_attempts(), len(journal.to_load(_ALL)))
+
+
+def settle(attempt_id: int, warehouse: WarehouseSettings, *, was_sent: bool, by_whom: str | None = None) -> Attempt:
+    """Keep what a person has found out of an attempt that nothing else can tell of. Raises `FixConfiguration` where it
+    is none of those."""
+    with opened_journal(warehouse) as journal:
+        known = {attempt.id: attempt for attempt in journal.open_attempts()}
+        if attempt_id not in known:
+            ids = ", ".join(map(str, known)) or "there is none"
+            raise FixConfiguration(f"Expected an attempt of which nobody knows what became ({ids}), got {attempt_id}.")
+        told = f"found out by {by_whom or _this_person()}"
+        if was_sent:
+            journal.end(attempt_id, Ending.WRITTEN, told, taken=known[attempt_id].new)
+        else:
+            journal.end(attempt_id, Ending.FAILED, told)
+        return journal.attempt(attempt_id)
+
+
+def keep_plan(plan: Plan, warehouse: WarehouseSettings, path: Path | None = None) -> Path:
+    """Write a plan to a file, which its owner alone can read; where, if no other place is asked for."""
+    place = path or _kept(warehouse, plan.id)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with open(place, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(write_plan(plan))
+    return place
+
+
+def kept_plan(name: str, warehouse: WarehouseSettings) -> Plan:
+    """A plan by its file, or by its id where it was kept in the usual place. Raises `FixConfiguration`."""
+    place = Path(name)
+    if not place.exists() and name.isalnum():
+        place = _kept(warehouse, name)
+    try:
+        return read_plan(place.read_bytes(), name)
+    except FileNotFoundError:
+        raise FixConfiguration(f"Expected the file or the id of a plan, got {name!r}. Make one: triage plan.") from None
+
+
+def _kept(warehouse: WarehouseSettings, plan_id: str) -> Path:
+    return plans_of(warehouse) / f"{plan_id}.json"
+
+
+def brakes(plan: Plan, triage: TriageSettings, warehouse: WarehouseSettings, wait_seconds: float) -> str | None:
+    """Why a plan would not be carried out; None if it would."""
+    try:
+        require_within_brakes(plan, triage, _open_tickets(warehouse, wait_seconds))
+    except FixConfiguration as error:
+        return str(error)
+    return None
+
+
+def require_within_brakes(plan: Plan, triage: TriageSettings, open_tickets: Mapping[str, int]) -> None:
+    """Raise `FixConfiguration` where a plan is about more than the settings allow. `open_tickets`: by connection."""
+    if len(plan.steps) > triage.max_tickets:
+        raise FixConfiguration(
+            f"Expected a plan about at most {triage.max_tickets:,} tickets (triage.max_tickets), got one about "
+            f"{len(plan.steps):,}. Nothing was sent. Propose less, or raise the setting (TRIAGE__MAX_TICKETS)."
+        )
+    for connection_id, steps in Counter(step.connection_id for step in plan.steps).items():
+        known = open_tickets.get(connection_id, 0)
+        if known and steps > max(1, known * triage.max_share):
+            raise FixConfiguration(
+                f"Expected a plan about at most {triage.max_share:.0%} of the {known:,} open tickets of "
+                f"{connection_id} (triage.max_share), got one about {steps:,}. Nothing was sent. Propose less, or "
+                "raise the setting (TRIAGE__MAX_SHARE)."
+            )
+    if refused := sorted({_setting_of(name) for name in plan.fields} - {*triage.fields}):
+        raise FixConfiguration(
+            f"Expected a plan about {', '.join(triage.fields)} alone (triage.allowed_fields), got one about "
+            f"{', '.join(refused)}. Nothing was sent. Plan again, or allow it."
+        )
+
+
+def _client(settings: UnifiedSettings) -> UnifiedClient:
+    budget = Budget(settings.max_concurrency, settings.requests_per_second, settings.max_calls_per_run)
+    return UnifiedClient(settings.base_url, settings.api_key, budget=budget)
+
+
+def _planned(
+    items: Sequence[Item], plan_one: Callable[[Item], Planned], hands: int, told: Told
+) -> tuple[list[Step], list[LeftOut]]:
+    """The steps for some items, and what is left out of them, in their order."""
+    steps: list[Step] = []
+    leave: list[LeftOut] = []
+    with ThreadPoolExecutor(hands, "triage") as pool:
+        results = [pool.submit(plan_one, item) for item in items]
+        try:
+            for done, result in enumerate(results, start=1):
+                step, left = result.result()
+                steps += [step] if step else []
+                leave += left
+                told(done, len(results))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return steps, leave
+
+
+def _live_ticket(desks: Desks, connection_id: str, ticket_id: str) -> Seen | str:
+    """A ticket as it is, or why it cannot be planned for."""
+    try:
+        return desks.of(connection_id).ticket(ticket_id)
+    except UnknownId:
+        return "unknown ticket: the API does not know its id"
+    except (ApiKeyRejected, CallsUsedUp):
+        raise
+    except TicketingError as error:
+        return str(error)
+
+
+def _live_notes(desk: ConnectionDesk, proposal: Proposal, writable: Writable) -> list[NoteSeen] | None:
+    """The notes of a ticket for which one is proposed; None where they cannot be read."""
+    if proposal.note is None or writable.note_refusal:
+        return None
+    try:
+        return [note_seen(seen.record) for seen in desk.notes(proposal.ticket_id)]
+    except (ApiKeyRejected, CallsUsedUp):
+        raise
+    except TicketingError:
+        return None
+
+
+def _not_known(attempt: Attempt) -> LeftOut:
+    name = "note" if attempt.action is Action.NOTE else None
+    return LeftOut(*attempt.place, name, None, "nobody knows whether it was written: see ticketing triage status")
+
+
+def _unsent(attempt: Attempt) -> LeftOut:
+    return LeftOut(*attempt.place, "note", attempt.new["note"], "a note cannot be unsent: see to it in the helpdesk")
+
+
+@dataclass
+class _Stored:
+    """What the warehouse has of tickets: the `updated_at` of each, the ids of its notes, and the connections of which
+    it has notes at all."""
+
+    times: dict[Place, datetime] = field(default_factory=dict)
+    notes: dict[Place, set[str]] = field(default_factory=lambda: defaultdict(set))
+    with_notes: set[str] = field(default_factory=set)
+
+    def notes_of(self, place: Place) -> Collection[str] | None:
+        return self.notes[place] if place[0] in self.with_notes else None
+
+
+def _stored(proposals: Iterable[Proposal], warehouse: WarehouseSettings, wait_seconds: float) -> _Stored:
+    found = _Stored()
+    by_connection: dict[str, list[Proposal]] = defaultdict(list)
+    for proposal in proposals:
+        by_connection[proposal.connection_id].append(proposal)
+    with reading(warehouse, wait_seconds) as pipeline:
+        if pipeline is None:
+            return found
+        for connection_id, some in by_connection.items():
+            stored = Stored(asking(pipeline), connection_id)
+            for ticket in stored.states_of(TICKETS.name, [proposal.ticket_id for proposal in some]):
+                if ticket.updated_at is not None:
+                    found.times[connection_id, ticket.id] = ticket.updated_at
+            if stored.count(NOTES.name):
+                found.with_notes.add(connection_id)
+            for note in stored.states_of_notes([proposal.ticket_id for proposal in some if proposal.note]):
+                found.notes[connection_id, note.ticket_id or ""].add(note.id)
+    return found
+
+
+def _open_tickets(warehouse: WarehouseSettings, wait_seconds: float) -> dict[str, int]:
+    with reading(warehouse, wait_seconds) as pipeline:
+        return {} if pipeline is None else count_open_tickets(asking(pipeline))
+
+
+def _setting_of(name: str) -> str:
+    return "category" if name == "category_id" else name
+
+
+def _applied(
+    plan: Plan, settings: UnifiedSettings, triage: TriageSettings, journal: Journal, by_whom: str, told: Told
+) -> Application:
+    with _client(settings) as client:
+        desks = Desks(client, settings)
+        desks.require({step.connection_id for step in plan.steps})
+        return Applying(
+            plan,
+            Acting(plan, journal, desks.of, by_whom, LONGEST_LAG),
+            journal.last_of(plan.id),
+            hands=settings.max_concurrency,
+            most_failures=triage.max_failures_in_a_row,
+            told=lambda done: told(done, len(plan.steps)),
+        ).run()
+
+
+@contextmanager
+def _applying_alone(warehouse: WarehouseSettings) -> Iterator[None]:
+    """Two that carry out plans at once could each send what the other has just sent."""
+    warehouse.state_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(warehouse.state_dir / "writeback.lock").acquire(timeout=0):
+            yield
+    except filelock.Timeout:
+        raise WarehouseBusy(
+            "Another process is carrying out a plan for this warehouse. Nothing was sent. Wait for it to end and run "
+            "this again."
+        ) from None
+
+
+def _this_person() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -1,0 +1,365 @@
+"""The promise of writeback: whatever happens on the way, no note comes twice, no human's change is undone, nothing is
+written without a receipt, and a plan that is carried out again comes to its end."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.desks import Desks
+from pipelines.sandbox import Faults, Sandbox, World
+from pipelines.settings import TRIAGE_FIELDS, UnifiedSettings
+from pipelines.unified_api.budget import Budget
+from pipelines.unified_api.client import UnifiedClient
+from pipelines.warehouse.merging import LONGEST_LAG
+from pipelines.writeback.acting import Acting
+from pipelines.writeback.applying import Application, Applying
+from pipelines.writeback.desk import Desk, Seen
+from pipelines.writeback.journal import SETTLED, Action, Ending, Journal
+from pipelines.writeback.live import note_seen
+from pipelines.writeback.plan import Plan, Value, make_plan
+from pipelines.writeback.planning import Categories, Sight, plan_ticket
+from pipelines.writeback.proposals import read_proposals
+from tests.clock import LeapingClock
+
+HELPDESK = "zendesk"
+TICKETS = ("1", "2", "3")
+FIELDS = ("priority", "status", "tags")
+NOTE = "We have found your parcel, and it will be with you on Monday."
+STARTS_WITH: dict[str, Any] = {"priority": "normal", "status": "ACTIVE", "tags": ["parcel"]}
+IS_WANTED: dict[str, Any] = {"priority": "urgent", "status": "CLOSED", "tags": ["parcel", "found"]}
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+@dataclass
+class Write:
+    """What somebody wrote to a field of a ticket, or a note to it, and what was there."""
+
+    by: str
+    ticket_id: str
+    field: str
+    old: Any
+    new: Any
+
+
+class Helpdesk:
+    """One connection of a sandbox, its tickets, and all that is written to them."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.world = sandbox.world
+        self.id = self.world.add_connection(HELPDESK)
+        self.writes: list[Write] = []
+        self.world.create(self.id, "customer", {"id": "c", "name": "Ann"})
+        for ticket_id in TICKETS:
+            self.world.create(
+                self.id, "ticket", {"id": ticket_id, "customer_id": "c", "subject": "Where is it?", **STARTS_WITH}
+            )
+            self.world.create(self.id, "note", {"ticket_id": ticket_id, "customer_id": "c", "description": "Hello?"})
+
+    @property
+    def notes(self) -> list[dict[str, Any]]:
+        return self.world.records(self.id, "note")
+
+    def edit(self, ticket_id: str, field: str, value: Any) -> None:
+        """What a person does in the helpdesk."""
+        self.patched("human", ticket_id, {field: value})
+        self.world.patch(self.id, "ticket", ticket_id, {field: value})
+
+    def answer(self, ticket_id: str) -> None:
+        """A person writes to the customer."""
+        self.writes.append(Write("human", ticket_id, "note", None, "I am looking into it."))
+        self.world.create(
+            self.id, "note", {"ticket_id": ticket_id, "user_id": None, "description": "I am looking into it."}
+        )
+
+    def patched(self, by: str, ticket_id: str, fields: Mapping[str, Any]) -> None:
+        held = self.world.record(self.id, "ticket", ticket_id)
+        self.writes += [Write(by, ticket_id, name, held.get(name), value) for name, value in fields.items()]
+
+
+@dataclass
+class Life:
+    """Counts the steps of a process, and ends it at one of them; at others, people do something in the helpdesk."""
+
+    ends_at: int | None
+    deeds: dict[int, Callable[[], None]]
+    step: int = 0
+    is_over: bool = False
+
+    def pass_by(self, *, people_too: bool = True) -> None:
+        if self.is_over:
+            raise Killed
+        self.step += 1
+        if people_too:
+            self.deeds.pop(self.step, lambda: None)()
+        if self.step == self.ends_at:
+            self.is_over = True
+            raise Killed
+
+
+class MortalDesk(Desk):
+    """The real calls, before and after each of which the process may end. People do nothing between the last look at a
+    ticket and the change of it: the API has no way to make one depend on the other."""
+
+    def __init__(self, desk: Desk, life: Life) -> None:
+        self._desk = desk
+        self._life = life
+
+    def ticket(self, ticket_id: str) -> Seen:
+        self._life.pass_by()
+        return self._desk.ticket(ticket_id)
+
+    def notes(self, ticket_id: str) -> list[Seen]:
+        self._life.pass_by()
+        return self._desk.notes(ticket_id)
+
+    def change(self, ticket_id: str, fields: Mapping[str, Value], known: Any) -> Seen:
+        self._life.pass_by(people_too=False)
+        try:
+            return self._desk.change(ticket_id, fields, known)
+        finally:
+            self._life.pass_by()
+
+    def add_note(self, ticket_id: str, text: str) -> Seen:
+        self._life.pass_by(people_too=False)
+        try:
+            return self._desk.add_note(ticket_id, text)
+        finally:
+            self._life.pass_by()
+
+
+class MortalJournal(Journal):
+    """The real journal, before and after each entry of which the process may end."""
+
+    def __init__(self, path: Path, now: Callable[[], datetime], life: Life) -> None:
+        super().__init__(path, now)
+        self._life = life
+
+    def begin(self, *args: Any, **entry: Any) -> int:
+        self._life.pass_by(people_too=False)
+        attempt_id = super().begin(*args, **entry)
+        self._life.pass_by(people_too=False)
+        return attempt_id
+
+    def end(self, *args: Any, **entry: Any) -> None:
+        self._life.pass_by()
+        super().end(*args, **entry)
+        self._life.pass_by()
+
+
+@dataclass
+class Office:
+    """Where plans are made and carried out, round by round."""
+
+    sandbox: Sandbox
+    helpdesk: Helpdesk
+    path: Path
+    now: datetime = field(default_factory=lambda: datetime(2026, 6, 1, tzinfo=UTC))
+
+    def client(self) -> UnifiedClient:
+        budget = Budget(clock=LeapingClock())
+        return UnifiedClient(self.sandbox.base_url, self.sandbox.api_key, budget=budget, sleep=lambda seconds: None)
+
+    def desks(self, client: UnifiedClient) -> Desks:
+        chosen = UnifiedSettings()
+        chosen.update({"connection_ids": [self.helpdesk.id], "include_raw": False})
+        desks = Desks(client, chosen)
+        desks.require([self.helpdesk.id])
+        return desks
+
+    def plan(self) -> Plan:
+        proposals = read_proposals(
+            {"connection_id": self.helpdesk.id, "ticket_id": ticket_id, "priority": "urgent", "status": "CLOSED"}
+            | {"tags_add": "found", "note": NOTE}
+            for ticket_id in TICKETS
+        )
+        with self.client() as client:
+            desk = self.desks(client).of(self.helpdesk.id)
+            steps = []
+            for proposal in proposals:
+                notes = [note_seen(seen.record) for seen in desk.notes(proposal.ticket_id)]
+                sight = Sight(desk.ticket(proposal.ticket_id).record, None, notes)
+                step, left = plan_ticket(proposal, sight, desk.writable(TRIAGE_FIELDS), Categories(None))
+                assert step is not None, left
+                steps.append(step)
+        return make_plan(steps, [])
+
+    def apply(self, plan: Plan, life: Life, hands: int = 1) -> Application | None:
+        """Carry out a plan; None where the process came to its end before."""
+        with self.client() as client, MortalJournal(self.path, lambda: self.now, life) as journal:
+            desks = self.desks(client)
+            acting = Acting(plan, journal, lambda each: MortalDesk(desks.of(each), life), "tester", LONGEST_LAG)
+            applying = Applying(plan, acting, journal.last_of(plan.id), hands=hands, most_failures=1_000)
+            try:
+                return applying.run()
+            except Killed:
+                return None
+
+    def let_pass(self, time: timedelta) -> None:
+        self.now += time
+        self.sandbox.world.advance(time)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    world = World.seeded(seed=7, tickets=4, helpdesks=(HELPDESK,))
+    with Sandbox(world=world) as running:
+        yield running
+
+
+def watched(sandbox: Sandbox) -> Helpdesk:
+    """A fresh helpdesk that keeps account of what comes by the API."""
+    helpdesk = Helpdesk(sandbox)
+    WATCHED[helpdesk.id] = helpdesk
+    return helpdesk
+
+
+WATCHED: dict[str, Helpdesk] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def account_of_writes(sandbox: Sandbox) -> Iterator[None]:
+    """What the API carries out, whether its answer arrives or not."""
+    api = sandbox._application._api
+    answer = api._route
+
+    def route(request: Any, fate: Any) -> Any:
+        helpdesk = WATCHED.get(request.connection_id or "")
+        if helpdesk and request.method == "PATCH":
+            helpdesk.patched("api", request.segments[-1], msgspec.json.decode(request.body))
+        if helpdesk and request.method == "POST":
+            body = msgspec.json.decode(request.body)
+            helpdesk.writes.append(Write("api", body["ticket_id"], "note", None, body["description"]))
+        return answer(request, fate)
+
+    api._route = route  # type: ignore[method-assign]
+    yield
+    api._route = answer  # type: ignore[method-assign]
+
+
+FAULTS = st.builds(
+    Faults,
+    seed=st.integers(0, 10_000),
+    lost_answer=st.sampled_from([0, 0.2, 0.6]),
+    too_many=st.sampled_from([0, 0.2]),
+    status_500=st.sampled_from([0, 0.2]),
+    html_error=st.sampled_from([0, 0.1]),
+    truncation=st.sampled_from([0, 0.2]),
+    garbage=st.sampled_from([0, 0.2]),
+    reset=st.sampled_from([0, 0.2]),
+    visible_after_seconds=st.sampled_from([0, 1_800]),
+)
+
+WHAT_PEOPLE_DO: list[tuple[str, Any]] = [
+    *(("priority", value) for value in ("low", "normal", "urgent")),
+    *(("status", value) for value in ("ACTIVE", "CLOSED")),
+    *(("tags", value) for value in (["parcel"], ["lost"])),
+    *(("subject", "Found!"), ("note", None)),
+]
+DEEDS = st.dictionaries(
+    st.integers(1, 60), st.tuples(st.sampled_from(TICKETS), st.sampled_from(WHAT_PEOPLE_DO)), max_size=4
+)
+
+
+@dataclass(frozen=True)
+class Round:
+    """One time that the plan is carried out: on which day, until when, and what people do meanwhile."""
+
+    faults: Faults
+    deeds: dict[int, tuple[str, tuple[str, Any]]]
+    ends_at: int | None
+    minutes_later: int
+
+
+ROUNDS = st.lists(
+    st.builds(Round, FAULTS, DEEDS, st.none() | st.integers(1, 40), st.sampled_from([0, 5, 90])), min_size=1, max_size=4
+)
+
+
+@given(rounds=ROUNDS, hands=st.sampled_from([1, 3]))
+@settings(max_examples=max(25, settings().max_examples // 4))
+def test_no_note_comes_twice_no_human_is_overruled_and_a_rerun_completes(
+    sandbox: Sandbox, rounds: list[Round], hands: int
+) -> None:
+    with TemporaryDirectory() as folder:
+        sandbox.faults = Faults()
+        office = Office(sandbox, watched(sandbox), Path(folder) / "writeback.sqlite3")
+        plan = office.plan()
+        for each in rounds:
+            sandbox.faults = each.faults
+            office.apply(
+                plan,
+                Life(each.ends_at, {step: deed(office.helpdesk, *what) for step, what in each.deeds.items()}),
+                hands,
+            )
+            office.let_pass(timedelta(minutes=each.minutes_later))
+        sandbox.faults = Faults()
+        for _ in range(3):
+            office.let_pass(LONGEST_LAG)
+            application = office.apply(plan, Life(None, {}))
+            assert application is not None
+        assert application is not None
+        with Journal(office.path) as journal:
+            require_kept_promises(office.helpdesk, plan, journal, application)
+        sandbox.world.remove_connection(office.helpdesk.id)
+
+
+def deed(helpdesk: Helpdesk, ticket_id: str, what: tuple[str, Any]) -> Callable[[], None]:
+    name, value = what
+    return (lambda: helpdesk.answer(ticket_id)) if name == "note" else lambda: helpdesk.edit(ticket_id, name, value)
+
+
+def require_kept_promises(helpdesk: Helpdesk, plan: Plan, journal: Journal, last: Application) -> None:
+    sent = [note["ticket_id"] for note in helpdesk.notes if note["description"] == NOTE]
+    assert len(sent) == len({*sent}), "a note came twice"
+    for ticket_id in TICKETS:
+        for name in FIELDS:
+            require_no_human_overruled(
+                [write for write in helpdesk.writes if (write.ticket_id, write.field) == (ticket_id, name)], name
+            )
+    attempts = journal.of_plan(plan.id)
+    written: dict[tuple[str, Action], set[str]] = defaultdict(set)
+    for attempt in attempts:
+        if attempt.ending is Ending.WRITTEN:
+            written[attempt.ticket_id, attempt.action] |= attempt.taken.keys()
+    held = {(attempt.ticket_id, attempt.action) for attempt in attempts if attempt.ending is Ending.HELD}
+    for write in helpdesk.writes:
+        action = Action.NOTE if write.field == "note" else Action.CHANGE
+        if write.by == "api" and (write.ticket_id, action) not in held:
+            assert write.field in written[write.ticket_id, action], f"no receipt of {write}"
+    disturbed = {write.ticket_id for write in helpdesk.writes if write.by == "human"}
+    for done in last.done:
+        if done.step.ticket_id not in disturbed:
+            assert done.ending in SETTLED, done
+        else:
+            assert done.ending in (*SETTLED, Ending.CONFLICT, Ending.HELD, None), done
+
+
+def require_no_human_overruled(writes: list[Write], name: str) -> None:
+    """Of all that was written to one field of a ticket, in order."""
+    api_wrote = human_since = False
+    for write in writes:
+        if write.by == "human":
+            human_since = api_wrote
+            continue
+        is_same = _comparable(write.old) in (_comparable(STARTS_WITH[name]), _comparable(IS_WANTED[name]))
+        assert is_same, f"what a human had set was overwritten: {write}"
+        assert not human_since, f"what a human had set after it was written was overwritten: {write}"
+        api_wrote = True
+
+
+def _comparable(value: Any) -> Any:
+    return frozenset(value) if isinstance(value, list) else value
