@@ -12,12 +12,13 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import wraps
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 import pyarrow as pa
 
-from pipelines import console, telling, telling_webhooks
+from pipelines import console, telling, telling_triage, telling_webhooks, triage
 from pipelines.build import BuildReport, build, require_project
 from pipelines.check import CheckReport, check, total_forecast
 from pipelines.draining import DrainReport, drain, inbox_of, opened_inbox
@@ -25,10 +26,12 @@ from pipelines.errors import FixConfiguration, ModelsFailed, TicketingError
 from pipelines.explain import explain
 from pipelines.following import Follower, follow
 from pipelines.forget import Preview, Receipt, forget, preview
+from pipelines.proposed import proposed_rows
 from pipelines.repairing import watch
 from pipelines.settings import (
     UnifiedSettings,
     WarehouseSettings,
+    load_triage_settings,
     load_unified_settings,
     load_warehouse_settings,
     load_webhook_settings,
@@ -42,6 +45,7 @@ from pipelines.verify import Finding, VerifyReport, verify
 from pipelines.warehouse.load import Pending
 from pipelines.warehouse.outcome import Outcome
 from pipelines.webhooks.inbox import Contents, DeadLetter
+from pipelines.writeback.plan import Plan
 
 Command = Callable[..., int]
 
@@ -588,6 +592,127 @@ def inbox_command(
     return 0
 
 
+@main.group("triage", epilog="Example:  ticketing triage plan proposals.csv")
+def triage_group() -> None:
+    """Carry triage decisions to the helpdesks: planned, compared with what is there, sent once, and taken back."""
+
+
+plan_argument = click.argument("plan_name", metavar="PLAN")
+by_option = click.option("--by", "by_whom", metavar="NAME", help="Who decides, for the receipts.  [default: this user]")
+
+
+@command("plan", "ticketing triage plan proposals.csv", triage_group)
+@click.argument("proposals", metavar="PROPOSALS", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where the plan is kept.")
+@destination_option
+@wait_option
+@json_option
+def plan_command(proposals: Path, out: Path | None, destination: str | None, wait_seconds: float, as_json: bool) -> int:
+    """What proposals come to, beside the live tickets. Sends nothing.
+
+    PROPOSALS is a file of rows (.csv, .json, .jsonl, .parquet) or a query over the warehouse (.sql) with the columns
+    connection_id, ticket_id and any of priority, category or category_id, user_id, status, tags_add, tags_remove,
+    tags_set, note, reason.
+    """
+    settings, triage_settings = load_unified_settings(), load_triage_settings()
+    warehouse = load_warehouse_settings(destination)
+    rows = proposed_rows(proposals, warehouse, wait_seconds)
+    with console.Progress() as progress:
+        made = triage.plan(
+            rows,
+            settings,
+            triage_settings,
+            warehouse,
+            wait_seconds=wait_seconds,
+            told=_tickets_told(progress, "planned"),
+        )
+    return _tell_planned(made, out, warehouse, wait_seconds, as_json)
+
+
+@command("apply", "ticketing triage apply 3e0029dfa6351d09", triage_group)
+@plan_argument
+@click.option("--yes", "is_certain", is_flag=True, help="Do not ask.")
+@by_option
+@destination_option
+@wait_option
+@json_option
+def apply_command(
+    plan_name: str,
+    is_certain: bool,
+    by_whom: str | None,
+    destination: str | None,
+    wait_seconds: float,
+    as_json: bool,
+) -> int:
+    """Carry out exactly a plan; what is there is compared once more. Run it again: it repeats nothing.
+
+    PLAN is its file or its id.
+    """
+    settings, triage_settings = load_unified_settings(), load_triage_settings()
+    warehouse = load_warehouse_settings(destination)
+    plan = triage.kept_plan(plan_name, warehouse)
+    if not is_certain and (as_json or not sys.stdin.isatty()):
+        raise FixConfiguration("Expected --yes where nobody can be asked. Nothing was sent.")
+    if not is_certain and not click.confirm(f"Change {telling_triage.wanted(plan)}?", err=True):
+        console.say("Nothing was sent.")
+        return 0
+    with console.Progress() as progress:
+        report = triage.apply(
+            plan,
+            settings,
+            triage_settings,
+            warehouse,
+            by_whom=by_whom,
+            wait_seconds=wait_seconds,
+            told=_tickets_told(progress, "done"),
+        )
+    if as_json:
+        console.show_json(telling_triage.applied_json(report))
+    else:
+        telling_triage.tell_applied(report, plan_name)
+    return report.exit_code
+
+
+@command("undo", "ticketing triage undo 3e0029dfa6351d09", triage_group)
+@plan_argument
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where the plan is kept.")
+@destination_option
+@wait_option
+@json_option
+def undo_command(plan_name: str, out: Path | None, destination: str | None, wait_seconds: float, as_json: bool) -> int:
+    """The plan that takes back what PLAN has changed, from its receipts. Sends nothing; a note cannot be unsent."""
+    settings, warehouse = load_unified_settings(), load_warehouse_settings(destination)
+    plan_id = triage.kept_plan(plan_name, warehouse).id
+    with console.Progress() as progress:
+        made = triage.undo(plan_id, settings, warehouse, told=_tickets_told(progress, "planned"))
+    return _tell_planned(made, out, warehouse, wait_seconds, as_json)
+
+
+@command("status", "ticketing triage status", triage_group)
+@destination_option
+@json_option
+def triage_status_command(destination: str | None, as_json: bool) -> int:
+    """The plans that were carried out from here, and what may or may not have been."""
+    found = triage.status(load_warehouse_settings(destination))
+    if as_json:
+        console.show_json(telling_triage.status_json(found))
+    else:
+        telling_triage.tell_status(found)
+    return 0
+
+
+@command("settle", "ticketing triage settle 7 --not-sent", triage_group)
+@click.argument("attempt", type=int, metavar="ATTEMPT")
+@click.option("--sent/--not-sent", "was_sent", default=None, required=True, help="What the helpdesk shows.")
+@by_option
+@destination_option
+def settle_command(attempt: int, was_sent: bool, by_whom: str | None, destination: str | None) -> int:
+    """Tell what became of an attempt that is held because no look can tell any more; see ticketing triage status."""
+    settled = triage.settle(attempt, load_warehouse_settings(destination), was_sent=was_sent, by_whom=by_whom)
+    console.say(f"Attempt {attempt} counts as {settled.ending}. Next: ticketing triage apply {settled.plan_id}")
+    return 0
+
+
 @command("sandbox", "ticketing sandbox --seed 7 --tickets 500")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same world.")
 @tickets_option
@@ -619,6 +744,22 @@ def demo_command(seed: int, tickets: int) -> int:
     from pipelines.sandbox.demo import demo
 
     return demo(seed=seed, tickets=tickets)
+
+
+def _tickets_told(progress: console.Progress, what: str) -> triage.Told:
+    return lambda done, total: progress.tick(f"{done:,} of {console.count(total, 'ticket')} {what}")
+
+
+def _tell_planned(
+    made: Plan, out: Path | None, warehouse: WarehouseSettings, wait_seconds: float, as_json: bool
+) -> int:
+    refusal = triage.brakes(made, load_triage_settings(), warehouse, wait_seconds)
+    place = triage.keep_plan(made, warehouse, out)
+    if as_json:
+        console.show_json(telling_triage.plan_json(made, str(place), refusal))
+    else:
+        telling_triage.tell_plan(made, str(out) if out else made.id, refusal)
+    return 0
 
 
 def _sync(
@@ -751,6 +892,7 @@ def _sync_result(report: SyncReport) -> dict[str, Any]:
             "dead": report.drained.buried,
             "error": report.drained.error,
         },
+        "triage": {"error": report.unloaded_receipts},
     }
 
 
@@ -791,14 +933,16 @@ def _show_run(report: SyncReport, received: str, counted: str, count: Callable[[
         console.complain(f"{outcome.connection_id} {outcome.object}: {outcome.error}")
     if report.drained.error:
         console.complain(f"inbox: {report.drained.error}")
+    if report.unloaded_receipts:
+        console.complain(f"triage: {report.unloaded_receipts}")
 
 
 def _reconcile_closing(report: SyncReport) -> str:
     deleted = sum(outcome.rows_deleted for outcome in report.outcomes)
     found = f"{console.count(deleted, 'record')} found to be gone and marked as deleted"
     found += f".{_drained(report.drained)}"
-    if report.drained.error and not report.failed:
-        return f"Partly done: {found} What waits in the inbox was not loaded. Mend the errors above and run this again."
+    if report.left_waiting and not report.failed:
+        return f"Partly done: {found} Not loaded: {report.left_waiting}. Mend the errors above and run this again."
     if report.put_off and not report.failed:
         return f"{_not_complete(report)}; of those nothing was removed. {found} Next: raise it and run this again"
     if report.exit_code != 1 and not report.failed:
@@ -940,8 +1084,8 @@ def _sync_closing(report: SyncReport, next_step: str) -> str:
         skipped += f" {console.count(withheld, 'record')} of forgotten persons withheld."
     if not report.outcomes:
         return "The workspace has no ticketing connection. Connect a helpdesk in the Unified.to console first."
-    if report.drained.error and not report.failed:
-        received = f"{console.count(rows, 'row')} received, all loaded, but not what waits in the inbox"
+    if report.left_waiting and not report.failed:
+        received = f"{console.count(rows, 'row')} received, all loaded, but not {report.left_waiting}"
         return f"Partly done: {received}.{skipped} Mend the errors above and run this again."
     if report.put_off and not report.failed:
         received = f"{console.count(rows, 'row')} received, all loaded.{skipped}"

@@ -10,8 +10,10 @@ import pytest
 import yaml
 
 from pipelines.cli import main
-from pipelines.settings import UnifiedSettings, WebhookSettings
+from pipelines.proposed import proposed_rows
+from pipelines.settings import DuckdbWarehouse, TriageSettings, UnifiedSettings, WebhookSettings
 from pipelines.ticketing.plans import Strategy
+from pipelines.writeback.proposals import COLUMNS, read_proposals
 from transforms.schemas import DATASET, RAW_TABLES, RECORD_TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,11 +60,35 @@ def test_every_setting_of_webhooks_is_documented_with_its_default() -> None:
         assert rows[name].startswith(f"`{str(settings[name]).lower()}`"), name
 
 
+def test_every_setting_of_triage_is_documented_with_its_default() -> None:
+    settings = TriageSettings()
+    rows = dict(re.findall(r"^\| `(\w+)` \| `TRIAGE__\w+[^|]*\| (.*) \|$", README, flags=re.MULTILINE))
+    assert rows.keys() == {*TriageSettings.get_resolvable_fields()}
+    for name in rows.keys() - {"allowed_fields"}:
+        assert rows[name].startswith(f"`{settings[name]}`"), name
+
+
+def test_every_column_of_proposals_is_in_the_readme() -> None:
+    table = README.split("| Column | What is wanted |")[1].split("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == {*COLUMNS}
+
+
+def test_the_proposals_of_the_readme_are_proposals(tmp_path: Path) -> None:
+    file = tmp_path / "proposals.csv"
+    file.write_text(README.split("```csv\n")[1].split("```")[0])
+    proposals = read_proposals(proposed_rows(file, DuckdbWarehouse(tmp_path, tmp_path)))
+    assert [proposal.tags_add for proposal in proposals] == [("invoice", "late"), (), ()]
+
+
 def test_the_example_configuration_names_only_settings_that_exist() -> None:
     text = (ROOT / ".dlt" / "config.toml").read_text()
-    unified, webhooks = (re.findall(r"^# (\w+) = ", part, flags=re.MULTILINE) for part in text.split("[webhooks]"))
+    unified, webhooks, triage = (
+        re.findall(r"^# (\w+) = ", part, flags=re.MULTILINE) for part in re.split(r"\[webhooks\]|\[triage\]", text)
+    )
     assert {*unified} == set(UnifiedSettings.get_resolvable_fields()) - {"api_key", "privacy_key"}
     assert {*webhooks} == set(WebhookSettings.get_resolvable_fields()) - {"secret", "secret_before"}
+    assert {*triage} == {*TriageSettings.get_resolvable_fields()}
 
 
 def test_every_mart_is_in_the_readme_with_its_one_row() -> None:

@@ -1,0 +1,381 @@
+"""Triage as its users meet it: planned, carried out, found in the warehouse, taken back, and held up by its brakes."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipelines import triage
+from pipelines.cli import main
+from pipelines.errors import FixConfiguration, WarehouseBusy
+from pipelines.forget import forget
+from pipelines.proposed import proposed_rows
+from pipelines.receipts import journal_of
+from pipelines.sandbox import Faults, Sandbox
+from pipelines.settings import DuckdbWarehouse, TriageSettings, UnifiedSettings, WarehouseSettings
+from pipelines.sync import SyncReport, sync
+from pipelines.warehouse.lock import one_writer
+from pipelines.writeback.journal import Ending, Journal
+from pipelines.writeback.plan import Plan
+from tests.flow.conftest import destination_environment, on_both, settings_for
+from tests.flow.truth import query, stored_rows, true_rows
+
+NOTE = "We have found it: <b>Monday</b> & not before."
+
+
+@dataclass
+class Desk:
+    """A synced warehouse, the sandbox behind it, and the open tickets of one of its connections."""
+
+    sandbox: Sandbox
+    warehouse: WarehouseSettings
+    connection_id: str
+    tickets: list[str]
+    settings: UnifiedSettings
+    limits: TriageSettings
+
+    def proposed(self, count: int, **wishes: Any) -> list[dict[str, Any]]:
+        return [{"connection_id": self.connection_id, "ticket_id": id, **wishes} for id in self.tickets[:count]]
+
+    def plan(self, rows: list[dict[str, Any]]) -> Plan:
+        return triage.plan(rows, self.settings, self.limits, self.warehouse)
+
+    def apply(self, plan: Plan, **options: Any) -> triage.ApplyReport:
+        return triage.apply(plan, self.settings, self.limits, self.warehouse, **options)
+
+    def ticket(self, number: int) -> Mapping[str, Any]:
+        return self.sandbox.world.record(self.connection_id, "ticket", self.tickets[number])
+
+    def edit(self, number: int, **fields: Any) -> None:
+        self.sandbox.world.patch(self.connection_id, "ticket", self.tickets[number], fields)
+
+    def log(self) -> list[tuple[Any, ...]]:
+        columns = "ticket_id, action, ending, cast(old as varchar), cast(taken as varchar), note_id, answer"
+        rows = query(self.warehouse, f"select {columns} from raw_unified.writeback_log order by begun_at, action")
+        return [(*row.values(),) for row in rows]
+
+
+@pytest.fixture
+def sandbox() -> Any:
+    with Sandbox(seed=7, tickets=40, helpdesks=("zendesk",)) as running:
+        yield running
+
+
+@pytest.fixture
+def desk(sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: Callable[..., SyncReport]) -> Desk:
+    assert run_sync().exit_code == 0
+    [connection] = sandbox.world.connections()
+    tickets = [
+        record["id"] for record in sandbox.world.records(connection["id"], "ticket") if record["status"] == "ACTIVE"
+    ]
+    limits = TriageSettings()
+    limits.max_share = 1.0
+    return Desk(sandbox, warehouse, connection["id"], tickets, settings_for(sandbox), limits)
+
+
+def endings(report: triage.ApplyReport) -> list[str | None]:
+    return [done.ending.value if done.ending else None for done in report.application.done]
+
+
+@on_both
+def test_what_is_written_is_in_the_warehouse_at_once_and_a_second_run_repeats_nothing(desk: Desk) -> None:
+    plan = desk.plan(desk.proposed(3, priority="urgent", status="CLOSED", tags_add="found", note=NOTE, reason="late"))
+    assert plan.left_out == []
+    report = desk.apply(plan, by_whom="ann")
+    assert (report.exit_code, endings(report)) == (0, ["written"] * 6)
+    for table in ("tickets", "notes"):
+        true, stored = true_rows(desk.sandbox.world, table), stored_rows(desk.warehouse, table)
+        assert true == {key: {name: row[name] for name in true[key]} for key, row in stored.items()}
+    log = desk.log()
+    assert sorted((ticket, action, ending) for ticket, action, ending, *_ in log) == [
+        (id, action, "written") for id in sorted(desk.tickets[:3]) for action in ("change", "note")
+    ]
+    assert {json.loads(taken)["status"] for _, action, _, _, taken, *_ in log if action == "change"} == {"CLOSED"}
+    ours = query(desk.warehouse, "select id from raw_unified.notes where _observed_via = 'writeback' order by id")
+    assert sorted(note_id for *_, note_id, _ in log if note_id) == [row["id"] for row in ours]
+    versions = query(
+        desk.warehouse, "select id, status from raw_unified.ticket_versions where observed_via = 'writeback'"
+    )
+    assert {(id, "CLOSED") for id in desk.tickets[:3]} <= {(row["id"], row["status"]) for row in versions}
+
+    desk.sandbox.reset_counters()
+    assert endings(desk.apply(plan)) == ["written"] * 6
+    assert not any(call.startswith(("PATCH", "POST")) for call in desk.sandbox.requests)
+    again = desk.plan(desk.proposed(3, priority="urgent", status="CLOSED", tags_add="found", note=NOTE))
+    assert again.steps == []
+    assert {left.why.split(":")[0] for left in again.left_out} == {"nothing to change", "nothing to add"}
+
+
+def test_the_same_proposals_make_the_same_plan_and_send_nothing(desk: Desk) -> None:
+    desk.sandbox.reset_counters()
+    rows = desk.proposed(5, priority="urgent", note=NOTE)
+    assert desk.plan(rows) == desk.plan(rows)
+    assert not any(call.startswith(("PATCH", "POST", "PUT", "DELETE")) for call in desk.sandbox.requests)
+
+
+def test_what_cannot_be_done_is_left_out_with_the_reason(desk: Desk) -> None:
+    desk.edit(1, subject="somebody was faster")
+    place = {"connection_id": desk.connection_id}
+    plan = desk.plan([
+        {**place, "ticket_id": desk.tickets[0], "category": "No such thing"},
+        {**place, "ticket_id": desk.tickets[1], "priority": "urgent"},
+        {**place, "ticket_id": "no such ticket", "priority": "urgent"},
+        {"connection_id": "elsewhere", "ticket_id": "1", "priority": "urgent"},
+    ])  # fmt: skip
+    assert plan.steps == []
+    whys = [left.why for left in plan.left_out]
+    assert [why.split(":")[0].split(" (")[0] for why in whys] == [
+        "unknown category",
+        "it has changed since the warehouse saw it",
+        "unknown ticket",
+        "unknown connection",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("taken_away", "wish", "why"),
+    [
+        ("ticketing_ticket_write", {"priority": "urgent"}, "does not grant the permission ticketing_ticket_write"),
+        ("ticketing_note_write", {"note": NOTE}, "does not grant the permission ticketing_note_write"),
+        ("ticketing_note_read", {"note": NOTE}, "its notes cannot be read"),
+    ],
+)
+def test_without_the_permission_nothing_is_planned(desk: Desk, taken_away: str, wish: Any, why: str) -> None:
+    [connection] = desk.sandbox.world.connections()
+    granted = [each for each in connection["permissions"] if each != taken_away]
+    desk.sandbox.world.change_connection(desk.connection_id, permissions=granted)
+    plan = desk.plan(desk.proposed(1, **wish))
+    assert plan.steps == []
+    assert why in plan.left_out[0].why
+
+
+def test_what_somebody_changed_after_the_plan_is_left_as_it_is(desk: Desk) -> None:
+    plan = desk.plan(desk.proposed(3, priority="urgent", status="CLOSED"))
+    desk.edit(0, priority="low")
+    desk.edit(1, subject="of no concern")
+    report = desk.apply(plan)
+    assert endings(report) == ["conflict", "written", "written"]
+    assert report.exit_code == 3
+    assert (desk.ticket(0)["priority"], desk.ticket(0)["status"]) == ("low", "ACTIVE")
+    assert [ending for _, _, ending, *_ in desk.log()].count("conflict") == 1
+
+
+def test_a_conversation_that_went_on_is_not_answered_and_its_ticket_not_closed(desk: Desk) -> None:
+    plan = desk.plan(desk.proposed(1, status="CLOSED", note=NOTE))
+    note = {"ticket_id": desk.tickets[0], "description": "It is here already, thanks!"}
+    desk.sandbox.world.create(desk.connection_id, "note", note)
+    report = desk.apply(plan)
+    assert endings(report) == ["conflict", None]
+    assert desk.ticket(0)["status"] == "ACTIVE"
+
+
+def test_what_was_written_is_taken_back_but_for_notes_and_for_what_others_have_changed_since(desk: Desk) -> None:
+    before = [{**desk.ticket(number)} for number in range(3)]
+    plan = desk.plan(desk.proposed(3, priority="urgent", tags_set=["a", "b"], note=NOTE))
+    assert desk.apply(plan).exit_code == 0
+    desk.edit(2, priority="low")
+    undoing = triage.undo(plan.id, desk.settings, desk.warehouse)
+    assert undoing.undoes == plan.id
+    assert sorted({(left.field, left.why.split(",")[0].split(":")[0]) for left in undoing.left_out}) == [
+        ("note", "a note cannot be unsent"),
+        ("priority", "somebody has changed it since"),
+    ]
+    assert desk.apply(undoing).exit_code == 0
+    for number in (0, 1):
+        assert {name: desk.ticket(number).get(name) for name in ("priority", "tags")} == {
+            name: before[number].get(name) for name in ("priority", "tags")
+        }
+    assert (desk.ticket(2)["priority"], desk.ticket(2)["tags"]) == ("low", before[2]["tags"])
+
+
+@pytest.mark.parametrize(
+    ("limit", "name"),
+    [({"max_tickets": 2}, "max_tickets"), ({"max_share": 0.1}, "max_share"), ({"allowed_fields": ["tags"]}, "allowed")],
+    ids=["tickets", "share", "fields"],
+)
+def test_the_brakes_refuse_a_plan_as_a_whole(desk: Desk, limit: Any, name: str) -> None:
+    plan = desk.plan(desk.proposed(6, priority="urgent"))
+    desk.limits.update({**desk.limits, **limit})
+    desk.sandbox.reset_counters()
+    with pytest.raises(FixConfiguration, match=rf"triage\.{name}.*Nothing was sent"):
+        desk.apply(plan)
+    assert not desk.sandbox.requests
+
+
+def test_after_so_many_failures_in_a_row_the_rest_is_left_and_done_by_a_rerun(desk: Desk) -> None:
+    plan = desk.plan(desk.proposed(8, priority="urgent"))
+    desk.settings.max_concurrency = 1
+    desk.limits.max_failures_in_a_row = 2
+    desk.sandbox.faults = Faults(garbage=1.0, max_consecutive=1_000)
+    report = desk.apply(plan)
+    desk.sandbox.faults = Faults()
+    assert report.exit_code == 1
+    assert report.application.stopped == "2 in a row could not be carried out"
+    assert desk.apply(plan).exit_code == 0
+
+
+def test_receipts_that_cannot_be_loaded_wait_for_the_next_sync(desk: Desk) -> None:
+    plan = desk.plan(desk.proposed(2, priority="urgent"))
+    with one_writer(desk.warehouse), pytest.raises(WarehouseBusy):
+        desk.apply(plan)  # to count the open tickets of a DuckDB file takes the lock
+    report = _applied_while_another_writes(desk, plan)
+    assert report.exit_code == 3
+    assert report.unloaded is not None
+    assert triage.status(desk.warehouse).unloaded == 2
+    assert sync(desk.settings, desk.warehouse, select=["categories"]).exit_code == 0
+    assert triage.status(desk.warehouse).unloaded == 0
+    assert [ending for _, _, ending, *_ in desk.log()] == ["written", "written"]
+
+
+def _applied_while_another_writes(desk: Desk, plan: Plan) -> triage.ApplyReport:
+    held = one_writer(desk.warehouse)
+    try:
+        return desk.apply(plan, told=lambda done, total: held.__enter__() if done == total else None)
+    finally:
+        held.__exit__(None, None, None)
+
+
+def test_only_one_process_carries_out_plans(desk: Desk) -> None:
+    plan = desk.plan(desk.proposed(1, priority="urgent"))
+    seen: list[str] = []
+
+    def meanwhile(done: int, total: int) -> None:
+        with pytest.raises(WarehouseBusy) as refused:
+            desk.apply(plan)
+        seen.append(str(refused.value))
+
+    assert desk.apply(plan, told=meanwhile).exit_code == 0
+    assert "Another process is carrying out a plan" in seen[0]
+
+
+def test_what_a_lost_answer_leaves_open_is_found_held_and_settled_by_a_person(desk: Desk) -> None:
+    plan = desk.plan(desk.proposed(1, note=NOTE))
+    desk.sandbox.faults = Faults(status_500=1.0, max_consecutive=1_000)
+    with pytest.raises(Exception, match="500"):
+        desk.plan(desk.proposed(1, note="other"))
+    desk.sandbox.faults = Faults()
+    with Journal(journal_of(desk.warehouse)) as journal:
+        [step] = plan.steps
+        attempt = journal.begin(plan, step, "note", by_whom="x", old={}, new={"note": NOTE}, baseline=["none"])  # type: ignore[arg-type]
+        journal.end(attempt, Ending.HELD, "who knows")
+    assert endings(desk.apply(plan)) == ["held"]
+    [held] = triage.status(desk.warehouse).open
+    other = desk.plan(desk.proposed(1, note="Another note"))
+    assert "may" in other.left_out[0].why or "nobody knows" in other.left_out[0].why
+    triage.settle(held.id, desk.warehouse, was_sent=False)
+    assert endings(desk.apply(plan)) == ["written"]
+    with pytest.raises(FixConfiguration, match="there is none"):
+        triage.settle(held.id, desk.warehouse, was_sent=True)
+
+
+def test_who_is_forgotten_is_forgotten_by_the_journal_and_the_plans_too(desk: Desk) -> None:
+    customer = desk.ticket(0)["customer_id"]
+    plan = desk.plan(desk.proposed(4, priority="urgent", note=NOTE))
+    triage.keep_plan(plan, desk.warehouse)
+    assert desk.apply(plan).exit_code == 0
+    theirs = {
+        id
+        for id in desk.tickets[:4]
+        if desk.sandbox.world.record(desk.connection_id, "ticket", id)["customer_id"] == customer
+    }
+    forget(customer, desk.settings, desk.warehouse, connections=[desk.connection_id])
+    assert not theirs & {ticket for ticket, *_ in desk.log()}
+    assert {ticket for ticket, *_ in desk.log()} == {*desk.tickets[:4]} - theirs
+    with Journal(journal_of(desk.warehouse)) as journal:
+        assert not theirs & {attempt.ticket_id for attempt in journal.of_plan(plan.id)}
+    with pytest.raises(FixConfiguration, match="the file or the id of a plan"):
+        triage.kept_plan(plan.id, desk.warehouse)
+
+
+# The command
+
+
+@pytest.fixture
+def command(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
+    environment = {
+        "SOURCES__UNIFIED__BASE_URL": desk.sandbox.base_url,
+        "SOURCES__UNIFIED__API_KEY": desk.sandbox.api_key,
+        "SOURCES__UNIFIED__STATE_DIR": str(desk.warehouse.state_dir),
+        "TRIAGE__MAX_SHARE": "1",
+        **destination_environment(desk.warehouse),
+    }
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> Result:
+        ended = CliRunner().invoke(main, ["triage", *arguments])
+        assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
+        return ended
+
+    return run
+
+
+def test_the_command_plans_applies_tells_and_undoes(desk: Desk, command: Callable[..., Result], tmp_path: Path) -> None:
+    proposals = tmp_path / "proposals.csv"
+    lines = [f"{desk.connection_id};{id};urgent;found,late;=cmd()\x1b[31m" for id in desk.tickets[:2]]
+    proposals.write_text("\n".join(["connection_id;ticket_id;priority;tags_add;reason", *lines]))
+    planned = command("plan", str(proposals))
+    assert planned.exit_code == 0, planned.output
+    assert "\x1b" not in planned.output
+    last = planned.stdout.strip().splitlines()[-1]
+    assert last.startswith("Plan ")
+    assert "Nothing was sent. Next: ticketing triage apply " in last
+    plan_id = last.split()[-1]
+    file = desk.warehouse.state_dir / "plans" / f"{plan_id}.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    asked = command("apply", plan_id)
+    assert asked.exit_code == 2
+    assert "--yes" in asked.stderr
+    applied = command("apply", plan_id, "--yes", "--by", "ann")
+    assert applied.exit_code == 0, applied.output
+    assert applied.stdout.strip().splitlines()[-1].startswith("Done: 2 written. Next: ticketing build")
+    shown = json.loads(command("status", "--json").stdout)
+    assert [(plan["plan"], plan["by"], plan["endings"]) for plan in shown["plans"]] == [
+        (plan_id, "ann", {"written": 2})
+    ]
+    assert "1 plan; 0 actions not known" in command("status").stdout
+
+    undone = json.loads(command("undo", plan_id, "--json").stdout)
+    assert undone["undoes"] == plan_id
+    assert json.loads(command("apply", undone["id"], "--yes", "--json").stdout)["exit_code"] == 0
+    assert "found" not in desk.ticket(0)["tags"]
+
+
+def test_faults_of_proposals_are_all_told_and_nothing_is_kept(
+    desk: Desk, command: Callable[..., Result], tmp_path: Path
+) -> None:
+    proposals = tmp_path / "proposals.json"
+    proposals.write_text(json.dumps([{"ticket_id": "1", "status": "OPEN"}, {"connection_id": "c", "ticket_id": "2"}]))
+    ended = command("plan", str(proposals))
+    assert ended.exit_code == 2
+    assert [line.split(":")[0] for line in ended.stderr.splitlines()[1:]] == ["row 1", "row 1", "row 2"]
+    assert not (desk.warehouse.state_dir / "plans").exists()
+
+
+def test_a_plan_that_was_edited_is_not_carried_out(desk: Desk, command: Callable[..., Result], tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    triage.keep_plan(desk.plan(desk.proposed(1, priority="urgent")), desk.warehouse, file)
+    file.write_text(file.read_text().replace("urgent", "low"))
+    ended = command("apply", str(file), "--yes")
+    assert ended.exit_code == 2
+    assert "was changed after it was made" in ended.stderr
+
+
+def test_a_rule_in_sql_proposes_from_the_warehouse(warehouse: DuckdbWarehouse, tmp_path: Path) -> None:
+    with pytest.raises(FixConfiguration, match="ticketing build"):
+        proposed_rows(_file(tmp_path, "rule.sql", "select 1"), warehouse)
+
+
+def _file(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
