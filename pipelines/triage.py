@@ -26,9 +26,9 @@ from pipelines.warehouse.load import reading
 from pipelines.warehouse.merging import LONGEST_LAG
 from pipelines.warehouse.stored import Stored, asking, count_open_tickets
 from pipelines.writeback.acting import Acting
-from pipelines.writeback.applying import Application, Applying
+from pipelines.writeback.applying import Application, Applying, actions_of
 from pipelines.writeback.desk import Seen
-from pipelines.writeback.journal import OPEN, Action, Attempt, Ending, Journal, Place
+from pipelines.writeback.journal import OPEN, SETTLED, Action, Attempt, Ending, Journal, Place
 from pipelines.writeback.live import NoteSeen, note_seen
 from pipelines.writeback.plan import Change, LeftOut, Plan, Step, make_plan, read_plan, write_plan
 from pipelines.writeback.planning import Categories, Sight, Writable, left_out, plan_ticket, plan_undoing
@@ -164,7 +164,7 @@ def apply(
     Raises a `TicketingError` where the brakes refuse the plan, or nobody can be asked: nothing was sent then, or what
     was sent stands in the journal.
     """
-    require_within_brakes(plan, triage, _open_tickets(warehouse, wait_seconds))
+    require_within_brakes(plan, _due(plan, warehouse), triage, _open_tickets(warehouse, wait_seconds))
     with _applying_alone(warehouse):
         try:
             with opened_journal(warehouse) as journal:
@@ -231,20 +231,23 @@ def _kept(warehouse: WarehouseSettings, plan_id: str) -> Path:
 def brakes(plan: Plan, triage: TriageSettings, warehouse: WarehouseSettings, wait_seconds: float) -> str | None:
     """Why a plan would not be carried out; None if it would."""
     try:
-        require_within_brakes(plan, triage, _open_tickets(warehouse, wait_seconds))
+        require_within_brakes(plan, _due(plan, warehouse), triage, _open_tickets(warehouse, wait_seconds))
     except FixConfiguration as error:
         return str(error)
     return None
 
 
-def require_within_brakes(plan: Plan, triage: TriageSettings, open_tickets: Mapping[str, int]) -> None:
-    """Raise `FixConfiguration` where a plan is about more than the settings allow. `open_tickets`: by connection."""
+def require_within_brakes(
+    plan: Plan, due: Iterable[Step], triage: TriageSettings, open_tickets: Mapping[str, int]
+) -> None:
+    """Raise `FixConfiguration` where a plan is about more than the settings allow. `due`: its steps that are still to
+    be done, for those that have closed tickets have made the open ones fewer; `open_tickets`: these, by connection."""
     if len(plan.steps) > triage.max_tickets:
         raise FixConfiguration(
             f"Expected a plan about at most {triage.max_tickets:,} tickets (triage.max_tickets), got one about "
             f"{len(plan.steps):,}. Nothing was sent. Propose less, or raise the setting (TRIAGE__MAX_TICKETS)."
         )
-    for connection_id, steps in Counter(step.connection_id for step in plan.steps).items():
+    for connection_id, steps in Counter(step.connection_id for step in due).items():
         known = open_tickets.get(connection_id, 0)
         if known and steps > max(1, known * triage.max_share):
             raise FixConfiguration(
@@ -257,6 +260,16 @@ def require_within_brakes(plan: Plan, triage: TriageSettings, open_tickets: Mapp
             f"Expected a plan about {', '.join(triage.fields)} alone (triage.allowed_fields), got one about "
             f"{', '.join(refused)}. Nothing was sent. Plan again, or allow it."
         )
+
+
+def _due(plan: Plan, warehouse: WarehouseSettings) -> list[Step]:
+    """The steps of a plan that do not stand yet."""
+    if not journal_of(warehouse).exists():
+        return plan.steps
+    with opened_journal(warehouse) as journal:
+        last = journal.last_of(plan.id)
+    settled = {key for key, attempt in last.items() if attempt.ending in SETTLED}
+    return [step for step in plan.steps if any((step.place, action) not in settled for action in actions_of(step))]
 
 
 def _client(settings: UnifiedSettings) -> UnifiedClient:

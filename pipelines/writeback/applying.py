@@ -47,6 +47,12 @@ class Application:
         return 3 if standing else 1
 
 
+def actions_of(step: Step) -> list[Action]:
+    """The note first: a ticket that is closed would be opened again by it, and one that could not be answered is not to
+    be closed."""
+    return [*([Action.NOTE] if step.note else []), *([Action.CHANGE] if step.changes else [])]
+
+
 class Applying:
     """Carries out one plan; each ticket is in one hand. `before`: the last attempts there were;
     `most_failures`: so many in a row end it."""
@@ -93,11 +99,8 @@ class Applying:
         return done
 
     def _actions(self, step: Step) -> Iterator[Done]:
-        """The note first: a ticket that is closed would be opened again by it, and one that could not be answered is
-        not to be closed."""
-        actions = [*([Action.NOTE] if step.note else []), *([Action.CHANGE] if step.changes else [])]
         may_go_on = True
-        for action in actions:
+        for action in actions_of(step):
             result = self._result(step, action) if may_go_on and not self._application.stopped else None
             may_go_on = result is not None and result.ending in SETTLED
             yield Done(step, action, *((result.ending, result.told) if result else (None, None)))

@@ -1,4 +1,4 @@
-"""Syncs, receivers and drains in processes of their own, to run side by side or to be killed."""
+"""Syncs, receivers, drains and plans in processes of their own, to run side by side or to be killed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from typing import Any
 
 from pipelines import sync as sync_module
 from pipelines.draining import drain, inbox_of
-from pipelines.settings import UnifiedSettings, WarehouseSettings, WebhookSettings
+from pipelines.settings import TriageSettings, UnifiedSettings, WarehouseSettings, WebhookSettings
 from pipelines.sync import sync
 from pipelines.ticketing import reading, stretches
+from pipelines.triage import apply
 from pipelines.webhooks.serving import serve
+from pipelines.writeback.plan import Plan
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["pipelines.sync", "pipelines.webhooks.serving", "uvicorn.lifespan.on", "uvicorn.loops.auto"]
+    ["pipelines.sync", "pipelines.triage", "pipelines.webhooks.serving", "uvicorn.lifespan.on", "uvicorn.loops.auto"]
 )
 
 
@@ -63,6 +65,13 @@ def start_drain(settings: UnifiedSettings, warehouse: WarehouseSettings, wait_se
     return _started(_drain, dict(settings), warehouse, wait_seconds)
 
 
+def start_applying(
+    plan: Plan, settings: UnifiedSettings, limits: TriageSettings, warehouse: WarehouseSettings
+) -> BaseProcess:
+    """A triage plan that has just begun to be carried out."""
+    return _started(_apply, plan, dict(settings), dict(limits), warehouse)
+
+
 def _started(target: Callable[..., object], *arguments: object) -> BaseProcess:
     child = _FORKS.Process(target=target, args=arguments)
     child.start()
@@ -88,6 +97,12 @@ def _serve(
 
 def _drain(settings: dict[str, Any], warehouse: WarehouseSettings, wait_seconds: float) -> None:
     drain(_unified(settings), warehouse, wait_seconds=wait_seconds)
+
+
+def _apply(plan: Plan, settings: dict[str, Any], limits: dict[str, Any], warehouse: WarehouseSettings) -> None:
+    own = TriageSettings()
+    own.update(limits)
+    apply(plan, _unified(settings), own, warehouse, wait_seconds=60)
 
 
 def _unified(settings: dict[str, Any]) -> UnifiedSettings:

@@ -9,6 +9,7 @@ import dlt
 import pytest
 import yaml
 
+from pipelines import triage
 from pipelines.cli import main
 from pipelines.proposed import proposed_rows
 from pipelines.settings import DuckdbWarehouse, TriageSettings, UnifiedSettings, WebhookSettings
@@ -112,10 +113,11 @@ def test_every_folder_and_file_that_the_readme_names_exists() -> None:
         assert (ROOT / name).exists(), name
 
 
-def test_the_own_script_of_the_readme_is_python_that_imports() -> None:
-    script = README.split("```python\n")[1].split("```")[0]
-    compile(script, "README.md", "exec")
-    imports = "\n".join(line for line in script.splitlines() if "import" in line)
+def test_own_scripts_of_the_readme_are_python_that_imports() -> None:
     names: dict[str, object] = {}
-    exec(imports, names)
+    for script in (part.split("```")[0] for part in README.split("```python\n")[1:]):
+        compile(script, "README.md", "exec")
+        imports = "\n".join(line for line in script.splitlines() if "import" in line)
+        exec(imports, names)
     assert names["dlt"] is dlt
+    assert names["triage"] is triage

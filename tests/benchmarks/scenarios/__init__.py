@@ -14,6 +14,7 @@ from tests.benchmarks.scenarios.proof import proof
 from tests.benchmarks.scenarios.pushing import webhooks, webhooks_memory
 from tests.benchmarks.scenarios.rebuilding import rebuilding, rebuilding_postgres
 from tests.benchmarks.scenarios.whereabouts import postgres, profile
+from tests.benchmarks.scenarios.writing import writeback
 
 Scenario = Callable[[Work, int], Report]
 """From the work and how often to repeat it."""
@@ -25,5 +26,6 @@ SCENARIOS: dict[str, Scenario] = {
         *(unchanged, scattered, connections, proof, postgres, profile),
         *(rebuilding, rebuilding_postgres),
         *(webhooks, webhooks_memory, webhooks_to_mart, webhooks_draining),
+        writeback,
     )
 }
