@@ -131,6 +131,8 @@ def _turn(turn: Turn) -> str:
 
 def _change(change: Change) -> str:
     became = f"{change.field}: {_or_nothing(change.from_value)} → {_or_nothing(change.to_value)}"
+    if change.is_own:
+        became += " by a triage decision of ours"
     if not change.uncertainty_seconds:
         return became
     return f"{became}; seen between {_time(change.observed_after)} and {_time(change.observed_by)}"

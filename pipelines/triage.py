@@ -247,7 +247,7 @@ def require_within_brakes(
             f"Expected a plan about at most {triage.max_tickets:,} tickets (triage.max_tickets), got one about "
             f"{len(plan.steps):,}. Nothing was sent. Propose less, or raise the setting (TRIAGE__MAX_TICKETS)."
         )
-    for connection_id, steps in Counter(step.connection_id for step in due).items():
+    for connection_id, steps in Counter(step.connection_id for step in due if not _is_about_closed(step)).items():
         known = open_tickets.get(connection_id, 0)
         if known and steps > max(1, known * triage.max_share):
             raise FixConfiguration(
@@ -260,6 +260,11 @@ def require_within_brakes(
             f"Expected a plan about {', '.join(triage.fields)} alone (triage.allowed_fields), got one about "
             f"{', '.join(refused)}. Nothing was sent. Plan again, or allow it."
         )
+
+
+def _is_about_closed(step: Step) -> bool:
+    """Whether a step opens a ticket again, which is none of the open ones."""
+    return "status" in step.changes and step.changes["status"].old == "CLOSED"
 
 
 def _due(plan: Plan, warehouse: WarehouseSettings) -> list[Step]:

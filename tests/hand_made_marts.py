@@ -134,7 +134,9 @@ class Ticket:
         }
         return self._add("conversation_turns", row | changed)
 
-    def change(self, number: int, field: str, old: str | None, new: str | None, minutes: float) -> Ticket:
+    def change(
+        self, number: int, field: str, old: str | None, new: str | None, minutes: float, **changed: Any
+    ) -> Ticket:
         """Seen a minute after it was."""
         row = {
             "change_number": number,
@@ -145,11 +147,12 @@ class Ticket:
             "observed_after": at(minutes - 1),
             "observed_by": at(minutes + 1),
             "uncertainty_seconds": 120,
+            "is_own": False,
             "is_closing": field == "status" and new == "closed",
             "is_reopening": field == "status" and old == "closed",
             "is_reassignment": field == "assignee" and None not in (old, new),
         }
-        return self._add("ticket_changes", row)
+        return self._add("ticket_changes", row | changed)
 
     def period(self, number: int, start: float | None, end: float | None, **changed: Any) -> Ticket:
         """From one minute to another, open and assigned."""
@@ -165,6 +168,7 @@ class Ticket:
             "seconds": seconds,
             "business_seconds": seconds,
             "is_current": end is None,
+            "has_own_status": False,
         }
         return self._add("ticket_periods", row | changed)
 

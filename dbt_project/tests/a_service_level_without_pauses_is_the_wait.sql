@@ -12,6 +12,16 @@ with unpaused_policies as (
 
 ),
 
+reopened_tickets as (
+
+    select distinct
+        connection_id,
+        ticket_id
+    from {{ ref('ticket_changes') }}
+    where field = 'status' and from_value = 'closed'
+
+),
+
 outcomes as (
 
     select outcomes.*
@@ -47,8 +57,12 @@ left join {{ ref('conversation_turns') }} as turns
         outcomes.connection_id = turns.connection_id
         and outcomes.ticket_id = turns.ticket_id
         and outcomes.turn_number = turns.turn_number
+left join reopened_tickets
+    on
+        outcomes.connection_id = reopened_tickets.connection_id
+        and outcomes.ticket_id = reopened_tickets.ticket_id
 where
-    (outcomes.metric <> 'resolution' or coalesce(tickets.observed_reopen_count, 0) = 0)
+    (outcomes.metric <> 'resolution' or reopened_tickets.ticket_id is null)
     and (
         outcomes.elapsed_seconds
         <> greatest({{ seconds_between('outcomes.started_at', 'coalesce(outcomes.ended_at, outcomes.as_of)') }}, 0)

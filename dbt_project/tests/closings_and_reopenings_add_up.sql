@@ -1,11 +1,12 @@
--- The first state, closed or not, and every closing and reopening since make up the last state.
+-- The first state, closed or not, and every closing and reopening since, our own too, make up the last state.
 with changes as (
 
     select
         connection_id,
         ticket_id,
         sum(case when is_closing then 1 else 0 end) as closing_count,
-        sum(case when is_reopening then 1 else 0 end) as reopening_count
+        sum(case when is_reopening then 1 else 0 end) as reopening_count,
+        sum(case when field = 'status' and from_value = 'closed' and is_own then 1 else 0 end) as own_reopening_count
     from {{ ref('ticket_changes') }}
     group by connection_id, ticket_id
 
@@ -29,6 +30,7 @@ select
     states.first_closed,
     changes.closing_count,
     changes.reopening_count,
+    changes.own_reopening_count,
     states.last_closed,
     tickets.observed_reopen_count
 from states
@@ -41,7 +43,8 @@ left join changes
         states.connection_id = changes.connection_id
         and states.ticket_id = changes.ticket_id
 where
-    states.first_closed + coalesce(changes.closing_count, 0) - coalesce(changes.reopening_count, 0)
+    states.first_closed + coalesce(changes.closing_count, 0)
+    - coalesce(changes.reopening_count, 0) - coalesce(changes.own_reopening_count, 0)
     <> states.last_closed
     or tickets.observed_reopen_count <> coalesce(changes.reopening_count, 0)
     or tickets.reopen_count <> tickets.observed_reopen_count

@@ -1,7 +1,7 @@
 -- Both marts count what was done, one by customer and the other by group: a ticket with a customer has a tier, and no other has.
 {%- set counts = [
-    'opened_count', 'reopened_count', 'closed_count', 'customer_message_count', 'agent_reply_count',
-    'timed_first_reply_count', 'first_reply_seconds_sum',
+    'opened_count', 'reopened_count', 'own_reopened_count', 'closed_count', 'customer_message_count',
+    'agent_reply_count', 'timed_first_reply_count', 'first_reply_seconds_sum',
 ] %}
 
 with counted as (

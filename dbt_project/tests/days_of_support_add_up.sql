@@ -1,9 +1,10 @@
 -- To what the tickets, their messages that have a time and their turns tell, connection by connection.
 {%- set figures = [
-    'opened_count', 'reopened_count', 'closed_count', 'customer_message_count', 'agent_reply_count',
-    'timed_first_reply_count', 'first_reply_seconds', 'timed_answer_count', 'wait_seconds', 'resolved_count',
-    'resolution_seconds', 'cohort_ticket_count', 'cohort_known_count', 'cohort_answered_count', 'cohort_closed_count',
-    'cohort_reply_count', 'cohort_reply_seconds', 'cohort_resolved_count', 'cohort_resolution_seconds',
+    'opened_count', 'reopened_count', 'own_reopened_count', 'closed_count', 'customer_message_count',
+    'agent_reply_count', 'timed_first_reply_count', 'first_reply_seconds', 'timed_answer_count', 'wait_seconds',
+    'resolved_count', 'resolution_seconds', 'cohort_ticket_count', 'cohort_known_count', 'cohort_answered_count',
+    'cohort_closed_count', 'cohort_reply_count', 'cohort_reply_seconds', 'cohort_resolved_count',
+    'cohort_resolution_seconds',
 ] %}
 
 with tickets as (
@@ -34,6 +35,7 @@ told as (
         connection_id,
         sum(opened_count) as opened_count,
         sum(reopened_count) as reopened_count,
+        sum(own_reopened_count) as own_reopened_count,
         sum(closed_count) as closed_count,
         0 as customer_message_count,
         0 as agent_reply_count,
@@ -56,7 +58,7 @@ told as (
     union all
     select
         tickets.connection_id,
-        0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0,
         count(tickets.first_reply_seconds),
         sum(tickets.first_reply_seconds),
         0, 0,
@@ -75,7 +77,7 @@ told as (
     union all
     select
         read_tickets.connection_id,
-        0, 0, 0,
+        0, 0, 0, 0,
         count(case when messages.side = 'customer' then 1 end),
         count(case when messages.is_agent_reply then 1 end),
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
@@ -89,7 +91,7 @@ told as (
     union all
     select
         connection_id,
-        0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0,
         count(wait_seconds),
         sum(wait_seconds),
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0
@@ -101,6 +103,7 @@ told as (
         connection_id,
         -sum(opened_count),
         -sum(reopened_count),
+        -sum(own_reopened_count),
         -sum(closed_count),
         -sum(customer_message_count),
         -sum(agent_reply_count),

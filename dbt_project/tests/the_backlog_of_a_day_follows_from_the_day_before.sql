@@ -4,7 +4,8 @@ with days as (
 
     select
         *,
-        opened_count + reopened_count - closed_count + moved_in_count - moved_out_count as came_count,
+        opened_count + reopened_count + own_reopened_count - closed_count + moved_in_count - moved_out_count
+            as came_count,
         lag(day_on) over dimension as day_on_before,
         coalesce(lag(open_ticket_count) over dimension, 0) as open_ticket_count_before,
         lead(day_on) over dimension as next_day_on,
@@ -23,4 +24,7 @@ where
     open_ticket_count <> open_ticket_count_before + came_count
     or unobserved_open_ticket_count > open_ticket_count
     or (open_ticket_count > 0 and day_on < last_day_on and coalesce(next_day_on <> day_on + 1, true))
-    or (open_ticket_count = 0 and open_ticket_count_before = 0 and opened_count + reopened_count + moved_in_count = 0)
+    or (
+        open_ticket_count = 0 and open_ticket_count_before = 0
+        and opened_count + reopened_count + own_reopened_count + moved_in_count = 0
+    )

@@ -51,7 +51,8 @@ class Turn:
 
 @dataclass(frozen=True)
 class Change:
-    """A field has become another; when, is known as well as the two times of observation lie together."""
+    """A field has become another; when, is known as well as the two times of observation lie together. `is_own`: a
+    triage decision of ours has made it, which is neither a reopening nor a reassignment."""
 
     at: datetime | None
     number: int
@@ -61,6 +62,7 @@ class Change:
     observed_after: datetime
     observed_by: datetime
     uncertainty_seconds: int
+    is_own: bool
     entry: Literal["change"] = "change"
 
 

@@ -51,7 +51,7 @@ _COLUMNS = {
     ),
     "ticket_changes": (
         *("change_number", "field", "from_value", "to_value", "changed_at", "observed_after", "observed_by"),
-        *("uncertainty_seconds", "is_closing", "is_reopening", "is_reassignment"),
+        *("uncertainty_seconds", "is_own", "is_closing", "is_reopening", "is_reassignment"),
     ),
     "ticket_periods": (
         *("period_number", "status", "vendor_status", "assignee_user_id", "priority", "category", "started_at"),

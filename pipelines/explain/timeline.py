@@ -65,7 +65,7 @@ def _why_silent(row: Row, kind: str | None) -> str:
     if row["visibility"] == "internal":
         return "internal"
     if row["author_role"] == "bot":
-        return "a bot's"
+        return "ours" if row["author_role_source"] == "writeback" else "a bot's"
     if row["is_automatic"]:
         return "automatic"
     return f"the ticket is {kind}"
@@ -106,6 +106,7 @@ def _change(row: Row) -> Change:
         observed_after=row["observed_after"],
         observed_by=row["observed_by"],
         uncertainty_seconds=row["uncertainty_seconds"],
+        is_own=row["is_own"],
     )
 
 

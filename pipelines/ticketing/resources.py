@@ -35,6 +35,7 @@ from transforms.schemas import (
     SYNC_COVERAGE,
     SYNC_RUNS,
     TICKET_VERSIONS,
+    WRITEBACK_LOG,
     TableSchema,
 )
 from transforms.shaping import Row, connections_table, forgotten_table, sync_runs_table
@@ -48,7 +49,7 @@ _ROWS_A_TABLE = 10_000
 
 def record_resource(endpoint: Endpoint, extraction: Extraction, stage: Stage) -> DltResource:
     """The resource of one endpoint: Arrow tables of its raw tables, and its rows of `sync_runs`."""
-    tables = [RECORD_TABLES[endpoint.table], REJECTED_RECORDS, SYNC_RUNS, SYNC_COVERAGE, FORGOTTEN]
+    tables = [RECORD_TABLES[endpoint.table], REJECTED_RECORDS, SYNC_RUNS, SYNC_COVERAGE, FORGOTTEN, WRITEBACK_LOG]
     tables += [_BESIDE[endpoint.table]] if endpoint.table in _BESIDE else []
 
     @dlt.resource(name=endpoint.table)

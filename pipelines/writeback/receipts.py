@@ -103,6 +103,7 @@ def _row(attempt: Attempt, protection: Protection) -> Row:
 def _json(action: Action, values: dict[str, Value], protection: Protection) -> str:
     """Values by field, as they may be stored."""
     if action is Action.CHANGE:
-        return canonical(protection.unknown(TICKETS.name, {**values}) or {})
+        protected = protection.rules.get(TICKETS.name, {})
+        return canonical({name: value for name, value in values.items() if name not in protected})
     texts = protection.column(NOTES.name, "description", [*values.values()])
     return canonical(dict(zip(values, texts, strict=True)))

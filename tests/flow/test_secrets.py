@@ -97,11 +97,18 @@ def assert_kept(keeper: Keeper, warehouse: WarehouseSettings, *secrets: str) -> 
 
 @pytest.mark.slow
 @on_both
-def test_no_command_tells_a_secret(sandbox: Sandbox, keeper: Keeper, warehouse: WarehouseSettings) -> None:
+def test_no_command_tells_a_secret(
+    sandbox: Sandbox, keeper: Keeper, warehouse: WarehouseSettings, tmp_path: Path
+) -> None:
     for arguments in EVERY_COMMAND:
         code = keeper.run(*arguments)
         assert code == (2 if arguments[0] == "forget" else 0), keeper.said[-2000:]
     connection = sandbox.world.connections()[0]["id"]
+    ticket = sandbox.world.records(connection, "ticket")[0]["id"]
+    (tmp_path / "rows.csv").write_text(f"connection_id,ticket_id,tags_add,note\n{connection},{ticket},a,Hello")
+    plan = str(tmp_path / "plan.json")
+    for arguments in (["plan", str(tmp_path / "rows.csv"), "--out", plan], ["apply", plan, "--yes"], ["status"]):
+        assert keeper.run("triage", *arguments, TRIAGE__MAX_SHARE="1") == 0, keeper.said[-2000:]
     customer = sandbox.world.records(connection, "customer")[0]["id"]
     assert keeper.run("forget", customer, "--connection", connection, "--yes") == 0
     assert_kept(keeper, warehouse, API_KEY, PRIVACY_KEY)

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipelines import triage
+from pipelines.build import build
 from pipelines.cli import main
 from pipelines.errors import FixConfiguration, WarehouseBusy
 from pipelines.forget import forget
@@ -221,6 +222,13 @@ def test_what_was_written_is_taken_back_but_for_notes_and_for_what_others_have_c
     assert (desk.ticket(2)["priority"], desk.ticket(2)["tags"]) == ("low", before[2]["tags"])
 
 
+def test_a_plan_that_opens_again_what_another_has_closed_is_not_braked_for_there_being_few_open(desk: Desk) -> None:
+    plan = desk.plan(desk.proposed(len(desk.tickets), status="CLOSED"))
+    assert desk.apply(plan).exit_code == 0
+    desk.limits.max_share = 0.01
+    assert desk.apply(triage.undo(plan.id, desk.settings, desk.warehouse)).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("limit", "name"),
     [({"max_tickets": 2}, "max_tickets"), ({"max_share": 0.1}, "max_share"), ({"allowed_fields": ["tags"]}, "allowed")],
@@ -330,6 +338,52 @@ def test_who_is_forgotten_is_forgotten_by_the_journal_and_the_plans_too(desk: De
         assert not theirs & {attempt.ticket_id for attempt in journal.of_plan(plan.id)}
     with pytest.raises(FixConfiguration, match="the file or the id of a plan"):
         triage.kept_plan(plan.id, desk.warehouse)
+
+
+RULE = """
+-- Who is to be asked again, 100% of them: two closed tickets and two open ones.
+(
+    select connection_id, ticket_id, 'ACTIVE' as status, 'Is all well now?' as note, 'asked again' as reason
+    from marts.tickets where is_closed and agent_reply_count > 0 order by ticket_id limit 2
+)
+union all
+(
+    select connection_id, ticket_id, 'CLOSED' as status, null as note, 'like "50%" of them' as reason
+    from marts.open_tickets order by ticket_id limit 2
+)
+"""
+FIGURES = "ticket_id, is_closed, agent_reply_count, first_reply_seconds, observed_reopen_count"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("warehouse", ["duckdb", "postgres"], indirect=True)
+def test_from_the_marts_to_the_helpdesk_and_back_into_the_marts(desk: Desk, tmp_path: Path) -> None:
+    build(desk.warehouse, wait_seconds=60)
+    rows = [*proposed_rows(_file(tmp_path, "ask_again.sql", RULE), desk.warehouse)]
+    before = _figures(desk, rows)
+    plan = desk.plan([*map(dict, rows)])
+    assert [step.changes["status"].new for step in plan.steps] == ["ACTIVE", "ACTIVE", "CLOSED", "CLOSED"]
+    assert desk.apply(plan).exit_code == 0
+    assert sync(desk.settings, desk.warehouse).exit_code == 0
+    build(desk.warehouse, wait_seconds=60)
+    after = _figures(desk, rows)
+    for ticket_id, was in before.items():
+        assert after[ticket_id].pop("is_closed") is not was.pop("is_closed")
+        assert after[ticket_id] == was, "our own notes and changes count in no figure of replies and reopenings"
+    own = query(desk.warehouse, "select field, to_value from marts.ticket_changes where is_own and field = 'status'")
+    assert sorted(row["to_value"] for row in own) == ["active", "active", "closed", "closed"]
+    notes = query(
+        desk.warehouse, "select body_text from marts.conversation_messages where author_role_source = 'writeback'"
+    )
+    assert [row["body_text"] for row in notes] == ["Is all well now?"] * 2
+    again = desk.plan([*map(dict, rows)])
+    assert again.steps == []
+
+
+def _figures(desk: Desk, rows: list[Any]) -> dict[str, dict[str, Any]]:
+    ids = ", ".join(f"'{row['ticket_id']}'" for row in rows)
+    found = query(desk.warehouse, f"select {FIGURES} from marts.tickets where ticket_id in ({ids})")
+    return {row["ticket_id"]: row for row in found}
 
 
 KILLS = int(os.environ.get("TICKETING_TEST_KILLS", "3"))

@@ -3,13 +3,14 @@ written without a receipt, and a plan that is carried out again comes to its end
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import pytest
@@ -90,54 +91,81 @@ class Helpdesk:
         self.writes += [Write(by, ticket_id, name, held.get(name), value) for name, value in fields.items()]
 
 
-@dataclass
+Deed: TypeAlias = tuple[str, Callable[[], None]]
+"""Something that a person does to a ticket."""
+
+
 class Life:
-    """Counts the steps of a process, and ends it at one of them; at others, people do something in the helpdesk."""
+    """Counts the steps of a process, and ends it at one of them; at others, people do something in the helpdesk.
 
-    ends_at: int | None
-    deeds: dict[int, Callable[[], None]]
-    step: int = 0
-    is_over: bool = False
+    They do nothing to a ticket between the last look at it and the change of it: the API has no way to make one depend
+    on the other. It is done once that is over.
+    """
 
-    def pass_by(self, *, people_too: bool = True) -> None:
-        if self.is_over:
-            raise Killed
-        self.step += 1
-        if people_too:
-            self.deeds.pop(self.step, lambda: None)()
-        if self.step == self.ends_at:
-            self.is_over = True
-            raise Killed
+    def __init__(self, ends_at: int | None = None, deeds: Mapping[int, Deed] | None = None) -> None:
+        self._ends_at = ends_at
+        self._deeds = {**(deeds or {})}
+        self._waiting: list[Deed] = []
+        self._changing: dict[int, str] = {}
+        self._lock = threading.Lock()
+        self._step = 0
+        self._is_over = False
+
+    def pass_by(self) -> None:
+        with self._lock:
+            if self._is_over:
+                raise Killed
+            self._step += 1
+            if self._step in self._deeds:
+                self._waiting.append(self._deeds.pop(self._step))
+            untouched = [deed for deed in self._waiting if deed[0] in self._changing.values()]
+            for deed in self._waiting:
+                if deed not in untouched:
+                    deed[1]()
+            self._waiting = untouched
+            if self._step == self._ends_at:
+                self._is_over = True
+                raise Killed
+
+    def look(self, ticket_id: str) -> None:
+        """Before the last look at a ticket."""
+        self.pass_by()
+        with self._lock:
+            self._changing[threading.get_ident()] = ticket_id
+
+    def let_go(self) -> None:
+        """After the change of it, or where there is none."""
+        with self._lock:
+            self._changing.pop(threading.get_ident(), None)
 
 
 class MortalDesk(Desk):
-    """The real calls, before and after each of which the process may end. People do nothing between the last look at a
-    ticket and the change of it: the API has no way to make one depend on the other."""
+    """The real calls, before and after each of which the process may end."""
 
     def __init__(self, desk: Desk, life: Life) -> None:
         self._desk = desk
         self._life = life
 
     def ticket(self, ticket_id: str) -> Seen:
-        self._life.pass_by()
+        self._life.look(ticket_id)
         return self._desk.ticket(ticket_id)
 
     def notes(self, ticket_id: str) -> list[Seen]:
-        self._life.pass_by()
+        self._life.look(ticket_id)
         return self._desk.notes(ticket_id)
 
     def change(self, ticket_id: str, fields: Mapping[str, Value], known: Any) -> Seen:
-        self._life.pass_by(people_too=False)
-        try:
-            return self._desk.change(ticket_id, fields, known)
-        finally:
-            self._life.pass_by()
+        return self._written(lambda: self._desk.change(ticket_id, fields, known))
 
     def add_note(self, ticket_id: str, text: str) -> Seen:
-        self._life.pass_by(people_too=False)
+        return self._written(lambda: self._desk.add_note(ticket_id, text))
+
+    def _written(self, write: Callable[[], Seen]) -> Seen:
+        self._life.pass_by()
         try:
-            return self._desk.add_note(ticket_id, text)
+            return write()
         finally:
+            self._life.let_go()
             self._life.pass_by()
 
 
@@ -149,12 +177,13 @@ class MortalJournal(Journal):
         self._life = life
 
     def begin(self, *args: Any, **entry: Any) -> int:
-        self._life.pass_by(people_too=False)
+        self._life.pass_by()
         attempt_id = super().begin(*args, **entry)
-        self._life.pass_by(people_too=False)
+        self._life.pass_by()
         return attempt_id
 
     def end(self, *args: Any, **entry: Any) -> None:
+        self._life.let_go()
         self._life.pass_by()
         super().end(*args, **entry)
         self._life.pass_by()
@@ -180,11 +209,11 @@ class Office:
         desks.require([self.helpdesk.id])
         return desks
 
-    def plan(self) -> Plan:
+    def plan(self, tickets: Sequence[str] = TICKETS) -> Plan:
         proposals = read_proposals(
             {"connection_id": self.helpdesk.id, "ticket_id": ticket_id, "priority": "urgent", "status": "CLOSED"}
             | {"tags_add": "found", "note": NOTE}
-            for ticket_id in TICKETS
+            for ticket_id in tickets
         )
         with self.client() as client:
             desk = self.desks(client).of(self.helpdesk.id)
@@ -295,8 +324,7 @@ def test_no_note_comes_twice_no_human_is_overruled_and_a_rerun_completes(
     sandbox: Sandbox, rounds: list[Round], hands: int
 ) -> None:
     with TemporaryDirectory() as folder:
-        sandbox.faults = Faults()
-        office = Office(sandbox, watched(sandbox), Path(folder) / "writeback.sqlite3")
+        office = opened(sandbox, Path(folder))
         plan = office.plan()
         for each in rounds:
             sandbox.faults = each.faults
@@ -309,7 +337,7 @@ def test_no_note_comes_twice_no_human_is_overruled_and_a_rerun_completes(
         sandbox.faults = Faults()
         for _ in range(3):
             office.let_pass(LONGEST_LAG)
-            application = office.apply(plan, Life(None, {}))
+            application = office.apply(plan, Life())
             assert application is not None
         assert application is not None
         with Journal(office.path) as journal:
@@ -317,9 +345,81 @@ def test_no_note_comes_twice_no_human_is_overruled_and_a_rerun_completes(
         sandbox.world.remove_connection(office.helpdesk.id)
 
 
-def deed(helpdesk: Helpdesk, ticket_id: str, what: tuple[str, Any]) -> Callable[[], None]:
+@pytest.fixture
+def office(sandbox: Sandbox, tmp_path: Path) -> Office:
+    return opened(sandbox, tmp_path)
+
+
+def opened(sandbox: Sandbox, folder: Path) -> Office:
+    """One on a good day, a while after its tickets were written."""
+    sandbox.faults = Faults()
+    office = Office(sandbox, watched(sandbox), folder / "writeback.sqlite3")
+    office.let_pass(LONGEST_LAG)
+    return office
+
+
+def test_whichever_step_is_the_last_of_a_process_the_next_one_completes_the_plan(office: Office) -> None:
+    plan = office.plan(TICKETS[:1])
+    steps = 0
+    while office.apply(plan, Life(steps + 1)) is None:
+        steps += 1
+        office.let_pass(LONGEST_LAG)
+    assert steps >= 8
+    with Journal(office.path) as journal:
+        application = office.apply(plan, Life())
+        assert application is not None
+        assert [done.ending for done in application.done] == [Ending.WRITTEN, Ending.WRITTEN]
+        require_kept_promises(office.helpdesk, plan, journal, application)
+
+
+def test_a_note_whose_answer_was_lost_and_that_lists_show_late_is_not_sent_again(office: Office) -> None:
+    plan = office.plan(TICKETS)
+    office.sandbox.faults = Faults(lost_answer=1.0, max_consecutive=1, visible_after_seconds=3_000)
+    seen = [office.apply(plan, Life()) for _ in range(3)]
+    assert all(Ending.UNKNOWN in endings(each) for each in seen)
+    assert all({*endings(each)} <= {Ending.UNKNOWN, Ending.WRITTEN, None} for each in seen)
+    office.sandbox.faults = Faults()
+    assert {*endings(office.apply(plan, Life()))} == {Ending.WRITTEN}
+    assert sum(note["description"] == NOTE for note in office.helpdesk.notes) == len(TICKETS)
+
+
+def test_a_note_that_is_not_there_an_hour_after_its_answer_was_lost_is_sent_then_and_not_before(office: Office) -> None:
+    plan = office.plan(TICKETS[:1])
+    office.sandbox.faults = Faults(reset=1.0, max_consecutive=1)
+    assert endings(office.apply(plan, Life())) == [Ending.UNKNOWN, None]
+    office.sandbox.faults = Faults()
+    office.let_pass(LONGEST_LAG - timedelta(minutes=1))
+    assert endings(office.apply(plan, Life())) == [Ending.UNKNOWN, None]
+    office.let_pass(timedelta(minutes=1))
+    assert endings(office.apply(plan, Life())) == [Ending.WRITTEN, Ending.WRITTEN]
+
+
+def test_a_change_whose_answer_was_lost_and_that_somebody_has_taken_back_is_held(office: Office) -> None:
+    plan = office.plan(TICKETS[:1])
+    office.apply(plan, Life())
+    plan = make_plan([msgspec.structs.replace(step, note=None) for step in plan.steps], [])
+    for name, value in STARTS_WITH.items():
+        office.helpdesk.edit(TICKETS[0], name, value)
+    life = Life(5)  # once the change is carried out, and before that is written down
+    assert office.apply(plan, life) is None
+    for name, value in STARTS_WITH.items():
+        office.helpdesk.edit(TICKETS[0], name, value)
+    assert endings(office.apply(plan, Life())) == [Ending.HELD]
+    assert {
+        name: office.sandbox.world.record(office.helpdesk.id, "ticket", "1")[name] for name in FIELDS
+    } == STARTS_WITH
+
+
+def endings(application: Application | None) -> list[Ending | None]:
+    assert application is not None
+    return [done.ending for done in application.done]
+
+
+def deed(helpdesk: Helpdesk, ticket_id: str, what: tuple[str, Any]) -> Deed:
     name, value = what
-    return (lambda: helpdesk.answer(ticket_id)) if name == "note" else lambda: helpdesk.edit(ticket_id, name, value)
+    if name == "note":
+        return ticket_id, lambda: helpdesk.answer(ticket_id)
+    return ticket_id, lambda: helpdesk.edit(ticket_id, name, value)
 
 
 def require_kept_promises(helpdesk: Helpdesk, plan: Plan, journal: Journal, last: Application) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pipelines.explain import Explanation, explanation_of
 from pipelines.explain.explanation import PAUSING, Figure, Message, Source
 from pipelines.explain.spans import spans
+from pipelines.telling import tell
 from tests.hand_made_marts import (
     NOTHING_OF_A_CONVERSATION,
     UNKNOWN,
@@ -195,6 +196,7 @@ def test_a_message_that_does_not_speak_says_why() -> None:
     ticket = Ticket("silent", kind="merged").message(1, "customer", 0, side=None)
     ticket.message(2, "agent", 1, side=None, visibility="internal").message(3, "bot", 2, side=None)
     ticket.message(4, "agent", 3, side=None, is_automatic=True).message(5, "unknown", 4)
+    ticket.message(6, "bot", 5, side=None, author_role_source="writeback")
     messages = [entry for entry in explained(ticket).timeline if isinstance(entry, Message)]
     assert [(each.speaks, each.silent_because) for each in messages] == [
         (False, "the ticket is merged"),
@@ -202,7 +204,16 @@ def test_a_message_that_does_not_speak_says_why() -> None:
         (False, "a bot's"),
         (False, "automatic"),
         (True, None),
+        (False, "ours"),
     ]
+
+
+def test_a_change_of_ours_is_told_as_one_and_counts_in_no_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    ticket = Ticket("ours", observed_reopen_count=0).message(1, "customer", 0)
+    ticket.change(1, "status", "closed", "active", 60, is_own=True, is_reopening=False)
+    assert where(figure(explained(ticket), "observed_reopen_count").rows) == []
+    tell(explained(ticket))
+    assert "status: closed → active by a triage decision of ours; seen" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_beginning_of_a_text_stands_on_one_line() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from tests.warehouse.edge_parts import AS_OF, DESK, OTHER_DESK, PER_TICKET_DESK, at
 from tests.warehouse.edge_records import drawn, hand_picked
 from tests.warehouse.edge_settings import settings
+from tests.warehouse.edge_writeback import change_of_ours, note_of_ours
 from tests.warehouse.golden_settings import Record, Settings
 
 Rows = list[dict[str, Any]]
@@ -31,10 +32,10 @@ def _a_ticket_comes(tables: Tables, chance: random.Random) -> None:
     number = chance.randrange(10**9)
     for table, rows in drawn(seed=number, count=1).items():
         for row in rows:
-            renamed = {"ticket_id" if table == "notes" else "id": f"late {number}"}
-            if table == "notes":
-                renamed["id"] = f"late {number} {row['id']}"
-            tables[table].append({**row, **renamed})
+            names = {"notes": ("ticket_id", "id"), "writeback_log": ("ticket_id", "note_id", "attempt_id")}
+            ticket_id, *own_ids = names.get(table, ("id",))
+            renamed = {name: f"late {number} {row[name]}" for name in own_ids if row.get(name)}
+            tables[table].append({**row, ticket_id: f"late {number}", **renamed})
 
 
 def _a_ticket_changes(tables: Tables, chance: random.Random) -> None:
@@ -114,6 +115,17 @@ def _a_state_is_seen(tables: Tables, chance: random.Random) -> None:
 def _states_are_removed(tables: Tables, chance: random.Random) -> None:
     key = _key(chance.choice(tables["ticket_versions"]))
     tables["ticket_versions"] = [row for row in tables["ticket_versions"] if _key(row) != key]
+
+
+def _we_have_written(tables: Tables, chance: random.Random) -> None:
+    """A note, or a state; where it has come before what was logged of it, the log alone makes its ticket due."""
+    note, state = chance.choice(tables["notes"]), chance.choice(tables["ticket_versions"])
+    attempt = note_of_ours(note) if chance.random() < 0.5 else change_of_ours(state, chance)
+    tables["writeback_log"].append({**attempt, "attempt_id": f"late {chance.randrange(10**9)}"})
+
+
+def _what_we_have_written_is_forgotten(tables: Tables, chance: random.Random) -> None:
+    _taken(tables["writeback_log"], chance)
 
 
 def _somebody_is_renamed(tables: Tables, chance: random.Random) -> None:
@@ -202,6 +214,9 @@ CHANGES: Sequence[Callable[[Tables, random.Random], None]] = [
     _a_state_is_seen,
     _a_state_is_seen,
     _states_are_removed,
+    _we_have_written,
+    _we_have_written,
+    _what_we_have_written_is_forgotten,
     _somebody_is_renamed,
     _a_customer_is_tagged,
     _somebody_comes,

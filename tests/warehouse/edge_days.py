@@ -4,7 +4,7 @@ in rows of their own. The golden run's days are those of Auckland: 13 hours befo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tests.warehouse.edge_parts import AS_OF, Case, agent, customer, on, seen
@@ -15,8 +15,8 @@ SPRING = on("2026-03-09 20:00")
 """The tenth of March, nine o'clock in Auckland."""
 
 
-def days() -> Iterator[Case]:
-    for name, ticket, notes, states in [*_of_one_day(), *_of_many_days(), *_hardly_known()]:
+def days(more: Iterable[Case] = ()) -> Iterator[Case]:
+    for name, ticket, notes, states in [*_of_one_day(), *_of_many_days(), *_hardly_known(), *more]:
         yield name, {"user_id": "u-7", "category": name, **ticket}, notes, [{"category": name, **row} for row in states]
 
 

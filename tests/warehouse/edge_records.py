@@ -32,6 +32,14 @@ from tests.warehouse.edge_parts import (
     ticket_of,
 )
 from tests.warehouse.edge_people import PEOPLE_RECORDS, gone, people
+from tests.warehouse.edge_writeback import (
+    WRITEBACK_LOG,
+    change_of_ours,
+    note_of_ours,
+    written,
+    written_and_unread,
+    written_on_days,
+)
 from transforms.schemas import RAW_TABLES
 
 CONNECTIONS: Rows = [
@@ -168,7 +176,7 @@ SYNC_RUNS: Rows = [
 def hand_picked() -> dict[str, Rows]:
     """Each ticket's id says what it tries; the other desk has tickets and notes of the same ids, with the contents of
     the next case, so that what is joined without the connection's id is seen."""
-    cases: list[Case] = [*((*conversation, []) for conversation in conversations()), *histories()]
+    cases: list[Case] = [*((*conversation, []) for conversation in conversations()), *histories(), *written()]
     records: dict[str, Rows] = {
         "connections": CONNECTIONS,
         "customers": CUSTOMERS,
@@ -181,16 +189,17 @@ def hand_picked() -> dict[str, Rows]:
         "tickets": [],
         "notes": [{"connection_id": DESK, "id": "orphan", "ticket_id": "not-there", "created_at": DAY}],
         "ticket_versions": [*OTHER_STATES],
+        "writeback_log": WRITEBACK_LOG,
     }
     if "employees" in RAW_TABLES:
         records["employees"] = EMPLOYEES
     _add(records, DESK, cases)
     for case, (_, ticket, notes, states) in zip(cases, [*cases[1:], cases[0]], strict=True):
         _add(records, OTHER_DESK, [(case[0], {**ticket, "connection_id": OTHER_DESK}, notes, states)])
-    _add(records, UNREAD_DESK, unread())
+    _add(records, UNREAD_DESK, [*unread(), *written_and_unread()])
     _add(records, PER_TICKET_DESK, per_ticket())
     _add(records, FAR_DESK, far_traps())
-    _add(records, DAYS_DESK, days())
+    _add(records, DAYS_DESK, days([*written_on_days()]))
     _add(records, PEOPLE_DESK, people())
     _add(records, GONE_DESK, gone())
     return {table: [*records.get(table, []), *PEOPLE_RECORDS.get(table, [])] for table in RAW_TABLES}
@@ -221,7 +230,18 @@ def drawn(seed: int, count: int) -> dict[str, Rows]:
                 {"connection_id": desk, "id": f"{number}-{note}", "ticket_id": name, **_drawn_note(chance, sent_at)}
             )
         records["ticket_versions"].extend(states_of(name, desk, _drawn_states(chance, opened_at)))
+    records["writeback_log"] = _drawn_log(random.Random(seed), records)
     return records
+
+
+def _drawn_log(chance: random.Random, records: dict[str, Rows]) -> Rows:
+    """Some of the notes and states were ours, or would have been."""
+    notes = [note for note in records["notes"] if chance.random() < 0.1]
+    states = [state for state in records["ticket_versions"] if chance.random() < 0.3]
+    return [
+        *(note_of_ours(note, chance.choice(["written", "written", "held"])) for note in notes),
+        *(change_of_ours(state, chance) for state in states),
+    ]
 
 
 def _drawn_ticket(chance: random.Random, name: str, desk: str, opened_at: datetime) -> dict[str, Any]:

@@ -28,6 +28,9 @@ class Account:
         self._runs: dict[str, list[Record]] = _grouped(records.get("sync_runs", ()), "connection_id")
         self._notes = _by_ticket(records.get("notes", ()), "ticket_id")
         self._versions = _by_ticket(records.get("ticket_versions", ()), "id")
+        log = [row for row in records.get("writeback_log", ()) if row["ending"] == "written"]
+        self._written_notes = {(row["connection_id"], row["note_id"]) for row in log if row["action"] == "note"}
+        self._own_changes = _by_ticket([row for row in log if row["action"] == "change"], "ticket_id")
         self._swept = {
             (row["connection_id"], row["ticket_id"])
             for row in records.get("note_sweeps", ())
@@ -52,6 +55,14 @@ class Account:
     def versions_of(self, ticket: Record) -> Sequence[Record]:
         return self._versions[ticket["connection_id"], ticket["id"]]
 
+    def is_own(self, note: Record) -> bool:
+        """Whether we wrote a note."""
+        return (note["connection_id"], note["id"]) in self._written_notes
+
+    def own_changes_of(self, ticket: Record) -> Sequence[Record]:
+        """The changes of a ticket that were carried out for us."""
+        return self._own_changes[ticket["connection_id"], ticket["id"]]
+
     def customer_name(self, connection_id: str, customer_id: str | None) -> str | None:
         record = self.customers.get((connection_id, customer_id or ""), {})
         return text(record.get("name"))
@@ -75,7 +86,7 @@ class Account:
         """Whether the notes of a ticket have been read."""
         if ticket.get("_deleted_at"):
             return False
-        if self.notes_of(ticket) or (ticket["connection_id"], ticket["id"]) in self._swept:
+        if not all(map(self.is_own, self.notes_of(ticket))) or (ticket["connection_id"], ticket["id"]) in self._swept:
             return True
         walks = self._read_runs(ticket["connection_id"], "notes")
         opened_at = ticket.get("created_at")

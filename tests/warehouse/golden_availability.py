@@ -79,7 +79,11 @@ class _Connection:
         closed = [row for row in self._tickets if row["is_closed"]]
         return {
             "conversation": [_unread(row) for row in self._tickets],
-            "message_author": [_if(row["author_role"] == "unknown", "author_not_told") for row in notes],
+            "message_author": [
+                _if(row["author_role"] == "unknown", "author_not_told")
+                for row in notes
+                if row["author_role_source"] != "writeback"
+            ],
             "message_visibility": [_if(row["visibility"] == "unknown", "visibility_not_told") for row in notes],
             "message_count": [_unread(row) or self._protected(row) for row in self._tickets],
             "agent_names": self._agents(),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import accumulate, pairwise
 from typing import Any
 
 from tests.warehouse.golden_account import Account
-from tests.warehouse.golden_business_time import seconds_between
+from tests.warehouse.golden_business_time import seconds_between, whole_second
 from tests.warehouse.golden_settings import Record, Row
 from tests.warehouse.golden_signs import as_text
 from tests.warehouse.golden_text import snake, text
@@ -21,7 +21,8 @@ OF_A_PERIOD = ["status", "vendor_status", "assignee", "priority", "category"]
 
 @dataclass(frozen=True)
 class Version:
-    """One state of a ticket; `changed_at` and `observed_after` are None for the first."""
+    """One state of a ticket; `changed_at` and `observed_after` are None for the first. `own`: which of its values we
+    have given it."""
 
     values: Mapping[str, str | None]
     updated_at: datetime | None
@@ -29,6 +30,7 @@ class Version:
     observed_at: datetime
     observed_via: str | None
     is_baseline: bool
+    own: frozenset[str]
     changed_at: datetime | None = None
     observed_after: datetime | None = None
 
@@ -47,7 +49,8 @@ def versions(ticket: Record, account: Account) -> list[Version]:
     if not records:
         return []
     helpdesk = account.helpdesk(ticket["connection_id"])
-    states = [_version(record, helpdesk, account) for record in records]
+    log = account.own_changes_of(ticket)
+    states = [_version(record, helpdesk, account, log) for record in records]
     guesses = [_guess(before, after) for before, after in pairwise(states)]
     not_before = [*accumulate(guesses, max)]
     not_after = [*accumulate([state.observed_at for state in reversed(states[1:])], min)][::-1]
@@ -70,6 +73,7 @@ def change_rows(ticket: Row, states: Sequence[Version]) -> list[Row]:
             is_untold = field == "vendor_status" and (old is None or new is None or state.is_baseline)
             if old == new or is_untold:
                 continue
+            is_own = ("status" if field == "vendor_status" else field) in state.own
             rows.append(
                 {
                     "connection_id": ticket["connection_id"],
@@ -84,9 +88,10 @@ def change_rows(ticket: Row, states: Sequence[Version]) -> list[Row]:
                     "observed_by": state.observed_at,
                     "uncertainty_seconds": seconds_between(state.observed_after, state.observed_at),
                     "observed_via": state.observed_via,
+                    "is_own": is_own,
                     "is_closing": field == "status" and new == "closed",
-                    "is_reopening": field == "status" and old == "closed",
-                    "is_reassignment": field == "assignee" and old is not None and new is not None,
+                    "is_reopening": field == "status" and old == "closed" and not is_own,
+                    "is_reassignment": field == "assignee" and old is not None and new is not None and not is_own,
                 }
             )
     return rows
@@ -101,7 +106,8 @@ def period_rows(ticket: Row, states: Sequence[Version], account: Account) -> lis
     ]
     starts = [(state.changed_at, "change") if index else _start(ticket, state) for index, state in begun]
     rows = []
-    for number, ((_, state), (started_at, source)) in enumerate(zip(begun, starts, strict=True), 1):
+    for number, ((index, state), (started_at, source)) in enumerate(zip(begun, starts, strict=True), 1):
+        is_other_status = index > 0 and states[index - 1].values["status"] != state.values["status"]
         ended_at = starts[number][0] if number < len(starts) else None
         seconds = seconds_between(started_at, ended_at)
         is_backwards = seconds is not None and seconds < 0
@@ -124,6 +130,7 @@ def period_rows(ticket: Row, states: Sequence[Version], account: Account) -> lis
                 "seconds": None if is_backwards else seconds,
                 "business_seconds": None if is_backwards else business,
                 "is_current": number == len(begun),
+                "has_own_status": is_other_status and "status" in state.own,
             }
         )
     return rows
@@ -172,7 +179,7 @@ def _is_whole(ticket: Row, first: Version, largest_gap: int) -> bool:
     return not first.is_baseline and (is_soon or is_unchanged)
 
 
-def _version(record: Record, helpdesk: str | None, account: Account) -> Version:
+def _version(record: Record, helpdesk: str | None, account: Account, log: Sequence[Record]) -> Version:
     own = {"raw": {"status": record.get("raw_status"), "state": record.get("raw_state")}}
     vendor_status = account.signs.of_ticket(own, helpdesk, "vendor_status")
     tags = {word for tag in record.get("tags") or [] if (word := as_text(tag))}
@@ -192,7 +199,32 @@ def _version(record: Record, helpdesk: str | None, account: Account) -> Version:
         record["observed_at"],
         record.get("observed_via"),
         bool(record.get("is_baseline")),
+        frozenset(name for row in log if _has_led_to(row, record) for name in _given(row["taken"], record)),
     )
+
+
+def _has_led_to(change: Record, record: Record) -> bool:
+    """Whether a state is one that our change has led to, by the second in which it was updated."""
+    told, seen = change["record_updated_at"], record.get("updated_at")
+    if told is None or seen is None:
+        return told is seen and record.get("observed_via") == "writeback"
+    return whole_second(told) == whole_second(seen)
+
+
+def _given(taken: Mapping[str, Any], record: Record) -> Iterator[str]:
+    """Which of its values a state has of what the helpdesk took from us."""
+    if "status" in taken and status_of(text(taken["status"])) == status_of(text(record.get("status"))):
+        yield "status"
+    if "user_id" in taken and text(taken["user_id"]) == text(record.get("user_id")):
+        yield "assignee"
+    if "priority" in taken and snake(taken["priority"]) == snake(record.get("priority")):
+        yield "priority"
+    if "tags" in taken and {*(taken["tags"] or [])} == {*(record.get("tags") or [])}:
+        yield "tags"
+    named = text(taken.get("category_id")) or text(taken.get("category"))
+    held = text(record.get("category_id")), text(record.get("category"))
+    if {"category", "category_id"} & taken.keys() and named in (held if named else (held[0] or held[1],)):
+        yield "category"
 
 
 def _guess(before: Version, state: Version) -> datetime:

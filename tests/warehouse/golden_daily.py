@@ -37,6 +37,7 @@ class Step(NamedTuple):
     is_open: bool
     group: Group
     is_observed: bool
+    is_ours: bool = False
 
 
 class Place(NamedTuple):
@@ -140,7 +141,7 @@ def _steps(ticket: Row, record: Record, periods: Sequence[Row], account: Account
 
 
 def _told(ticket: Row, record: Record, periods: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
-    """Each time, whether the ticket was open from then on, its group, and whether it was seen so."""
+    """Each time, whether the ticket was open from then on, its group, whether it was seen so, and whether by us."""
     own = Group(
         text(record.get("category_id")) or text(record.get("category")),
         ticket["priority"],
@@ -162,7 +163,7 @@ def _told(ticket: Row, record: Record, periods: Sequence[Row]) -> Iterator[tuple
     else:
         yield told_at, False, group, True
     for period in periods[1:]:
-        yield period["started_at"], _is_open(period), _group(period), True
+        yield period["started_at"], _is_open(period), _group(period), True, period["has_own_status"]
     if (_is_open(last), _group(last)) != (not ticket["is_closed"], own):
         yield closed_at or updated_at or last["observed_from"], not ticket["is_closed"], own, True
 
@@ -183,7 +184,8 @@ def _flows(story: Story) -> Iterator[tuple[Step, Group, str]]:
             yield step, before.group, "moved_out_count"
             yield step, step.group, "moved_in_count"
         if before.is_open != step.is_open:
-            yield step, step.group, "reopened_count" if step.is_open else "closed_count"
+            reopened = "own_reopened_count" if step.is_ours else "reopened_count"
+            yield step, step.group, reopened if step.is_open else "closed_count"
 
 
 def _backlog_rows(stories: Sequence[Story], account: Account) -> Iterator[Row]:
@@ -200,8 +202,8 @@ def _backlog_rows(stories: Sequence[Story], account: Account) -> Iterator[Row]:
                 counts[story.place(day, last.group)]["unobserved_open_ticket_count"] += not last.is_observed
             day += ONE_DAY
     figures = (
-        "opened_count reopened_count closed_count moved_in_count moved_out_count open_ticket_count "
-        "unobserved_open_ticket_count"
+        "opened_count reopened_count own_reopened_count closed_count moved_in_count moved_out_count "
+        "open_ticket_count unobserved_open_ticket_count"
     )
     for place, count in counts.items():
         yield {**_about(place, account), **{name: count[name] for name in figures.split()}}
@@ -336,7 +338,7 @@ def _support_figures(row: _Figures) -> Row:
     }
     is_answered_told = row["cohort_answered"] or not row["cohort"]
     return {
-        **{name: row.count(name) for name in ("opened_count", "reopened_count", "closed_count")},
+        **{name: row.count(name) for name in ("opened_count", "reopened_count", "own_reopened_count", "closed_count")},
         **(talk if is_known else dict.fromkeys(talk)),
         "median_first_reply_seconds": row.middle("first_reply_seconds"),
         "resolved_count": row.count("resolution_seconds"),
@@ -375,7 +377,7 @@ def _customer_rows(stories: Sequence[Story], account: Account) -> Iterator[Row]:
             figures = _support_figures(row)
             ends = [story.at_the_end_of(day) for story in own]
             told = (
-                "opened_count reopened_count closed_count customer_message_count agent_reply_count "
+                "opened_count reopened_count own_reopened_count closed_count customer_message_count agent_reply_count "
                 "timed_first_reply_count first_reply_seconds_sum"
             )
             yield {

@@ -55,7 +55,8 @@ def conversation(ticket: Record, account: Account) -> list[Message]:
     opening = _opening(ticket, account)
     found = [_message_of_note(note, ticket, account) for note in account.notes_of(ticket)]
     notes = [message for message in found if message is not None]
-    earliest = min(notes, key=lambda note: (_when(note), note.content != opening.content, _tie(note)), default=None)
+    theirs = [note for note in notes if note.source != "writeback"]
+    earliest = min(theirs, key=lambda note: (_when(note), note.content != opening.content, _tie(note)), default=None)
     if earliest is not None and _is_opening_once_more(earliest, opening):
         notes = [note for note in notes if note is not earliest]
         opening = _folded(opening, earliest, ticket)
@@ -191,6 +192,8 @@ def _author(raw: Mapping[str, Any]) -> str | None:
 def _role(note: Record, sent_at: datetime | None, ticket: Record, account: Account) -> tuple[str, str]:
     """Who wrote a note, and what tells."""
     connection_id = note["connection_id"]
+    if account.is_own(note):
+        return "bot", "writeback"
     sign = account.signs.of_note(note, account.helpdesk(connection_id), "author_role")
     if sign:
         return sign.meaning, sign.source

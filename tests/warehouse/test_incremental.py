@@ -29,6 +29,7 @@ from tests.warehouse.changing_records import Tables, changed, moved, with_other_
 from tests.warehouse.edge_parts import DAYS_DESK, DESK
 from tests.warehouse.edge_records import drawn, hand_picked
 from tests.warehouse.edge_settings import settings, write_seeds
+from tests.warehouse.edge_writeback import change_written, note_written
 from tests.warehouse.golden_figures import marts
 from tests.warehouse.golden_settings import Row
 from tests.warehouse.raw_warehouse import DuckDBWarehouse, RawWarehouse
@@ -138,6 +139,7 @@ def test_whatever_changes_the_marts_are_those_of_a_build_from_nothing(account: A
 @pytest.mark.slow
 @on_duckdb
 def test_only_what_has_changed_is_made_anew(account: Account) -> None:
+    """A record, or what the log alone has since told of one."""
     account.build()
     assert account.due() == set()
     note = next(
@@ -146,8 +148,18 @@ def test_only_what_has_changed_is_made_anew(account: Account) -> None:
     account.records["notes"] = [
         {**row, "description": "Something else"} if row is note else row for row in account.records["notes"]
     ]
+    account.records["writeback_log"] = [
+        *account.records["writeback_log"],
+        note_written("a long talk"),
+        note_written("three customer messages in a row", ending="unknown"),
+        change_written("reopened twice", 120, {"status": "CLOSED"}, {"status": "ACTIVE"}),
+        change_written("there and back", 9, {"user_id": "u-7"}, {"user_id": "u-8"}, ending="refused"),
+    ]
     account.build()
-    assert account.due() == {(DESK, note["ticket_id"])}
+    assert account.due() == {(DESK, ticket_id) for ticket_id in (note["ticket_id"], "a long talk", "reopened twice")}
+    figures = "select reopen_count, bot_message_count from marts.tickets where connection_id = 'desk-1' and ticket_id"
+    assert account.raw.rows(f"{figures} = 'reopened twice'") == [{"reopen_count": 1, "bot_message_count": 0}]
+    assert account.raw.rows(f"{figures} = 'a long talk'") == [{"reopen_count": None, "bot_message_count": 1}]
 
 
 DAYS = ("int_support_days", "int_customer_days")

@@ -452,6 +452,18 @@ def test_at_a_clock_in_the_past_no_more_is_used_up_than_has_gone_by(
         ("over a weekend", {"first_reply_business_seconds": 1800 + 14_400 + 5400 + 1800}),
         ("over midnight by two seconds", {"first_reply_business_seconds": 0, "first_reply_seconds": 2}),
         ("in half seconds", {"first_reply_business_seconds": 3, "first_reply_seconds": 3}),
+        ("ours, a note", {"agent_reply_count": 1, "first_reply_seconds": 1800, "bot_message_count": 1}),
+        ("ours, a note though a sign says otherwise", {"customer_message_count": 1, "first_reply_seconds": 1800}),
+        ("ours, a note that repeats the description", {"opened_by_role": "customer", "message_count": 3}),
+        ("ours, a note without an answer", {"is_answered": False, "waiting_on": "us", "last_contact_at": DAY}),
+        ("perhaps ours, a note", {"is_answered": True, "agent_reply_count": 1}),
+        ("ours, opened again", {"reopen_count": 0, "observed_reopen_count": 0, "is_closed": False}),
+        ("ours, opened again and seen by a sync, then by the customer", {"reopen_count": 1}),
+        ("not ours, opened again", {"reopen_count": 1}),
+        ("ours in the second of the customer's", {"reopen_count": 1, "reassignment_count": 1}),
+        ("ours, assigned", {"reassignment_count": 1}),
+        # Whoever asked has waited an hour for a closing.
+        ("ours, closed", {"first_closed_at": at(hours=1), "waiting_on": "nobody", "waiting_on_us_seconds": 3600}),
     ],
 )  # fmt: skip
 def test_a_ticket_is_as_a_person_says(warehouse: Warehouse, ticket_id: str, figures: dict[str, Any]) -> None:
@@ -694,6 +706,26 @@ def test_a_day_ends_as_a_person_counts_it(
     assert {
         (row["day_on"].isoformat(), row["priority"]): tuple(row[figure] for figure in figures.split()) for row in rows
     } == days
+
+
+def test_what_we_have_opened_again_is_open_and_stands_apart(warehouse: Warehouse) -> None:
+    """Closed by us on the eleventh of March and opened again on the twelfth; by others on the two days after it."""
+    name = "closed and opened again by us"
+    rows = {
+        row["day_on"].day: row
+        for row in warehouse.of("ticket_backlog_daily").values()
+        if row["category"] == name and row["day_on"] <= date(2026, 3, 14)
+    }
+    figures = ("reopened_count", "own_reopened_count", "closed_count", "open_ticket_count")
+    assert {day: tuple(row[figure] for figure in figures) for day, row in rows.items()} == {
+        10: (0, 0, 0, 1),
+        11: (0, 0, 1, 0),
+        12: (0, 1, 0, 1),
+        13: (0, 0, 1, 0),
+        14: (1, 0, 0, 1),
+    }
+    assert warehouse.row("tickets", DAYS_DESK, name)["reopen_count"] == 1
+    assert not warehouse.row("tickets", UNREAD_DESK, "never read, but a note of ours is there")["is_conversation_known"]
 
 
 def test_a_quiet_day_and_the_day_that_is_not_over_are_told(warehouse: Warehouse) -> None:

@@ -20,6 +20,7 @@ days as (
         day_on,
         cast(sum(opened_count) as bigint) as opened_count,
         cast(sum(reopened_count) as bigint) as reopened_count,
+        cast(sum(own_reopened_count) as bigint) as own_reopened_count,
         cast(sum(closed_count) as bigint) as closed_count,
         max(case when is_conversation_known then 1 else 0 end) = 1 as is_conversation_known,
         cast(sum(customer_message_count) as bigint) as customer_message_count,
@@ -39,6 +40,7 @@ select
     day_on,
     opened_count,
     reopened_count,
+    own_reopened_count,
     closed_count,
     is_conversation_known,
     customer_message_count,
@@ -46,7 +48,7 @@ select
     timed_first_reply_count,
     first_reply_seconds_sum,
     cast(
-        sum(opened_count + reopened_count - closed_count) over (
+        sum(opened_count + reopened_count + own_reopened_count - closed_count) over (
             partition by connection_id, customer_id order by day_on
         ) as bigint
     ) as open_ticket_count,

@@ -47,6 +47,7 @@ notes_beside_openings as (
         on
             notes.connection_id = openings.connection_id
             and notes.ticket_id = openings.ticket_id
+    where notes.author_role_source is distinct from 'writeback'
 
 ),
 

@@ -27,6 +27,12 @@ known_agents as (
 
 ),
 
+written_notes as (
+
+    select * from {{ ref('int_notes_written') }}
+
+),
+
 notes_with_signs as (
 
     select
@@ -48,6 +54,7 @@ notes_with_signs as (
         coalesce(signs.is_automatic, false) as is_automatic,
         {{ lower_case(json_text('notes.raw', ['part_type'])) }} as raw_part_type,
         {{ json_text('notes.raw', ['author', 'id']) }} as raw_author_id,
+        written_notes.note_id is not null as is_own,
         coalesce(
             {{ differs('notes.customer_id', 'tickets.customer_id') }}
             and {{ was_known_agent('known_agents', 'coalesce(notes.created_at, notes.updated_at)') }},
@@ -66,6 +73,10 @@ notes_with_signs as (
         on
             notes.connection_id = known_agents.connection_id
             and notes.customer_id = known_agents.user_id
+    left join written_notes
+        on
+            notes.connection_id = written_notes.connection_id
+            and notes.note_id = written_notes.note_id
 
 ),
 
@@ -74,6 +85,7 @@ notes_with_author_role as (
     select
         *,
         case
+            when is_own then 'writeback'
             when sign_author_role is not null then sign_author_role_source
             when user_id is not null then 'user_id'
             when is_by_known_agent then 'known_agent'
@@ -81,6 +93,7 @@ notes_with_author_role as (
             else 'none'
         end as author_role_source,
         case
+            when is_own then 'bot'
             when sign_author_role is not null then sign_author_role
             when user_id is not null or is_by_known_agent then 'agent'
             when customer_id is not null then 'customer'

@@ -23,6 +23,7 @@ days as (
         max(case when is_active then 1 else 0 end) = 1 as is_active,
         cast(sum(opened_count) as bigint) as opened_count,
         cast(sum(reopened_count) as bigint) as reopened_count,
+        cast(sum(own_reopened_count) as bigint) as own_reopened_count,
         cast(sum(closed_count) as bigint) as closed_count,
         cast(sum(moved_in_count) as bigint) as moved_in_count,
         cast(sum(moved_out_count) as bigint) as moved_out_count,

@@ -91,6 +91,7 @@ figures as (
         states.assignee_user_id,
         0 as opened_count,
         0 as reopened_count,
+        0 as own_reopened_count,
         0 as closed_count,
         0 as moved_in_count,
         0 as moved_out_count,
@@ -124,6 +125,7 @@ figures as (
         flows.assignee_user_id,
         flows.opened_count,
         flows.reopened_count,
+        flows.own_reopened_count,
         flows.closed_count,
         flows.moved_in_count,
         flows.moved_out_count,
@@ -133,7 +135,10 @@ figures as (
         null as first_reply_seconds,
         null as wait_seconds,
         case when flows.is_last_closing then tickets.resolution_seconds end as resolution_seconds,
-        case when flows.opened_count + flows.reopened_count + flows.closed_count > 0 then 1 else 0 end as activity
+        case
+            when flows.opened_count + flows.reopened_count + flows.own_reopened_count + flows.closed_count > 0 then 1
+            else 0
+        end as activity
     from flows
     inner join tickets
         on
@@ -153,6 +158,7 @@ days as (
         assignee_user_id,
         cast(sum(opened_count) as bigint) as opened_count,
         cast(sum(reopened_count) as bigint) as reopened_count,
+        cast(sum(own_reopened_count) as bigint) as own_reopened_count,
         cast(sum(closed_count) as bigint) as closed_count,
         cast(sum(moved_in_count) as bigint) as moved_in_count,
         cast(sum(moved_out_count) as bigint) as moved_out_count,
@@ -190,8 +196,8 @@ told_days as (
 select
     *,
     {{ hash_of([
-        'ticket_id', 'opened_count', 'reopened_count', 'closed_count', 'moved_in_count', 'moved_out_count',
-        'unobserved_change', 'customer_message_count', 'agent_reply_count', 'first_reply_seconds',
+        'ticket_id', 'opened_count', 'reopened_count', 'own_reopened_count', 'closed_count', 'moved_in_count',
+        'moved_out_count', 'unobserved_change', 'customer_message_count', 'agent_reply_count', 'first_reply_seconds',
         'timed_answer_count', 'answer_seconds_sum', 'resolution_seconds', 'is_active', 'is_conversation_known',
         'cohort_is_answered', 'cohort_is_closed', 'cohort_first_reply_seconds', 'cohort_resolution_seconds',
         'happened_on', 'category', 'priority', 'assignee_user_id', 'customer_id',

@@ -9,6 +9,7 @@ with ticket_days as (
         assignee_user_id,
         opened_count,
         reopened_count,
+        own_reopened_count,
         closed_count,
         moved_in_count,
         moved_out_count,

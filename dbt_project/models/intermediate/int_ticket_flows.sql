@@ -25,7 +25,9 @@ select
     assignee_user_id,
     from_on as happened_on,
     case when state_number = 1 then 1 else 0 end as opened_count,
-    case when state_number > 1 and is_open and not was_open then 1 else 0 end as reopened_count,
+    case when state_number > 1 and is_open and not was_open and not is_own_reopening then 1 else 0 end
+        as reopened_count,
+    case when state_number > 1 and is_own_reopening then 1 else 0 end as own_reopened_count,
     case when was_open and not is_open then 1 else 0 end as closed_count,
     case when is_moved then 1 else 0 end as moved_in_count,
     0 as moved_out_count,
@@ -43,6 +45,7 @@ select
     from_on as happened_on,
     0 as opened_count,
     0 as reopened_count,
+    0 as own_reopened_count,
     0 as closed_count,
     0 as moved_in_count,
     1 as moved_out_count,

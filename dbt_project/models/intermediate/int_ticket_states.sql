@@ -41,7 +41,8 @@ periods as (
         started_at,
         observed_from,
         ended_at,
-        is_current
+        is_current,
+        has_own_status
     from {{ due(ref('ticket_periods')) }} as periods
 
 ),
@@ -95,7 +96,8 @@ starts as (
         case when has_periods then first_priority else priority end as priority,
         case when has_periods then first_assignee_user_id else assignee_user_id end as assignee_user_id,
         coalesce(opened_at, first_started_at, closed_at, updated_at, observed_at) as told_from_at,
-        has_periods and was_first_open and is_history_complete as is_observed
+        has_periods and was_first_open and is_history_complete as is_observed,
+        false as has_own_status
     from tickets_beside_periods
     union all
     select
@@ -110,7 +112,8 @@ starts as (
             when was_first_open then least(first_observed_from, first_ended_at)
             else first_started_at
         end as told_from_at,
-        true as is_observed
+        true as is_observed,
+        false as has_own_status
     from tickets_beside_periods
     where has_periods
     union all
@@ -123,7 +126,8 @@ starts as (
         periods.priority,
         periods.assignee_user_id,
         periods.started_at as told_from_at,
-        true as is_observed
+        true as is_observed,
+        periods.has_own_status
     from tickets
     inner join periods
         on
@@ -140,7 +144,8 @@ starts as (
         priority,
         assignee_user_id,
         coalesce(closed_at, updated_at, last_observed_from, observed_at, opened_at) as told_from_at,
-        has_periods as is_observed
+        has_periods as is_observed,
+        false as has_own_status
     from tickets_beside_periods
     where (has_periods and is_unlike_last_period) or (not has_periods and not is_open)
 
@@ -214,5 +219,6 @@ select
     from_on,
     is_observed,
     was_unobserved,
-    is_last_closing
+    is_last_closing,
+    is_open and not was_open and has_own_status as is_own_reopening
 from states

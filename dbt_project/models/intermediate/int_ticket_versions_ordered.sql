@@ -17,6 +17,7 @@ versions as (
         versions.assignee_user_id,
         versions.priority,
         coalesce(versions.category_id, versions.category_text) as category,
+        versions.category_text,
         {{ json_sorted_list('versions.tags') }} as tags,
         versions.raw_status,
         versions.raw_state,
@@ -30,6 +31,81 @@ versions as (
         on
             versions.connection_id = tickets.connection_id
             and versions.ticket_id = tickets.ticket_id
+
+),
+
+own_changes as (
+
+    select
+        connection_id,
+        ticket_id,
+        record_updated_at,
+        case
+            when {{ json_text('taken_values', ['status']) }} is not null
+                then {{ status_word(json_text('taken_values', ['status'])) }}
+        end as status,
+        {{ json_text('taken_values', ['user_id']) }} as assignee_user_id,
+        {{ json_text('old_values', ['user_id']) }} as old_assignee_user_id,
+        {{ lower_snake(json_text('taken_values', ['priority'])) }} as priority,
+        {{ json_text('old_values', ['priority']) }} as old_priority,
+        coalesce({{ json_text('taken_values', ['category_id']) }}, {{ json_text('taken_values', ['category']) }})
+            as category,
+        {{ json_text('taken_values', ['category']) }} as category_text,
+        coalesce({{ json_text('old_values', ['category_id']) }}, {{ json_text('old_values', ['category']) }})
+            as old_category,
+        {{ json_sorted_list(json_part('taken_values', 'tags')) }} as tags,
+        {{ json_sorted_list(json_part('old_values', 'tags')) }} as old_tags
+    from {{ due(ref('stg_unified__writeback_log')) }} as writeback_log
+    where action = 'change' and ending = 'written'
+
+),
+
+-- The states that changes of ours have led to, whoever saw them first, and what of them is ours.
+own_versions as (
+
+    select
+        versions.connection_id,
+        versions.ticket_id,
+        versions.state_hash,
+        max(case when versions.status = own_changes.status then 1 else 0 end) as own_status,
+        max(
+            case
+                when {{ was_given(
+                    'versions.assignee_user_id', 'own_changes.assignee_user_id', 'own_changes.old_assignee_user_id'
+                ) }} then 1
+                else 0
+            end
+        ) as own_assignee,
+        max(
+            case
+                when {{ was_given('versions.priority', 'own_changes.priority', 'own_changes.old_priority') }} then 1
+                else 0
+            end
+        ) as own_priority,
+        max(
+            case
+                when versions.category_text = own_changes.category_text then 1
+                when {{ was_given('versions.category', 'own_changes.category', 'own_changes.old_category') }} then 1
+                else 0
+            end
+        ) as own_category,
+        max(
+            case when {{ was_given('versions.tags', 'own_changes.tags', 'own_changes.old_tags') }} then 1 else 0 end
+        ) as own_tags
+    from versions
+    inner join own_changes
+        on
+            versions.connection_id = own_changes.connection_id
+            and versions.ticket_id = own_changes.ticket_id
+            and (
+                {{ whole_second('versions.updated_at') }} = {{ whole_second('own_changes.record_updated_at') }}
+                or (
+                    versions.updated_at is null
+                    and own_changes.record_updated_at is null
+                    and versions.observed_via = 'writeback'
+                )
+            )
+    group by versions.connection_id, versions.ticket_id, versions.state_hash
 
 ),
 
@@ -73,6 +149,11 @@ versions_in_order as (
     select
         versions.*,
         vendor_statuses.meaning as vendor_status,
+        coalesce(own_versions.own_status = 1, false) as has_own_status,
+        coalesce(own_versions.own_assignee = 1, false) as has_own_assignee,
+        coalesce(own_versions.own_priority = 1, false) as has_own_priority,
+        coalesce(own_versions.own_category = 1, false) as has_own_category,
+        coalesce(own_versions.own_tags = 1, false) as has_own_tags,
         row_number() over (
             partition by versions.connection_id, versions.ticket_id
             order by
@@ -86,6 +167,11 @@ versions_in_order as (
             versions.connection_id = vendor_statuses.connection_id
             and versions.ticket_id || '/' || versions.state_hash = vendor_statuses.record_id
             and vendor_statuses.sign = 'vendor_status'
+    left join own_versions
+        on
+            versions.connection_id = own_versions.connection_id
+            and versions.ticket_id = own_versions.ticket_id
+            and versions.state_hash = own_versions.state_hash
 
 ),
 
@@ -170,7 +256,12 @@ select
     end as observed_after,
     versions.observed_at as observed_by,
     versions.observed_via,
-    versions.is_baseline
+    versions.is_baseline,
+    versions.has_own_status,
+    versions.has_own_assignee,
+    versions.has_own_priority,
+    versions.has_own_category,
+    versions.has_own_tags
 from changed_versions as versions
 {{ asof_join(
     ref('int_syncs_completed'), 'last_syncs', {'connection_id': 'versions.connection_id'}, 'read_through_at',

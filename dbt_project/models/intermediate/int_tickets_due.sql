@@ -28,6 +28,24 @@ versions as (
 
 ),
 
+written_notes as (
+
+    select * from {{ ref('int_notes_written') }}
+
+),
+
+written_changes as (
+
+    select
+        connection_id,
+        ticket_id,
+        sum({{ hash_of(['old_values', 'taken_values', 'record_updated_at']) }}) as changes_hash
+    from {{ ref('stg_unified__writeback_log') }}
+    where action = 'change' and ending = 'written'
+    group by connection_id, ticket_id
+
+),
+
 note_sweeps as (
 
     select * from {{ ref('stg_unified__note_sweeps') }}
@@ -105,12 +123,17 @@ ticket_notes as (
             'notes.row_hash',
             'notes.observed_at',
             was_known_agent('known_agents', 'coalesce(notes.created_at, notes.updated_at)'),
+            'written_notes.note_id is not null',
         ]) }}) as notes_hash
     from notes
     left join known_agents
         on
             notes.connection_id = known_agents.connection_id
             and notes.customer_id = known_agents.user_id
+    left join written_notes
+        on
+            notes.connection_id = written_notes.connection_id
+            and notes.note_id = written_notes.note_id
     group by notes.connection_id, notes.ticket_id
 
 ),
@@ -145,6 +168,7 @@ tickets_now as (
                 'tickets.observed_at',
                 'ticket_notes.notes_hash',
                 'ticket_versions.versions_hash',
+                'written_changes.changes_hash',
                 'last_syncs.syncs_hash',
                 'note_sweeps.ticket_id is not null',
                 'connections.integration_type',
@@ -168,6 +192,10 @@ tickets_now as (
         on
             tickets.connection_id = ticket_versions.connection_id
             and tickets.ticket_id = ticket_versions.ticket_id
+    left join written_changes
+        on
+            tickets.connection_id = written_changes.connection_id
+            and tickets.ticket_id = written_changes.ticket_id
     left join note_sweeps
         on
             tickets.connection_id = note_sweeps.connection_id

@@ -24,10 +24,16 @@ signs as (
 ticket_notes as (
 
     select distinct
-        connection_id,
-        ticket_id
+        notes.connection_id,
+        notes.ticket_id
     from {{ due(ref('stg_unified__notes')) }} as notes
-    where ticket_id is not null
+    left join {{ ref('int_notes_written') }} as written_notes
+        on
+            notes.connection_id = written_notes.connection_id
+            and notes.note_id = written_notes.note_id
+    where
+        notes.ticket_id is not null
+        and written_notes.note_id is null
 
 ),
 

@@ -76,6 +76,7 @@ cases as (
         'message_author' as metric,
         case when author_role = 'unknown' then 'author_not_told' end as reason
     from notes
+    where author_role_source is distinct from 'writeback'
     union all
     select
         connection_id,

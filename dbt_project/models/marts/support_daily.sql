@@ -42,6 +42,7 @@ select
     employees.employee_name as assignee_name,
     days.opened_count,
     days.reopened_count,
+    days.own_reopened_count,
     days.closed_count,
     case when days.is_conversation_known then days.customer_message_count end as customer_message_count,
     case when days.is_conversation_known then days.agent_reply_count end as agent_reply_count,

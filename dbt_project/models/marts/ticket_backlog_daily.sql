@@ -36,13 +36,14 @@ daily_flows as (
         customer_tier,
         opened_count,
         reopened_count,
+        own_reopened_count,
         closed_count,
         moved_in_count,
         moved_out_count,
         unobserved_change
     from {{ ref('int_support_days') }}
     where
-        opened_count + reopened_count + closed_count + moved_in_count + moved_out_count > 0
+        opened_count + reopened_count + own_reopened_count + closed_count + moved_in_count + moved_out_count > 0
         or unobserved_change <> 0
 
 ),
@@ -63,8 +64,9 @@ days_with_flows as (
 
     select
         *,
-        sum(opened_count + reopened_count - closed_count + moved_in_count - moved_out_count) over dimension
-            as open_ticket_count,
+        sum(
+            opened_count + reopened_count + own_reopened_count - closed_count + moved_in_count - moved_out_count
+        ) over dimension as open_ticket_count,
         sum(unobserved_change) over dimension as unobserved_open_ticket_count,
         lead(day_on) over dimension as next_flow_on
     from daily_flows
@@ -114,6 +116,7 @@ select
     employees.employee_name as assignee_name,
     case when days.days_later = 0 then days.opened_count else 0 end as opened_count,
     case when days.days_later = 0 then days.reopened_count else 0 end as reopened_count,
+    case when days.days_later = 0 then days.own_reopened_count else 0 end as own_reopened_count,
     case when days.days_later = 0 then days.closed_count else 0 end as closed_count,
     case when days.days_later = 0 then days.moved_in_count else 0 end as moved_in_count,
     case when days.days_later = 0 then days.moved_out_count else 0 end as moved_out_count,

@@ -1,12 +1,12 @@
 {{ config(materialized='incremental', incremental_strategy='due_tickets') }}
 
 {%- set fields = [
-    ('status', 'status', 'true'),
-    ('assignee', 'assignee_user_id', 'true'),
-    ('priority', 'priority', 'true'),
-    ('category', 'category', 'true'),
-    ('tags', 'tags', 'true'),
-    ('vendor_status', 'vendor_status', 'vendor_status is not null and vendor_status_before is not null and not is_baseline'),
+    ('status', 'status', 'has_own_status', 'true'),
+    ('assignee', 'assignee_user_id', 'has_own_assignee', 'true'),
+    ('priority', 'priority', 'has_own_priority', 'true'),
+    ('category', 'category', 'has_own_category', 'true'),
+    ('tags', 'tags', 'has_own_tags', 'true'),
+    ('vendor_status', 'vendor_status', 'has_own_status', 'vendor_status is not null and vendor_status_before is not null and not is_baseline'),
 ] -%}
 
 with versions as (
@@ -18,7 +18,7 @@ with versions as (
 
 changes as (
 
-    {% for field, column, condition in fields %}
+    {% for field, column, is_own, condition in fields %}
         {% if not loop.first %}union all{% endif %}
         select
             connection_id,
@@ -32,7 +32,8 @@ changes as (
             changed_at,
             observed_after,
             observed_by,
-            observed_via
+            observed_via,
+            {{ is_own }} as is_own
         from versions
         where
             {{ differs(column, column ~ '_before') }}
@@ -56,7 +57,8 @@ select
     observed_by,
     greatest({{ seconds_between('observed_after', 'observed_by') }}, 0) as uncertainty_seconds,
     observed_via,
+    is_own,
     field = 'status' and to_value = 'closed' as is_closing,
-    field = 'status' and from_value = 'closed' as is_reopening,
-    field = 'assignee' and from_value is not null and to_value is not null as is_reassignment
+    field = 'status' and from_value = 'closed' and not is_own as is_reopening,
+    field = 'assignee' and from_value is not null and to_value is not null and not is_own as is_reassignment
 from changes

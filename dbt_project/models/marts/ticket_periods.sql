@@ -90,7 +90,9 @@ select
                 {{ business_place('end_opening', 'periods.ended_at') }}
                 - {{ business_place('start_opening', 'periods.started_at') }}
     end as business_seconds,
-    periods.is_current
+    periods.is_current,
+    periods.period_number > 1 and periods.has_own_status and {{ differs('periods.status', 'periods.status_before') }}
+        as has_own_status
 from periods
 {{ join_opening('start_opening', 'periods.calendar', 'periods.started_at') }}
 {{ join_opening('end_opening', 'periods.calendar', 'periods.ended_at') }}

@@ -18,6 +18,7 @@ from dlt.common.destination import Destination as DltDestination
 from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from psycopg2.errors import (  # type: ignore[import-untyped]
+    InsufficientPrivilege,
     InvalidSchemaName,
     LockNotAvailable,
     UndefinedColumn,
@@ -256,6 +257,8 @@ class PostgresServer(Destination):
                         cursor.execute(query, parameters or None)
                     except (InvalidSchemaName, UndefinedTable, UndefinedColumn) as error:
                         raise NotThere(_first_line(error)) from error
+                    except InsufficientPrivilege:
+                        raise
                     except (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.InternalError) as error:
                         raise QueryRefused(_first_line(error)) from error
                     if cursor.description is None:  # no query, and without rows
