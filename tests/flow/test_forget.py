@@ -21,7 +21,7 @@ from pipelines.settings import DuckdbWarehouse, WarehouseSettings
 from pipelines.sync import SyncReport
 from pipelines.verify import verify
 from pipelines.warehouse.destinations.duckdb_file import DuckdbFile
-from tests.flow.conftest import on_both, settings_for, slow
+from tests.flow.conftest import at_length, on_both, settings_for, slow
 from tests.flow.signed import put_into_inbox, signed
 from tests.flow.test_poison import accept, refuse
 from tests.flow.truth import change, connected, every_row, query, stored_rows, true_rows
@@ -180,7 +180,7 @@ def test_who_is_forgotten_does_not_come_back(
     assert len(everybody.keys() - stored_rows(warehouse, "tickets").keys()) == 8
 
 
-@pytest.mark.parametrize("warehouse", [slow("duckdb"), slow("postgres")], indirect=True)
+@pytest.mark.parametrize("warehouse", [slow("duckdb"), at_length("postgres")], indirect=True)
 def test_the_models_are_built_again_without_whoever_is_forgotten(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:

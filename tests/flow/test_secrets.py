@@ -17,7 +17,7 @@ import pytest
 
 from pipelines.sandbox import Sandbox
 from pipelines.settings import PostgresWarehouse, WarehouseSettings
-from tests.flow.conftest import on_both, on_both_at_length
+from tests.flow.conftest import on_both_at_length
 from tests.flow.truth import every_row, query
 
 COMMAND = Path(sys.executable).parent / "ticketing"
@@ -96,7 +96,7 @@ def assert_kept(keeper: Keeper, warehouse: WarehouseSettings, *secrets: str) -> 
 
 
 @pytest.mark.slow
-@on_both
+@on_both_at_length
 def test_no_command_tells_a_secret(
     sandbox: Sandbox, keeper: Keeper, warehouse: WarehouseSettings, tmp_path: Path
 ) -> None:
