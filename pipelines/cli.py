@@ -653,7 +653,7 @@ def apply_command(
     plan = triage.kept_plan(plan_name, warehouse)
     if not is_certain and (as_json or not sys.stdin.isatty()):
         raise FixConfiguration("Expected --yes where nobody can be asked. Nothing was sent.")
-    if not is_certain and not click.confirm(f"Change {telling_triage.wanted(plan)}?", err=True):
+    if not is_certain and not click.confirm(console.one_line(f"Change {telling_triage.wanted(plan)}?"), err=True):
         console.say("Nothing was sent.")
         return 0
     with console.Progress() as progress:
@@ -682,7 +682,7 @@ def apply_command(
 def undo_command(plan_name: str, out: Path | None, destination: str | None, wait_seconds: float, as_json: bool) -> int:
     """The plan that takes back what PLAN has changed, from its receipts. Sends nothing; a note cannot be unsent."""
     settings, warehouse = load_unified_settings(), load_warehouse_settings(destination)
-    plan_id = triage.kept_plan(plan_name, warehouse).id
+    plan_id = triage.plan_id_of(plan_name, warehouse)
     with console.Progress() as progress:
         made = triage.undo(plan_id, settings, warehouse, told=_tickets_told(progress, "planned"))
     return _tell_planned(made, out, warehouse, wait_seconds, as_json)
@@ -704,11 +704,12 @@ def triage_status_command(destination: str | None, as_json: bool) -> int:
 @command("settle", "ticketing triage settle 7 --not-sent", triage_group)
 @click.argument("attempt", type=int, metavar="ATTEMPT")
 @click.option("--sent/--not-sent", "was_sent", default=None, required=True, help="What the helpdesk shows.")
+@click.option("--note", "record_id", metavar="ID", help="With --sent, of a note: the id that the helpdesk gave it.")
 @by_option
 @destination_option
-def settle_command(attempt: int, was_sent: bool, by_whom: str | None, destination: str | None) -> int:
+def settle_command(attempt: int, destination: str | None, **found: Any) -> int:
     """Tell what became of an attempt that is held because no look can tell any more; see ticketing triage status."""
-    settled = triage.settle(attempt, load_warehouse_settings(destination), was_sent=was_sent, by_whom=by_whom)
+    settled = triage.settle(attempt, load_warehouse_settings(destination), **found)
     console.say(f"Attempt {attempt} counts as {settled.ending}. Next: ticketing triage apply {settled.plan_id}")
     return 0
 
@@ -753,7 +754,7 @@ def _tickets_told(progress: console.Progress, what: str) -> triage.Told:
 def _tell_planned(
     made: Plan, out: Path | None, warehouse: WarehouseSettings, wait_seconds: float, as_json: bool
 ) -> int:
-    refusal = triage.brakes(made, load_triage_settings(), warehouse, wait_seconds)
+    refusal = triage.why_braked(made, load_triage_settings(), warehouse, wait_seconds)
     place = triage.keep_plan(made, warehouse, out)
     if as_json:
         console.show_json(telling_triage.plan_json(made, str(place), refusal))

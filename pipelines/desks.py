@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Set
 from datetime import datetime
 
-from pipelines.errors import CallNotOffered, GrantPermission, OutcomeUnknown, RequestRefused, TicketingError
+from pipelines.errors import ApiKeyRejected, CallsUsedUp, OutcomeUnknown, RequestRefused, TicketingError, UnknownId
 from pipelines.settings import UnifiedSettings
 from pipelines.ticketing.object_api import ObjectApi, all_fields
 from pipelines.ticketing.plans import Strategy
@@ -74,7 +74,10 @@ class ConnectionDesk(Desk):
         return ObjectApi(self._client, self._target, endpoint, fields, self._calls)
 
     def ticket(self, ticket_id: str) -> Seen:
-        return _seen(*self._tickets.get(ticket_id))
+        seen = _seen(*self._tickets.get(ticket_id))
+        if seen.record.id != ticket_id:
+            raise UnknownId(f"The API answers for ticket {ticket_id} with another one, {seen.record.id}.")
+        return seen
 
     def notes(self, ticket_id: str) -> list[Seen]:
         thread = self._threads.ask(ticket_id)
@@ -111,7 +114,9 @@ class ConnectionDesk(Desk):
             return Categories(None)
         try:
             pages = [*walk_whole_list(api.list, self._settings.page_size, pages_by_offset=plan.pages_by_offset)]
-        except (GrantPermission, CallNotOffered):
+        except (ApiKeyRejected, CallsUsedUp):
+            raise
+        except TicketingError:
             return Categories(None)
         listed = [record for page in pages for record in page.records if isinstance(record, Record)]
         return Categories({record.id: str(decode(record.fields.get("name", NULL)) or "") for record in listed})

@@ -20,11 +20,12 @@ from pipelines.desks import ConnectionDesk, Desks
 from pipelines.errors import ApiKeyRejected, CallsUsedUp, FixConfiguration, TicketingError, UnknownId, WarehouseBusy
 from pipelines.receipts import journal_of, load_receipts, opened_journal, plans_of
 from pipelines.settings import TRIAGE_FIELDS, TriageSettings, UnifiedSettings, WarehouseSettings
+from pipelines.tombstones import recalled
 from pipelines.unified_api.budget import Budget
 from pipelines.unified_api.client import UnifiedClient
 from pipelines.warehouse.load import reading
 from pipelines.warehouse.merging import LONGEST_LAG
-from pipelines.warehouse.stored import Stored, asking, count_open_tickets
+from pipelines.warehouse.stored import Stored, asking, count_attempts, count_open_tickets
 from pipelines.writeback.acting import Acting
 from pipelines.writeback.applying import Application, Applying, actions_of
 from pipelines.writeback.desk import Seen
@@ -88,7 +89,7 @@ def plan(
     `tags_add`, `tags_remove`, `tags_set`, `note` and `reason`. Raises `ProposalsRefused` with every fault of them.
     """
     proposals = read_proposals(rows)
-    stored = _stored(proposals, warehouse, wait_seconds)
+    stored = _stored(proposals, settings, warehouse, wait_seconds)
     with _client(settings) as client, opened_journal(warehouse) as journal:
         desks = Desks(client, settings)
         desks.require({proposal.connection_id for proposal in proposals})
@@ -96,18 +97,20 @@ def plan(
         categories = {id: desks.of(id).categories() for id in named & desks.open_ids}
 
         def plan_one(proposal: Proposal) -> Planned:
+            if proposal.place in stored.forgotten:
+                return None, [left_out(proposal, "whoever it is about was forgotten")]
             seen = _live_ticket(desks, *proposal.place)
             if isinstance(seen, str):
                 return None, [left_out(proposal, seen)]
             desk = desks.of(proposal.connection_id)
             writable = desk.writable(triage.fields)
-            open_notes = journal.open_notes(proposal.place) if proposal.note else []
             sight = Sight(
                 seen.record,
                 stored.times.get(proposal.place),
                 _live_notes(desk, proposal, writable),
                 stored.notes_of(proposal.place),
-                open_notes[0].plan_id if open_notes else None,
+                journal.notes_of(proposal.place),
+                journal.last_id(proposal.place),
             )
             return plan_ticket(proposal, sight, writable, categories.get(proposal.connection_id, Categories(None)))
 
@@ -164,7 +167,8 @@ def apply(
     Raises a `TicketingError` where the brakes refuse the plan, or nobody can be asked: nothing was sent then, or what
     was sent stands in the journal.
     """
-    require_within_brakes(plan, _due(plan, warehouse), triage, _open_tickets(warehouse, wait_seconds))
+    if why := why_braked(plan, triage, warehouse, wait_seconds):
+        raise FixConfiguration(why)
     with _applying_alone(warehouse):
         try:
             with opened_journal(warehouse) as journal:
@@ -188,28 +192,37 @@ def status(warehouse: WarehouseSettings) -> TriageStatus:
         return TriageStatus(journal.plans(), journal.open_attempts(), len(journal.to_load(_ALL)))
 
 
-def settle(attempt_id: int, warehouse: WarehouseSettings, *, was_sent: bool, by_whom: str | None = None) -> Attempt:
-    """Keep what a person has found out of an attempt that nothing else can tell of. Raises `FixConfiguration` where it
-    is none of those."""
-    with opened_journal(warehouse) as journal:
+def settle(
+    attempt_id: int,
+    warehouse: WarehouseSettings,
+    *,
+    was_sent: bool,
+    record_id: str | None = None,
+    by_whom: str | None = None,
+) -> Attempt:
+    """Keep what a person has found out of an attempt that nothing else can tell of; `record_id`: the note that it made.
+    Raises `FixConfiguration` where it is none of those."""
+    with _applying_alone(warehouse), opened_journal(warehouse) as journal:
         known = {attempt.id: attempt for attempt in journal.open_attempts()}
         if attempt_id not in known:
             ids = ", ".join(map(str, known)) or "there is none"
             raise FixConfiguration(f"Expected an attempt of which nobody knows what became ({ids}), got {attempt_id}.")
         told = f"found out by {by_whom or _this_person()}"
         if was_sent:
-            journal.end(attempt_id, Ending.WRITTEN, told, taken=known[attempt_id].new)
+            journal.end(attempt_id, Ending.WRITTEN, told, taken=known[attempt_id].new, record_id=record_id)
         else:
             journal.end(attempt_id, Ending.FAILED, told)
         return journal.attempt(attempt_id)
 
 
 def keep_plan(plan: Plan, warehouse: WarehouseSettings, path: Path | None = None) -> Path:
-    """Write a plan to a file, which its owner alone can read; where, if no other place is asked for."""
-    place = path or _kept(warehouse, plan.id)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with open(place, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(write_plan(plan))
+    """Write a plan to where it is found by its id and, if another place is asked for, there; its owner alone can read
+    it. Where it was written last."""
+    for place in filter(None, (_kept(warehouse, plan.id), path)):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with open(place, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(write_plan(plan))
+        place.chmod(0o600)
     return place
 
 
@@ -220,46 +233,64 @@ def kept_plan(name: str, warehouse: WarehouseSettings) -> Plan:
         place = _kept(warehouse, name)
     try:
         return read_plan(place.read_bytes(), name)
-    except FileNotFoundError:
+    except OSError:
         raise FixConfiguration(f"Expected the file or the id of a plan, got {name!r}. Make one: triage plan.") from None
+
+
+def plan_id_of(name: str, warehouse: WarehouseSettings) -> str:
+    """The id of a plan by its file, or itself. Raises `FixConfiguration` for a file that is no plan."""
+    return kept_plan(name, warehouse).id if Path(name).is_file() else name
 
 
 def _kept(warehouse: WarehouseSettings, plan_id: str) -> Path:
     return plans_of(warehouse) / f"{plan_id}.json"
 
 
-def brakes(plan: Plan, triage: TriageSettings, warehouse: WarehouseSettings, wait_seconds: float) -> str | None:
-    """Why a plan would not be carried out; None if it would."""
-    try:
-        require_within_brakes(plan, _due(plan, warehouse), triage, _open_tickets(warehouse, wait_seconds))
-    except FixConfiguration as error:
-        return str(error)
-    return None
+def why_braked(
+    plan: Plan, triage: TriageSettings, warehouse: WarehouseSettings, wait_seconds: float = 0.0
+) -> str | None:
+    """Why a plan is not to be carried out, as the settings and what is known of it say; None where it is."""
+    with reading(warehouse, wait_seconds) as pipeline:
+        open_tickets = {} if pipeline is None else count_open_tickets(asking(pipeline))
+        attempts = 0 if pipeline is None else count_attempts(asking(pipeline), plan.id)
+    if attempts > _attempts_here(plan, warehouse):
+        return (
+            f"The warehouse knows of attempts at plan {plan.id} that the journal here, {journal_of(warehouse)}, does "
+            "not have: it is carried out on another machine, or the journal was lost. Nothing was sent. Carry it out "
+            "there, or sync and plan again."
+        )
+    return too_much(plan, _due(plan, warehouse), triage, open_tickets)
 
 
-def require_within_brakes(
-    plan: Plan, due: Iterable[Step], triage: TriageSettings, open_tickets: Mapping[str, int]
-) -> None:
-    """Raise `FixConfiguration` where a plan is about more than the settings allow. `due`: its steps that are still to
-    be done, for those that have closed tickets have made the open ones fewer; `open_tickets`: these, by connection."""
+def too_much(plan: Plan, due: Iterable[Step], triage: TriageSettings, open_tickets: Mapping[str, int]) -> str | None:
+    """In what a plan is about more than the settings allow. `due`: its steps that are still to be done, for those that
+    have closed tickets have made the open ones fewer; `open_tickets`: these, by connection."""
     if len(plan.steps) > triage.max_tickets:
-        raise FixConfiguration(
+        return (
             f"Expected a plan about at most {triage.max_tickets:,} tickets (triage.max_tickets), got one about "
             f"{len(plan.steps):,}. Nothing was sent. Propose less, or raise the setting (TRIAGE__MAX_TICKETS)."
         )
     for connection_id, steps in Counter(step.connection_id for step in due if not _is_about_closed(step)).items():
         known = open_tickets.get(connection_id, 0)
-        if known and steps > max(1, known * triage.max_share):
-            raise FixConfiguration(
+        if triage.max_share < 1 and steps > max(1, known * triage.max_share):
+            return (
                 f"Expected a plan about at most {triage.max_share:.0%} of the {known:,} open tickets of "
                 f"{connection_id} (triage.max_share), got one about {steps:,}. Nothing was sent. Propose less, or "
                 "raise the setting (TRIAGE__MAX_SHARE)."
             )
     if refused := sorted({_setting_of(name) for name in plan.fields} - {*triage.fields}):
-        raise FixConfiguration(
-            f"Expected a plan about {', '.join(triage.fields)} alone (triage.allowed_fields), got one about "
-            f"{', '.join(refused)}. Nothing was sent. Plan again, or allow it."
+        return (
+            f"Expected a plan about {', '.join(triage.fields) or 'nothing'} alone (triage.allowed_fields), got one "
+            f"about {', '.join(refused)}. Nothing was sent. Plan again, or allow it."
         )
+    return None
+
+
+def _attempts_here(plan: Plan, warehouse: WarehouseSettings) -> int:
+    if not journal_of(warehouse).exists():
+        return 0
+    with opened_journal(warehouse) as journal:
+        return len(journal.of_plan(plan.id))
 
 
 def _is_about_closed(step: Step) -> bool:
@@ -337,18 +368,21 @@ def _unsent(attempt: Attempt) -> LeftOut:
 
 @dataclass
 class _Stored:
-    """What the warehouse has of tickets: the `updated_at` of each, the ids of its notes, and the connections of which
-    it has notes at all."""
+    """What the warehouse has of tickets: the `updated_at` of each, the ids of its notes, the connections of which it
+    has notes at all, and those that were forgotten."""
 
     times: dict[Place, datetime] = field(default_factory=dict)
     notes: dict[Place, set[str]] = field(default_factory=lambda: defaultdict(set))
     with_notes: set[str] = field(default_factory=set)
+    forgotten: set[Place] = field(default_factory=set)
 
     def notes_of(self, place: Place) -> Collection[str] | None:
         return self.notes[place] if place[0] in self.with_notes else None
 
 
-def _stored(proposals: Iterable[Proposal], warehouse: WarehouseSettings, wait_seconds: float) -> _Stored:
+def _stored(
+    proposals: Iterable[Proposal], settings: UnifiedSettings, warehouse: WarehouseSettings, wait_seconds: float
+) -> _Stored:
     found = _Stored()
     by_connection: dict[str, list[Proposal]] = defaultdict(list)
     for proposal in proposals:
@@ -356,9 +390,12 @@ def _stored(proposals: Iterable[Proposal], warehouse: WarehouseSettings, wait_se
     with reading(warehouse, wait_seconds) as pipeline:
         if pipeline is None:
             return found
+        forgotten = recalled(pipeline, settings)
         for connection_id, some in by_connection.items():
+            ids = [proposal.ticket_id for proposal in some]
+            found.forgotten |= {(connection_id, id) for id in ids if forgotten.knows(connection_id, TICKETS.name, id)}
             stored = Stored(asking(pipeline), connection_id)
-            for ticket in stored.states_of(TICKETS.name, [proposal.ticket_id for proposal in some]):
+            for ticket in stored.states_of(TICKETS.name, ids):
                 if ticket.updated_at is not None:
                     found.times[connection_id, ticket.id] = ticket.updated_at
             if stored.count(NOTES.name):
@@ -366,11 +403,6 @@ def _stored(proposals: Iterable[Proposal], warehouse: WarehouseSettings, wait_se
             for note in stored.states_of_notes([proposal.ticket_id for proposal in some if proposal.note]):
                 found.notes[connection_id, note.ticket_id or ""].add(note.id)
     return found
-
-
-def _open_tickets(warehouse: WarehouseSettings, wait_seconds: float) -> dict[str, int]:
-    with reading(warehouse, wait_seconds) as pipeline:
-        return {} if pipeline is None else count_open_tickets(asking(pipeline))
 
 
 def _setting_of(name: str) -> str:
@@ -387,10 +419,17 @@ def _applied(
             plan,
             Acting(plan, journal, desks.of, by_whom, LONGEST_LAG),
             journal.last_of(plan.id),
-            hands=settings.max_concurrency,
+            hands=_hands(settings),
             most_failures=triage.max_failures_in_a_row,
             told=lambda done: told(done, len(plan.steps)),
+            stop=client.budget.close,
         ).run()
+
+
+def _hands(settings: UnifiedSettings) -> int:
+    """So many that a change waits for its turn no longer than a second after the look that it rests on."""
+    pace = settings.requests_per_second
+    return max(1, min(settings.max_concurrency, int(pace))) if pace else settings.max_concurrency
 
 
 @contextmanager
@@ -408,4 +447,8 @@ def _applying_alone(warehouse: WarehouseSettings) -> Iterator[None]:
 
 
 def _this_person() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"

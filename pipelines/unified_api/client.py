@@ -182,12 +182,15 @@ class UnifiedClient:
         return self._request(_Call("PATCH", path, body=body), calls, _json)[0]
 
     def create_record(self, path: str, body: object, parameters: Parameters, calls: Calls) -> tuple[Listed, datetime]:
-        """Make a record; it as the API shows it, and the server's clock. Raises `OutcomeUnknown` like `post`."""
-        return self._request(_Call("POST", path, parameters, body), calls, parse_record)
+        """Make a record; it as the API shows it, and the server's clock.
+
+        Raises `OutcomeUnknown` like `post`, and `TryAgainLater` after one try: whoever waits is to look again first.
+        """
+        return self._request(_Call("POST", path, parameters, body), calls, parse_record, attempts=1)
 
     def change_record(self, path: str, body: object, parameters: Parameters, calls: Calls) -> tuple[Listed, datetime]:
         """Change the fields of a record that `body` names; like `create_record`."""
-        return self._request(_Call("PATCH", path, parameters, body), calls, parse_record)
+        return self._request(_Call("PATCH", path, parameters, body), calls, parse_record, attempts=1)
 
     def delete(self, path: str, calls: Calls) -> None:
         """Remove something. Raises `UnknownId` where it was not there at first; not there once a try had failed counts
@@ -201,27 +204,30 @@ class UnifiedClient:
         finally:
             calls.add(**asdict(spent))
 
-    def _request(self, call: _Call, calls: Calls, parse: Callable[[bytes], Parsed]) -> tuple[Parsed, datetime]:
+    def _request(
+        self, call: _Call, calls: Calls, parse: Callable[[bytes], Parsed], attempts: int | None = None
+    ) -> tuple[Parsed, datetime]:
         """The answer and the server's clock, after as many tries as it takes and the call allows."""
         _refuse_other_address(call)
 
         def count_the_wait(state: tenacity.RetryCallState) -> None:
             calls.add(retries=1, seconds_waited=state.upcoming_sleep)
 
-        attempts = tenacity.Retrying(
+        most = attempts or self._attempts
+        retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_PassingFault),
-            stop=lambda state: state.attempt_number >= self._attempts or _asked_to_wait(state) > LONGEST_WAIT,
+            stop=lambda state: state.attempt_number >= most or _asked_to_wait(state) > LONGEST_WAIT,
             wait=_wait,
             sleep=self._sleep,
             before_sleep=count_the_wait,
             reraise=True,
         )
         try:
-            return attempts(self._careful_attempt, call, calls, parse)
+            return retrying(self._careful_attempt, call, calls, parse)
         except _PassingFault as fault:
             unharmed = " Nothing is lost: no cursor moved." if call.method == "GET" else ""
             raise TryAgainLater(
-                f"{call}: {self._redacted(str(fault))}, after {attempts.statistics['attempt_number']} attempts. "
+                f"{call}: {self._redacted(str(fault))}, after {retrying.statistics['attempt_number']} attempts. "
                 f"Check sources.unified.base_url and the network, or try again later.{unharmed}"
             ) from None
 

@@ -15,7 +15,16 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from pipelines.warehouse.runs import LOADS
 from transforms.forgotten import SALT, Forgotten, Tombstone
-from transforms.schemas import FORGOTTEN, NOTE_SWEEPS, RAW_TABLES, RECORD_TABLES, SYNC_COVERAGE, SYNC_RUNS, Kind
+from transforms.schemas import (
+    FORGOTTEN,
+    NOTE_SWEEPS,
+    RAW_TABLES,
+    RECORD_TABLES,
+    SYNC_COVERAGE,
+    SYNC_RUNS,
+    WRITEBACK_LOG,
+    Kind,
+)
 
 _IDS_A_QUERY = 10_000
 
@@ -283,6 +292,7 @@ def asking(pipeline: dlt.Pipeline) -> Ask:
                     SYNC_RUNS.name,
                     SYNC_COVERAGE.name,
                     FORGOTTEN.name,
+                    WRITEBACK_LOG.name,
                     LOADS,
                 )
             }
@@ -321,6 +331,11 @@ def count_open_tickets(ask: Ask) -> dict[str, int]:
     """How many tickets are not closed, by connection."""
     is_open = "_deleted_at is null and coalesce(upper(status), '') <> 'CLOSED'"
     return dict(ask(f"select connection_id, count(*) from {{tickets}} where {is_open} group by connection_id"))
+
+
+def count_attempts(ask: Ask, plan_id: str) -> int:
+    """How many attempts at a triage plan the warehouse knows of."""
+    return sum(count for (count,) in ask("select count(*) from {writeback_log} where plan_id = %s", plan_id))
 
 
 def recall(forgotten: Forgotten, ask: Ask) -> None:

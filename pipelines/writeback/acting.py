@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from pipelines.errors import ApiKeyRejected, CallsUsedUp, OutcomeUnknown, TicketingError, TryAgainLater
 from pipelines.unified_api.budget import Stopped
 from pipelines.writeback.desk import Desk
 from pipelines.writeback.intents import (
-    NOTE,
     Intent,
     Result,
     changed,
@@ -17,13 +16,16 @@ from pipelines.writeback.intents import (
     intend_note,
     look_at_change,
     look_at_note,
+    moved,
     noted,
 )
 from pipelines.writeback.journal import OPEN, SETTLED, Action, Attempt, Ending, Journal
-from pipelines.writeback.plan import Plan, Step, Value
+from pipelines.writeback.plan import NOTE, Plan, Step, Value
+from pipelines.writeback.planning import why_not_again
 
-TRIES = 3
-"""So often a change is sent that certainly was not carried out, before it is left to the next run."""
+TRIES = 8
+"""So often something is sent that certainly was not carried out, each time after a look, before it is left to the next
+run."""
 
 
 class Acting:
@@ -50,56 +52,63 @@ class Acting:
             result = self._look(last)
             if result.ending is not Ending.FAILED:
                 return result
-        tries = TRIES if action is Action.CHANGE else 1
-        while True:
-            tries -= 1
-            attempt_id, result = self._try(step, action)
-            if result.ending is Ending.UNKNOWN:
-                result = self._look(self._journal.attempt(attempt_id))
-                if result.ending is Ending.FAILED and tries:
-                    continue
-            return result
-
-    def _try(self, step: Step, action: Action) -> tuple[int, Result]:
-        """One attempt, its id and what became of it."""
-        try:
+        for _ in range(TRIES):
             intent = self._intent(step, action)
+            if isinstance(intent, Result):
+                self._leave(step, action, _wanted(step, action), intent)
+                return intent
+            result = self._try(step, action, intent)
+            if result.ending is not Ending.FAILED:
+                break
+        return result
+
+    def _intent(self, step: Step, action: Action) -> Intent | Result:
+        """What is to be sent, after a look at what is there; or why nothing is."""
+        try:
+            desk = self._desk_of(step.connection_id)
+            ticket = desk.ticket(step.ticket_id)
+            if action is Action.CHANGE or step.note is None:
+                return intend_change(step, ticket)
+            if why := why_not_again(step.note.text, self._journal.notes_of(step.place)):
+                return Result(Ending.CONFLICT, why)
+            return moved(step, ticket) or intend_note(step.note, desk.notes(step.ticket_id))
         except (ApiKeyRejected, CallsUsedUp):
             raise
         except TicketingError as error:
-            intent = _without_result(error)
-        if isinstance(intent, Result):
-            attempt_id = self._begin(step, action, Intent({}, _wanted(step, action), None))
-            self._end(attempt_id, intent)
-            return attempt_id, intent
+            return _without_result(error)
+
+    def _try(self, step: Step, action: Action, intent: Intent) -> Result:
+        """Send it once. What the helpdesk has taken of a change, and what it has left, are two attempts."""
         attempt_id = self._begin(step, action, intent)
         try:
             result = self._sent(step, action, intent)
         except OutcomeUnknown as error:
-            result = Result(Ending.UNKNOWN, str(error))
+            self._end(attempt_id, Result(Ending.UNKNOWN, str(error)))
+            return self._look(self._journal.attempt(attempt_id))
         except (ApiKeyRejected, CallsUsedUp, Stopped) as error:
             self._end(attempt_id, Result(Ending.FAILED, str(error) or "it was stopped before anything was sent"))
             raise
         except TicketingError as error:
             result = _without_result(error)
         self._end(attempt_id, result)
-        return attempt_id, result
-
-    def _intent(self, step: Step, action: Action) -> Intent | Result:
-        desk = self._desk_of(step.connection_id)
-        if action is Action.CHANGE or step.note is None:
-            return intend_change(step, desk.ticket(step.ticket_id))
-        if open_notes := self._journal.open_notes(step.place):
-            why = f"nobody knows yet whether the note of plan {open_notes[0].plan_id} was sent: see triage status"
-            return Result(Ending.CONFLICT, why)
-        return intend_note(step.note, desk.notes(step.ticket_id))
+        left = {name: value for name, value in intent.new.items() if name not in (result.taken or intent.new)}
+        if left:
+            result = Result(Ending.REFUSED, result.told)
+            self._leave(step, action, left, result)
+        return result
 
     def _sent(self, step: Step, action: Action, intent: Intent) -> Result:
         desk = self._desk_of(step.connection_id)
         if action is Action.NOTE:
             return noted(intent, desk.add_note(step.ticket_id, str(intent.new[NOTE])))
         known = intent.before.fields.keys() if intent.before else ()
-        return changed(intent, desk.change(step.ticket_id, intent.new, known))
+        result = changed(intent, desk.change(step.ticket_id, intent.new, known))
+        if result.ending is Ending.WRITTEN and not result.told:
+            return result
+        try:  # what an answer shows may be older than what it answers
+            return changed(intent, desk.ticket(step.ticket_id))
+        except TicketingError as error:
+            raise OutcomeUnknown(f"{result.told}; and it could not be looked at again: {error}") from error
 
     def _look(self, attempt: Attempt) -> Result:
         """Find out whether an attempt to which no answer came was carried out."""
@@ -128,6 +137,12 @@ class Acting:
             new=intent.new,
             baseline=intent.baseline,
             before=intent.before,
+        )
+
+    def _leave(self, step: Step, action: Action, new: Mapping[str, Value], result: Result) -> None:
+        """Keep that nothing is sent, and why."""
+        self._journal.begin(
+            *(self._plan, step, action), by_whom=self._by_whom, new=new, ending=result.ending, told=result.told
         )
 
     def _end(self, attempt_id: int, result: Result) -> None:

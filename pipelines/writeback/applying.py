@@ -55,7 +55,7 @@ def actions_of(step: Step) -> list[Action]:
 
 class Applying:
     """Carries out one plan; each ticket is in one hand. `before`: the last attempts there were;
-    `most_failures`: so many in a row end it."""
+    `most_failures`: so many in a row end it; `stop`: has whoever waits for a turn wait no more."""
 
     def __init__(
         self,
@@ -66,12 +66,14 @@ class Applying:
         hands: int,
         most_failures: int,
         told: Callable[[int], object] = lambda steps: None,
+        stop: Callable[[], object] = lambda: None,
     ) -> None:
         self._acting = acting
         self._before = before
         self._hands = hands
         self._most_failures = most_failures
         self._told = told
+        self._stop = stop
         self._application = Application(plan)
         self._lock = threading.Lock()
         self._taken = 0
@@ -87,6 +89,7 @@ class Applying:
                 application.done = [done for result in results for done in result.result()]
             except BaseException:
                 application.stopped = "it was stopped"
+                self._stop()
                 pool.shutdown(cancel_futures=True)
                 raise
         return application
@@ -112,7 +115,7 @@ class Applying:
         except CallsUsedUp as error:
             self._application.stopped = str(error)
             return None
-        if last is None or last.ending is not Ending.HELD:
+        if last is None or last.ending not in FAILING:  # what failed before is not to keep a rerun from the rest
             self._count(result.ending)
         return result
 

@@ -8,12 +8,9 @@ from typing import Any, NamedTuple
 from pipelines.unified_api.records import Record
 from pipelines.writeback.desk import Seen
 from pipelines.writeback.journal import Ending, Sighting
-from pipelines.writeback.live import compare, is_same, note_seen, reads_alike, thread_of, values_of
-from pipelines.writeback.plan import Note, Step, Value, told
+from pipelines.writeback.live import compare, is_same, note_seen, reads_alike, thread_of, updated_at_of, values_of
+from pipelines.writeback.plan import NOTE, Note, Step, Value
 from transforms.values import decode, digest_of
-
-NOTE = "note"
-"""Under which name the text of a note stands beside the fields of tickets."""
 
 
 class Intent(NamedTuple):
@@ -41,8 +38,7 @@ def intend_change(step: Step, seen: Seen) -> Intent | Result:
     """What of the changes is still to be sent; or why nothing is."""
     compared = compare(step.changes, seen.record)
     if compared.conflicts:
-        now = "; ".join(f"{name} is {told(value)}" for name, value in compared.conflicts.items())
-        return Result(Ending.CONFLICT, f"somebody has changed it since it was planned: {now}")
+        return Result(Ending.CONFLICT, f"somebody has changed since it was planned: {', '.join(compared.conflicts)}")
     if not compared.due:
         return Result(Ending.STANDING, "it was so already")
     old = values_of(seen.record, compared.due)
@@ -54,14 +50,11 @@ def changed(intent: Intent, seen: Seen) -> Result:
     shown = values_of(seen.record, intent.new)
     left = [name for name, value in shown.items() if is_same(value, intent.old[name])]
     taken = {name: value for name, value in shown.items() if name not in left}
-    still = "; ".join(f"{name} is {told(shown[name])} still" for name in left)
+    still = ", ".join(left)
     if not taken:
-        return Result(Ending.REFUSED, f"the API has answered that it was done, but {still}")
-    return Result(
-        Ending.WRITTEN,
-        f"the helpdesk has not taken all of it: {still}" if still else None,
-        *(taken, seen.record.id, Sighting.of(*seen)),
-    )
+        return Result(Ending.REFUSED, f"the API has answered that it was done, but shows as before: {still}")
+    why = f"the helpdesk has not taken all of it, and shows as before: {still}" if still else None
+    return Result(Ending.WRITTEN, why, taken, seen.record.id, Sighting.of(*seen))
 
 
 def look_at_change(new: Mapping[str, Value], baseline: Any, seen: Seen) -> Result:
@@ -71,10 +64,14 @@ def look_at_change(new: Mapping[str, Value], baseline: Any, seen: Seen) -> Resul
         return Result(Ending.WRITTEN, "found by a later look", shown, seen.record.id, Sighting.of(*seen))
     if baseline is not None and baseline == _state(seen.record):
         return Result(Ending.FAILED, "no answer came, and a look has shown that it was not carried out")
-    now = "; ".join(f"{name} is {told(value)}" for name, value in shown.items())
-    return Result(
-        Ending.HELD, f"no answer came, and the ticket has changed since: {now}. Whose change it is, who knows"
-    )
+    return Result(Ending.HELD, "no answer came, and the ticket has changed since; by whom, nobody can tell")
+
+
+def moved(step: Step, ticket: Seen) -> Result | None:
+    """Why a note is not to be sent, of the ticket itself; None where it is as it was planned for."""
+    if compare(step.changes, ticket.record).conflicts or updated_at_of(ticket.record) != step.updated_at:
+        return Result(Ending.CONFLICT, "the ticket has changed since it was planned")
+    return None
 
 
 def intend_note(note: Note, notes: Sequence[Seen]) -> Intent | Result:

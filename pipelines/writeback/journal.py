@@ -162,12 +162,18 @@ class Journal:
         action: Action,
         *,
         by_whom: str,
-        old: Mapping[str, Value],
         new: Mapping[str, Value],
-        baseline: object,
+        old: Mapping[str, Value] | None = None,
+        baseline: object = None,
         before: Sighting | None = None,
+        ending: Ending | None = None,
+        told: str | None = None,
     ) -> int:
-        """Keep what is about to be sent; it is on the disk when this returns. The id of the attempt."""
+        """Keep what is about to be sent; it is on the disk when this returns. The id of the attempt.
+
+        With an `ending` at once, nothing is sent, and this is all of it.
+        """
+        now = self.now().isoformat()
         values = {
             "plan_id": plan.id,
             "connection_id": step.connection_id,
@@ -177,11 +183,14 @@ class Journal:
             "undoes": plan.undoes,
             "reason": step.reason,
             "by_whom": by_whom,
-            "begun_at": self.now().isoformat(),
-            "old": _json(old),
+            "begun_at": now,
+            "old": _json(old or {}),
             "new": _json(new),
             "baseline": _json(baseline),
             "before": None if before is None else msgspec.json.encode(before),
+            "ending": None if ending is None else ending.value,
+            "ended_at": None if ending is None else now,
+            "told": told,
         }
         marks = ", ".join("?" * len(values))
         statement = f"insert into attempts ({', '.join(values)}) values ({marks}) returning id"
@@ -223,11 +232,18 @@ class Journal:
         """By ticket and action the last attempt at a plan."""
         return {(attempt.place, attempt.action): attempt for attempt in self.of_plan(plan_id)}
 
-    def open_notes(self, place: Place) -> list[Attempt]:
-        """Of all plans the notes of a ticket that may or may not have been sent."""
+    def notes_of(self, place: Place) -> list[Attempt]:
+        """Of all plans the notes of a ticket that were sent, or may have been."""
+        is_sent = f"({_IS_OPEN} or ending = ?)"
         return self._attempts(
-            f"connection_id = ? and ticket_id = ? and action = ? and {_IS_OPEN}", *place, Action.NOTE.value
+            f"connection_id = ? and ticket_id = ? and action = ? and {is_sent}",
+            *(*place, Action.NOTE.value, Ending.WRITTEN.value),
         )
+
+    def last_id(self, place: Place) -> int | None:
+        """The last attempt at a ticket by any plan."""
+        attempts = self._attempts("connection_id = ? and ticket_id = ?", *place)
+        return attempts[-1].id if attempts else None
 
     def open_attempts(self) -> list[Attempt]:
         """Of all plans what may or may not have been carried out."""

@@ -65,6 +65,8 @@ class Comparison(NamedTuple):
 def compare(changes: Mapping[str, Change], record: Record) -> Comparison:
     """Compare a live ticket with what a plan knew of it."""
     held = values_of(record, changes)
+    if not tags_are_readable(record):
+        held = {name: value for name, value in held.items() if name != TAGS}
     standing = {name: value for name, value in held.items() if is_same(value, changes[name].new)}
     due = {
         name: changes[name].new
@@ -72,7 +74,7 @@ def compare(changes: Mapping[str, Change], record: Record) -> Comparison:
         if name not in standing and is_same(value, changes[name].old)
     }
     return Comparison(
-        due, standing, {name: value for name, value in held.items() if name not in standing and name not in due}
+        due, standing, {name: held.get(name) for name in changes if name not in standing and name not in due}
     )
 
 
@@ -80,6 +82,12 @@ def note_seen(record: Record) -> NoteSeen:
     """A note as its record tells it."""
     value = decode(record.fields["description"]) if "description" in record.fields else None
     return NoteSeen(record.id, "" if value is None else _text(value))
+
+
+def updated_at_of(ticket: Record) -> str | None:
+    """When it was updated, in the API's own words."""
+    value = decode(ticket.fields["updated_at"]) if "updated_at" in ticket.fields else None
+    return None if value is None else str(value)
 
 
 def thread_of(ids: Iterable[str]) -> str:

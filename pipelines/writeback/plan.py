@@ -13,6 +13,9 @@ from transforms.values import digest_of
 Value: TypeAlias = str | list[str] | None
 """Of a field of a ticket; tags are a list, in order."""
 
+NOTE = "note"
+"""Under which name the text of a note stands beside the fields of tickets."""
+
 FORMAT = "unified-ticketing triage plan, version 1"
 
 
@@ -31,8 +34,8 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What is to be done to one ticket; `changes` are by field of the API. `updated_at`: of the ticket, as it was
-    read."""
+    """What is to be done to one ticket; `changes` are by field of the API. `updated_at`: of the ticket, as it was read;
+    `after`: the last attempt at it that the journal had."""
 
     connection_id: str
     integration_type: str
@@ -41,6 +44,7 @@ class Step(msgspec.Struct, frozen=True):
     changes: dict[str, Change] = {}
     note: Note | None = None
     reason: str | None = None
+    after: int | None = None
 
     @property
     def place(self) -> tuple[str, str]:

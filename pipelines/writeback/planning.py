@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipelines.unified_api.records import Record
-from pipelines.writeback.live import TAGS, NoteSeen, is_same, reads_alike, tags_are_readable, thread_of, value_of
-from pipelines.writeback.plan import Change, LeftOut, Note, Step, Value, told
+from pipelines.writeback.journal import Attempt, Ending
+from pipelines.writeback.live import (
+    TAGS,
+    NoteSeen,
+    is_same,
+    reads_alike,
+    tags_are_readable,
+    thread_of,
+    updated_at_of,
+    value_of,
+)
+from pipelines.writeback.plan import NOTE, Change, LeftOut, Note, Step, Value, told
 from pipelines.writeback.proposals import Proposal
-from transforms.values import decode
 
 
 @dataclass(frozen=True)
@@ -44,14 +53,15 @@ class Categories:
 class Sight:
     """What is known of a ticket as it is planned. `stored_at`: its `updated_at` in the warehouse, None where that has
     none; `notes` are those it has, None where they cannot be read, `stored_notes` the ids of those that the warehouse
-    has of it, None where it has none of the connection; `open_plan`: one whose note for this ticket may or may not have
-    been sent."""
+    has of it, None where it has none of the connection; `sent` are the notes that the journal has of it, and `after`
+    the last attempt at it."""
 
     ticket: Record
     stored_at: datetime | None = None
     notes: Sequence[NoteSeen] | None = None
     stored_notes: Collection[str] | None = None
-    open_plan: str | None = None
+    sent: Sequence[Attempt] = ()
+    after: int | None = None
 
 
 class _NotDone(Exception):
@@ -90,12 +100,23 @@ def plan_ticket(
         return None, planned.left_out
     step = Step(
         *(proposal.connection_id, writable.integration_type, proposal.ticket_id),
-        updated_at=_updated_at(sight.ticket),
+        updated_at=updated_at_of(sight.ticket),
         changes=planned.changes,
         note=planned.note,
         reason=proposal.reason,
+        after=sight.after,
     )
     return step, planned.left_out
+
+
+def why_not_again(text: str, sent: Iterable[Attempt]) -> str | None:
+    """Why a note is not to be sent, of those that were sent or may have been to the same ticket; None if it is."""
+    for attempt in sent:
+        if attempt.ending is not Ending.WRITTEN:
+            return f"nobody knows yet whether the note of plan {attempt.plan_id} was sent: see triage status"
+        if reads_alike(str(attempt.new[NOTE]), text):
+            return f"nothing to add: plan {attempt.plan_id} has sent the same note"
+    return None
 
 
 def plan_undoing(
@@ -118,7 +139,7 @@ def plan_undoing(
             changes[name] = Change(held, change.old)
     if not changes:
         return None, leave
-    return Step(place[0], writable.integration_type, place[1], _updated_at(ticket), changes), leave
+    return Step(place[0], writable.integration_type, place[1], updated_at_of(ticket), changes), leave
 
 
 def left_out(proposal: Proposal, why: str) -> LeftOut:
@@ -160,6 +181,10 @@ def _change(
         raise _NotDone(f"{writable.integration_type} does not let {target} be written")
     if writable.shown is not None and target not in writable.shown:
         raise _NotDone(f"{writable.integration_type} does not show {target}, so that nobody could tell what it was")
+    if target not in ticket.fields and writable.shown is None:
+        raise _NotDone(f"the API does not show {target} of it, so that nobody could tell what it was")
+    if target == TAGS and not tags_are_readable(ticket):
+        raise _NotDone("the tags that it has cannot be read, and would be lost")
     old = value_of(ticket, target)
     if is_same(old, new):
         raise _NotDone("nothing to change: it is so already")
@@ -198,8 +223,6 @@ def _id_of(name: str, categories: Categories) -> str:
 def _new_tags(proposal: Proposal, ticket: Record) -> list[str]:
     if proposal.tags_set is not None:
         return [*proposal.tags_set]
-    if not tags_are_readable(ticket):
-        raise _NotDone("the tags that it has cannot be read, and would be lost")
     old = value_of(ticket, TAGS)
     kept = [tag for tag in old or [] if tag not in proposal.tags_remove]
     return [*kept, *(tag for tag in proposal.tags_add if tag not in kept)]
@@ -208,10 +231,8 @@ def _new_tags(proposal: Proposal, ticket: Record) -> list[str]:
 def _note(text: str, sight: Sight, writable: Writable) -> Note:
     if writable.note_refusal:
         raise _NotDone(writable.note_refusal)
-    if sight.open_plan:
-        raise _NotDone(
-            f"whether a note of plan {sight.open_plan} was sent is not known yet: see ticketing triage status"
-        )
+    if why := why_not_again(text, sight.sent):
+        raise _NotDone(why)
     if sight.notes is None:
         raise _NotDone("its notes cannot be read, so that nobody could tell whether this one was sent")
     if same := next((note for note in sight.notes if reads_alike(note.text, text)), None):
@@ -219,8 +240,3 @@ def _note(text: str, sight: Sight, writable: Writable) -> Note:
     if sight.stored_notes is not None and any(note.id not in sight.stored_notes for note in sight.notes):
         raise _NotDone("its conversation has gone on since the warehouse saw it: sync, build and plan again")
     return Note(text, thread_of(note.id for note in sight.notes))
-
-
-def _updated_at(ticket: Record) -> str | None:
-    value = decode(ticket.fields["updated_at"]) if "updated_at" in ticket.fields else None
-    return None if value is None else str(value)

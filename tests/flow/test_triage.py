@@ -203,6 +203,86 @@ def test_a_conversation_that_went_on_is_not_answered_and_its_ticket_not_closed(d
     assert desk.ticket(0)["status"] == "ACTIVE"
 
 
+def test_a_note_is_not_sent_by_a_second_plan_though_the_ticket_does_not_show_the_first(desk: Desk) -> None:
+    rows = desk.proposed(3, priority="urgent", note=NOTE)
+    assert desk.apply(desk.plan(rows)).exit_code == 0
+    before = {note["id"] for note in desk.sandbox.world.records(desk.connection_id, "note")}
+    for note in desk.sandbox.world.records(desk.connection_id, "note"):
+        if note["description"] == NOTE:  # as a helpdesk does that puts its signature below
+            changed = {"description": f"{NOTE} -- The support team"}
+            desk.sandbox.world.patch(desk.connection_id, "note", note["id"], changed)
+    assert sync(desk.settings, desk.warehouse).exit_code == 0
+    again = desk.plan(rows)
+    assert again.steps == []
+    assert {left.why.split(":")[0] for left in again.left_out} == {"nothing to change", "nothing to add"}
+    assert {note["id"] for note in desk.sandbox.world.records(desk.connection_id, "note")} == before
+
+
+def test_a_note_is_not_sent_to_a_ticket_that_somebody_has_taken_over(desk: Desk) -> None:
+    plan = desk.plan(desk.proposed(1, note=NOTE))
+    desk.edit(0, status="CLOSED")
+    assert endings(desk.apply(plan)) == ["conflict"]
+
+
+def test_what_a_helpdesk_has_not_taken_is_refused_and_sent_by_a_rerun(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = desk.plan(desk.proposed(1, priority="urgent", status="CLOSED"))
+    patch = desk.sandbox.world.patch
+
+    def stubborn(connection_id: str, name: str, record_id: str, fields: Any, **options: Any) -> Any:
+        return patch(connection_id, name, record_id, {"priority": fields["priority"]}, **options)
+
+    monkeypatch.setattr(desk.sandbox.world, "patch", stubborn)
+    report = desk.apply(plan)
+    assert (report.exit_code, endings(report)) == (1, ["refused"])
+    assert sorted(ending for _, _, ending, *_ in desk.log()) == ["refused", "written"]
+    monkeypatch.undo()
+    assert desk.apply(plan).exit_code == 0
+    assert desk.ticket(0)["status"] == "CLOSED"
+    undoing = triage.undo(plan.id, desk.settings, desk.warehouse)
+    assert undoing.steps[0].changes.keys() == {"priority", "status"}
+
+
+def test_tickets_that_are_gone_do_not_keep_a_rerun_from_the_others(desk: Desk) -> None:
+    plan = desk.plan(desk.proposed(8, priority="urgent"))
+    for ticket_id in desk.tickets[:5]:
+        desk.sandbox.world.delete(desk.connection_id, "ticket", ticket_id)
+    desk.settings.max_concurrency = 1
+    assert endings(desk.apply(plan)) == [*["refused"] * 5, *[None] * 3]
+    assert endings(desk.apply(plan)) == [*["refused"] * 5, *["written"] * 3]
+
+
+def test_a_plan_is_carried_out_where_its_journal_is(desk: Desk) -> None:
+    plan = desk.plan(desk.proposed(1, note=NOTE))
+    assert desk.apply(plan).exit_code == 0
+    for file in desk.warehouse.state_dir.glob("writeback.sqlite3*"):
+        file.unlink()
+    with pytest.raises(FixConfiguration, match="on another machine, or the journal was lost"):
+        desk.apply(plan)
+
+
+def test_the_same_change_after_it_was_taken_back_is_another_plan(desk: Desk) -> None:
+    rows = desk.proposed(1, priority="urgent")
+    first = desk.plan(rows)
+    assert desk.apply(first).exit_code == 0
+    assert desk.apply(triage.undo(first.id, desk.settings, desk.warehouse)).exit_code == 0
+    with pytest.raises(FixConfiguration, match="was taken back by plan"):
+        desk.apply(first)
+    second = desk.plan(rows)
+    assert second.id != first.id
+    assert desk.apply(second).exit_code == 0
+
+
+def test_without_a_warehouse_only_who_allows_all_may_change_any_share(desk: Desk, tmp_path: Path) -> None:
+    elsewhere = warehouse_in(tmp_path / "elsewhere")
+    rows = desk.proposed(3, priority="urgent")
+    desk.limits.max_share = 0.5
+    plan = triage.plan(rows, desk.settings, desk.limits, elsewhere)
+    with pytest.raises(FixConfiguration, match="max_share"):
+        triage.apply(plan, desk.settings, desk.limits, elsewhere)
+
+
 def test_what_was_written_is_taken_back_but_for_notes_and_for_what_others_have_changed_since(desk: Desk) -> None:
     before = [{**desk.ticket(number)} for number in range(3)]
     plan = desk.plan(desk.proposed(3, priority="urgent", tags_set=["a", "b"], note=NOTE))
@@ -314,7 +394,7 @@ def test_what_a_lost_answer_leaves_open_is_found_held_and_settled_by_a_person(de
     assert endings(desk.apply(plan)) == ["held"]
     [held] = triage.status(desk.warehouse).open
     other = desk.plan(desk.proposed(1, note="Another note"))
-    assert "is not known yet" in other.left_out[0].why
+    assert "nobody knows yet" in other.left_out[0].why
     triage.settle(held.id, desk.warehouse, was_sent=False)
     assert endings(desk.apply(plan)) == ["written"]
     with pytest.raises(FixConfiguration, match="there is none"):

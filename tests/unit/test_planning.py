@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pipelines.errors import FixConfiguration
 from pipelines.settings import TRIAGE_FIELDS
 from pipelines.unified_api.records import Record, parse_record
+from pipelines.writeback.journal import Action, Attempt, Ending
 from pipelines.writeback.live import NoteSeen, thread_of
 from pipelines.writeback.plan import FORMAT, Change, LeftOut, Note, Plan, Step, Value, make_plan, read_plan, write_plan
 from pipelines.writeback.planning import Categories, Sight, Writable, plan_ticket, plan_undoing
@@ -111,7 +112,8 @@ def test_a_step_has_the_ticket_as_it_was_read_and_the_reason() -> None:
 
 def test_of_a_ticket_without_a_time_or_a_value_nothing_is_known_before() -> None:
     bare = Sight(ticket_without("updated_at", "priority", "tags"), stored_at=NOON)
-    step, left = planned(sight=bare, priority="high", tags_add=("vip",))
+    shown = replace(WRITABLE, shown=["priority", "tags"])
+    step, left = planned(sight=bare, writable=shown, priority="high", tags_add=("vip",))
     assert step
     assert left == []
     assert step.updated_at is None
@@ -407,13 +409,55 @@ def test_what_stands_in_angle_brackets_tells_notes_from_each_other(text: str, th
     assert step.note == Note(text, thread_of(["n1"]))
 
 
-def test_no_note_is_planned_while_nobody_knows_whether_another_was_sent() -> None:
-    sight = Sight(ticket(), notes=[], open_plan="3e0029dfa6351d09")
-    step, [left] = planned(sight=sight, priority="high", note="Hello")
+def test_what_the_api_may_not_show_is_not_overwritten() -> None:
+    step, left = planned(sight=Sight(ticket_without("tags")), tags_add=("vip",))
+    assert step is None
+    assert left[0].why == "the API does not show tags of it, so that nobody could tell what it was"
+
+
+@pytest.mark.parametrize(
+    ("ending", "text", "why"),
+    [
+        (Ending.UNKNOWN, "Another", "nobody knows yet whether the note of plan 3e0029 was sent: see triage status"),
+        (Ending.HELD, "Another", "nobody knows yet whether the note of plan 3e0029 was sent: see triage status"),
+        (Ending.WRITTEN, "<p>Hello</p>", "nothing to add: plan 3e0029 has sent the same note"),
+        (Ending.WRITTEN, "Another", None),
+    ],
+    ids=["unknown", "held", "sent", "another"],
+)
+def test_no_note_is_planned_that_was_sent_or_may_have_been_whatever_the_ticket_shows(
+    ending: Ending, text: str, why: str | None
+) -> None:
+    sight = Sight(ticket(), notes=[], sent=[sent(ending, text)])
+    step, left = planned(sight=sight, priority="high", note="Hello")
     assert step
-    assert (step.note, step.changes) == (None, {"priority": Change("low", "high")})
-    assert left.why == (
-        "whether a note of plan 3e0029dfa6351d09 was sent is not known yet: see ticketing triage status"
+    assert (step.note is None) is (why is not None)
+    assert [each.why for each in left] == ([why] if why else [])
+
+
+def sent(ending: Ending, text: str) -> Attempt:
+    return Attempt(
+        id=1,
+        plan_id="3e0029",
+        connection_id="c1",
+        ticket_id="t1",
+        action=Action.NOTE,
+        integration_type="zendesk",
+        undoes=None,
+        reason=None,
+        by_whom="ann",
+        begun_at=NOON,
+        old={},
+        new={"note": text},
+        baseline=[],
+        before=None,
+        ending=ending,
+        ended_at=NOON,
+        told=None,
+        taken={},
+        record_id=None,
+        after=None,
+        is_loaded=True,
     )
 
 
