@@ -411,3 +411,15 @@ def test_an_id_that_means_another_address_is_never_sent(path: str) -> None:
     with pytest.raises(ParameterRefused, match="means another one"):
         server.client.list(path, {}, Calls())
     assert not server.requests
+
+
+@pytest.mark.parametrize("fault", [httpx.Response(429), httpx.ConnectError("refused")], ids=["refused", "not sent"])
+def test_a_record_is_written_in_one_try_for_it_may_have_changed_while_one_waits(
+    fault: httpx.Response | Exception,
+) -> None:
+    server = Server(fault, httpx.Response(200, json={"id": "1"}))
+    with pytest.raises(TryAgainLater, match="after 1 attempts"):
+        server.client.change_record("/x/1", {"priority": "high"}, {}, Calls())
+    record, _ = server.client.create_record("/x", {"description": "Hello"}, {"fields": ["id"]}, Calls())
+    assert (record.id, len(server.requests)) == ("1", 2)
+    assert server.requests[1].url.query == b"fields=id"
