@@ -29,7 +29,7 @@ from pipelines.warehouse.stored import Stored, asking, count_attempts, count_ope
 from pipelines.writeback.acting import Acting
 from pipelines.writeback.applying import Application, Applying, actions_of
 from pipelines.writeback.desk import Seen
-from pipelines.writeback.journal import OPEN, SETTLED, Action, Attempt, Ending, Journal, Place
+from pipelines.writeback.journal import OPEN, Action, Attempt, Ending, Journal, Place
 from pipelines.writeback.live import NoteSeen, note_seen
 from pipelines.writeback.plan import Change, LeftOut, Plan, Step, make_plan, read_plan, write_plan
 from pipelines.writeback.planning import Categories, Sight, Writable, left_out, plan_ticket, plan_undoing
@@ -304,7 +304,7 @@ def _due(plan: Plan, warehouse: WarehouseSettings) -> list[Step]:
         return plan.steps
     with opened_journal(warehouse) as journal:
         last = journal.last_of(plan.id)
-    settled = {key for key, attempt in last.items() if attempt.ending in SETTLED}
+    settled = {key for key, attempt in last.items() if attempt.is_settled}
     return [step for step in plan.steps if any((step.place, action) not in settled for action in actions_of(step))]
 
 

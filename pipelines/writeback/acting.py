@@ -19,7 +19,7 @@ from pipelines.writeback.intents import (
     moved,
     noted,
 )
-from pipelines.writeback.journal import OPEN, SETTLED, Action, Attempt, Ending, Journal
+from pipelines.writeback.journal import OPEN, Action, Attempt, Ending, Journal
 from pipelines.writeback.plan import NOTE, Plan, Step, Value
 from pipelines.writeback.planning import why_not_again
 
@@ -46,7 +46,7 @@ class Acting:
     def act(self, step: Step, action: Action, last: Attempt | None) -> Result:
         """Carry out what is not carried out yet; `last` is the last attempt at it. Raises what concerns more than the
         one ticket: a rejected key, calls used up, a journal that cannot be written."""
-        if last and (last.ending in SETTLED or last.ending is Ending.HELD):
+        if last and (last.is_settled or last.ending is Ending.HELD):
             return Result(last.ending, last.told)
         if last and last.ending in OPEN:
             result = self._look(last)

@@ -129,6 +129,11 @@ class Attempt(NamedTuple):
     def place(self) -> Place:
         return self.connection_id, self.ticket_id
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing more to be done: of a change, whether the helpdesk has taken all of it."""
+        return self.ending in SETTLED and (self.ending is Ending.STANDING or self.new.keys() <= self.taken.keys())
+
 
 class Journal:
     """One journal; any number of threads and processes may have it open. Raises `sqlite3.Error` where it cannot be read

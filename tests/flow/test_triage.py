@@ -244,6 +244,17 @@ def test_what_a_helpdesk_has_not_taken_is_refused_and_sent_by_a_rerun(
     assert undoing.steps[0].changes.keys() == {"priority", "status"}
 
 
+def test_of_a_change_that_was_taken_in_part_the_rest_is_due_though_the_process_ended_then(desk: Desk) -> None:
+    plan = desk.plan(desk.proposed(1, priority="urgent", status="CLOSED"))
+    desk.edit(0, priority="urgent")
+    with Journal(journal_of(desk.warehouse)) as journal:
+        new = {name: change.new for name, change in plan.steps[0].changes.items()}
+        attempt = journal.begin(plan, plan.steps[0], Action.CHANGE, by_whom="ann", new=new)
+        journal.end(attempt, Ending.WRITTEN, taken={"priority": "urgent"})
+    assert desk.apply(plan).exit_code == 0
+    assert desk.ticket(0)["status"] == "CLOSED"
+
+
 def test_tickets_that_are_gone_do_not_keep_a_rerun_from_the_others(desk: Desk) -> None:
     plan = desk.plan(desk.proposed(8, priority="urgent"))
     for ticket_id in desk.tickets[:5]:
