@@ -45,14 +45,21 @@ from pipelines.verify import Finding, VerifyReport, verify
 from pipelines.warehouse.load import Pending
 from pipelines.warehouse.outcome import Outcome
 from pipelines.webhooks.inbox import Contents, DeadLetter
+from pipelines.writeback.journal import Action, Ending
 from pipelines.writeback.plan import Plan
 
 Command = Callable[..., int]
 
 
-def command(name: str, example: str, group: click.Group | None = None) -> Callable[[Command], click.Command]:
+def command(
+    name: str,
+    example: str,
+    group: click.Group | None = None,
+    *,
+    once_stopped: str = "What was not loaded yet is read again by the next run.",
+) -> Callable[[Command], click.Command]:
     """A subcommand, of `ticketing` itself or of a group of it, whose return value is the exit code and whose
-    `TicketingError`s end it with a plain message; it is stopped by SIGTERM as by Ctrl-C."""
+    `TicketingError`s end it with a plain message; it is stopped by SIGTERM as by Ctrl-C, and says what comes then."""
 
     def end(exit_code: int, error: str, *, as_json: bool = False, **_: Any) -> NoReturn:
         if as_json:
@@ -76,7 +83,7 @@ def command(name: str, example: str, group: click.Group | None = None) -> Callab
                 console.complain(said)
                 end(1, said, **options)
             except KeyboardInterrupt:
-                console.complain("Stopped. What was not loaded yet is read again by the next run.")
+                console.complain(f"Stopped. {once_stopped}")
                 sys.exit(130)
 
         return (group or main).command(name, epilog=f"Example:  {example}")(run)
@@ -601,7 +608,7 @@ plan_argument = click.argument("plan_name", metavar="PLAN")
 by_option = click.option("--by", "by_whom", metavar="NAME", help="Who decides, for the receipts.  [default: this user]")
 
 
-@command("plan", "ticketing triage plan proposals.csv", triage_group)
+@command("plan", "ticketing triage plan proposals.csv", triage_group, once_stopped="Nothing was sent.")
 @click.argument("proposals", metavar="PROPOSALS", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where the plan is kept.")
 @destination_option
@@ -610,7 +617,7 @@ by_option = click.option("--by", "by_whom", metavar="NAME", help="Who decides, f
 def plan_command(proposals: Path, out: Path | None, destination: str | None, wait_seconds: float, as_json: bool) -> int:
     """What proposals come to, beside the live tickets. Sends nothing.
 
-    PROPOSALS is a file of rows (.csv, .json, .jsonl, .parquet) or a query over the warehouse (.sql) with the columns
+    PROPOSALS is a file of rows (.csv, .json, .parquet) or a query over the warehouse (.sql) with the columns
     connection_id, ticket_id and any of priority, category or category_id, user_id, status, tags_add, tags_remove,
     tags_set, note, reason.
     """
@@ -629,7 +636,12 @@ def plan_command(proposals: Path, out: Path | None, destination: str | None, wai
     return _tell_planned(made, out, warehouse, wait_seconds, as_json)
 
 
-@command("apply", "ticketing triage apply 3e0029dfa6351d09", triage_group)
+@command(
+    "apply",
+    "ticketing triage apply 3e0029dfa6351d09",
+    triage_group,
+    once_stopped="What was sent stands in the journal. Run the same again: it completes the plan and repeats nothing.",
+)
 @plan_argument
 @click.option("--yes", "is_certain", is_flag=True, help="Do not ask.")
 @by_option
@@ -673,7 +685,7 @@ def apply_command(
     return report.exit_code
 
 
-@command("undo", "ticketing triage undo 3e0029dfa6351d09", triage_group)
+@command("undo", "ticketing triage undo 3e0029dfa6351d09", triage_group, once_stopped="Nothing was sent.")
 @plan_argument
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where the plan is kept.")
 @destination_option
@@ -710,6 +722,8 @@ def triage_status_command(destination: str | None, as_json: bool) -> int:
 def settle_command(attempt: int, destination: str | None, **found: Any) -> int:
     """Tell what became of an attempt that is held because no look can tell any more; see ticketing triage status."""
     settled = triage.settle(attempt, load_warehouse_settings(destination), **found)
+    if settled.action is Action.NOTE and settled.ending is Ending.WRITTEN and settled.record_id is None:
+        console.complain("Without --note ID nobody can tell which note it is: the marts take it for an agent's.")
     console.say(f"Attempt {attempt} counts as {settled.ending}. Next: ticketing triage apply {settled.plan_id}")
     return 0
 

@@ -24,7 +24,7 @@ _DELIMITERS = ",;\t"
 
 
 def proposed_rows(path: Path, warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> Rows:
-    """The rows of a file by its ending: .csv, .json (a list of objects), .jsonl, .parquet, or .sql, a query that the
+    """The rows of a file by its ending: .csv, .json (a list of objects), .parquet, or .sql, a query that the
     warehouse answers. Raises `FixConfiguration` where it cannot be read so."""
     if path.suffix == ".sql":
         return _answered(path, warehouse, wait_seconds)
@@ -75,10 +75,6 @@ def _json(path: Path) -> Rows:
     return [*msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])]
 
 
-def _json_lines(path: Path) -> Rows:
-    return [*msgspec.json.Decoder(dict[str, Any]).decode_lines(path.read_bytes())]
-
-
 def _parquet(path: Path) -> Rows:
     return [*pyarrow.parquet.read_table(path).to_pylist()]
 
@@ -86,13 +82,11 @@ def _parquet(path: Path) -> Rows:
 _READERS: Mapping[str, Callable[[Path], Rows]] = {
     ".csv": _csv,
     ".json": _json,
-    ".jsonl": _json_lines,
     ".parquet": _parquet,
 }
 
 _FORMS = {
     ".csv": "a CSV file in UTF-8 with a heading",
     ".json": "a JSON list of objects",
-    ".jsonl": "one JSON object a line",
     ".parquet": "a Parquet file",
 }

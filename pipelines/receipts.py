@@ -14,7 +14,7 @@ from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import recalled
 from pipelines.warehouse.load import finish_pending, load, open_pipeline
 from pipelines.warehouse.lock import one_writer
-from pipelines.writeback.journal import FILE, Journal, Place
+from pipelines.writeback.journal import FILE, Attempt, Journal, Place
 from pipelines.writeback.plan import read_plan
 from pipelines.writeback.receipts import receipts_of
 
@@ -43,6 +43,14 @@ def opened_journal(warehouse: WarehouseSettings) -> Iterator[Journal]:
             f"Expected the journal {path} to be readable and writable, but: {error}. Nothing is sent without it. See "
             "to the disk and to who may write to the file, then run this again."
         ) from error
+
+
+def attempts_at(plan_id: str, warehouse: WarehouseSettings) -> list[Attempt]:
+    """What was tried of a plan from here; nothing is made."""
+    if not journal_of(warehouse).exists():
+        return []
+    with opened_journal(warehouse) as journal:
+        return journal.of_plan(plan_id)
 
 
 def load_receipts(settings: UnifiedSettings, warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> str | None:

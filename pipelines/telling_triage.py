@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -157,14 +158,15 @@ def _planned(plan: Plan, place: str, refusal: str | None) -> str:
     if not plan.steps:
         return f"Nothing to do; {leave}, for the reasons above. Nothing was sent."
     what = f"Plan {plan.id}: {wanted(plan)}; {leave}. Nothing was sent."
-    return f"{what} Next: {'propose less' if refusal else f'ticketing triage apply {place}'}"
+    return f"{what} Next: {'propose less' if refusal else f'ticketing triage apply {shlex.quote(place)}'}"
 
 
 def _applied(report: ApplyReport, place: str) -> str:
     counts = Counter(done.ending for done in report.application.done)
     said = ", ".join(f"{count:,} {'not tried' if ending is None else ending.value}" for ending, count in counts.items())
     if report.exit_code == 0:
-        return f"Done: {said or 'nothing to do'}. Next: ticketing build; to take it back: ticketing triage undo {place}"
+        undo = f"ticketing triage undo {shlex.quote(place)}"
+        return f"Done: {said or 'nothing to do'}. Next: ticketing build; to take it back: {undo}"
     head = "Nothing worked" if report.exit_code == 1 else "Partly done"
     if any(ending in OPEN for ending in counts):
         return f"{head}: {said}. Next: ticketing triage status, then the same again; it repeats nothing"

@@ -16,9 +16,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import filelock
 
-from pipelines.desks import ConnectionDesk, Desks
 from pipelines.errors import ApiKeyRejected, CallsUsedUp, FixConfiguration, TicketingError, UnknownId, WarehouseBusy
-from pipelines.receipts import journal_of, load_receipts, opened_journal, plans_of
+from pipelines.receipts import attempts_at, journal_of, load_receipts, opened_journal, plans_of
 from pipelines.settings import TRIAGE_FIELDS, TriageSettings, UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import recalled
 from pipelines.unified_api.budget import Budget
@@ -28,15 +27,13 @@ from pipelines.warehouse.merging import LONGEST_LAG
 from pipelines.warehouse.stored import Stored, asking, count_attempts, count_open_tickets
 from pipelines.writeback.acting import Acting
 from pipelines.writeback.applying import Application, Applying, actions_of
-from pipelines.writeback.desk import Seen
-from pipelines.writeback.journal import OPEN, Action, Attempt, Ending, Journal, Place
-from pipelines.writeback.live import NoteSeen, note_seen
+from pipelines.writeback.desks import Desk, Desks
+from pipelines.writeback.journal import OPEN, Action, Attempt, Ending, Journal, Place, last_by_action
+from pipelines.writeback.live import NoteSeen, Seen, note_seen
 from pipelines.writeback.plan import Change, LeftOut, Plan, Step, make_plan, read_plan, write_plan
 from pipelines.writeback.planning import Categories, Sight, Writable, left_out, plan_ticket, plan_undoing
 from pipelines.writeback.proposals import Proposal, read_proposals
 from transforms.schemas import NOTES, TICKETS
-
-_ALL = 2**31 - 1
 
 Told: TypeAlias = Callable[[int, int], object]
 """Is told how many of how many tickets are done."""
@@ -146,7 +143,10 @@ def undo(plan_id: str, settings: UnifiedSettings, warehouse: WarehouseSettings, 
             seen = _live_ticket(desks, *place)
             if isinstance(seen, str):
                 return None, [*leave, LeftOut(*place, None, None, seen)]
-            step, left = plan_undoing(place, changes, seen.record, desks.of(place[0]).writable(TRIAGE_FIELDS))
+            known = dict.fromkeys(each.told for each in attempts if each.told and each.action is Action.CHANGE)
+            reason = "; ".join([f"takes back what plan {plan_id} has changed", *known])
+            writable = desks.of(place[0]).writable(TRIAGE_FIELDS)
+            step, left = plan_undoing(place, changes, seen.record, writable, reason)
             return step, [*leave, *left]
 
         return make_plan(*_planned([*written], undo_one, settings.max_concurrency, told), undoes=plan_id)
@@ -189,7 +189,7 @@ def status(warehouse: WarehouseSettings) -> TriageStatus:
     if not journal_of(warehouse).exists():
         return TriageStatus([], [], 0)
     with opened_journal(warehouse) as journal:
-        return TriageStatus(journal.plans(), journal.open_attempts(), len(journal.to_load(_ALL)))
+        return TriageStatus(journal.plans(), journal.open_attempts(), journal.count_to_load())
 
 
 def settle(
@@ -252,14 +252,15 @@ def why_braked(
     """Why a plan is not to be carried out, as the settings and what is known of it say; None where it is."""
     with reading(warehouse, wait_seconds) as pipeline:
         open_tickets = {} if pipeline is None else count_open_tickets(asking(pipeline))
-        attempts = 0 if pipeline is None else count_attempts(asking(pipeline), plan.id)
-    if attempts > _attempts_here(plan, warehouse):
+        known = 0 if pipeline is None else count_attempts(asking(pipeline), plan.id)
+    attempts = attempts_at(plan.id, warehouse)
+    if known > len(attempts):
         return (
             f"The warehouse knows of attempts at plan {plan.id} that the journal here, {journal_of(warehouse)}, does "
             "not have: it is carried out on another machine, or the journal was lost. Nothing was sent. Carry it out "
             "there, or sync and plan again."
         )
-    return too_much(plan, _due(plan, warehouse), triage, open_tickets)
+    return too_much(plan, _due(plan, attempts), triage, open_tickets)
 
 
 def too_much(plan: Plan, due: Iterable[Step], triage: TriageSettings, open_tickets: Mapping[str, int]) -> str | None:
@@ -286,25 +287,14 @@ def too_much(plan: Plan, due: Iterable[Step], triage: TriageSettings, open_ticke
     return None
 
 
-def _attempts_here(plan: Plan, warehouse: WarehouseSettings) -> int:
-    if not journal_of(warehouse).exists():
-        return 0
-    with opened_journal(warehouse) as journal:
-        return len(journal.of_plan(plan.id))
-
-
 def _is_about_closed(step: Step) -> bool:
     """Whether a step opens a ticket again, which is none of the open ones."""
     return "status" in step.changes and step.changes["status"].old == "CLOSED"
 
 
-def _due(plan: Plan, warehouse: WarehouseSettings) -> list[Step]:
-    """The steps of a plan that do not stand yet."""
-    if not journal_of(warehouse).exists():
-        return plan.steps
-    with opened_journal(warehouse) as journal:
-        last = journal.last_of(plan.id)
-    settled = {key for key, attempt in last.items() if attempt.is_settled}
+def _due(plan: Plan, attempts: Iterable[Attempt]) -> list[Step]:
+    """The steps of a plan that do not stand yet, after these attempts."""
+    settled = {key for key, attempt in last_by_action(attempts).items() if attempt.is_settled}
     return [step for step in plan.steps if any((step.place, action) not in settled for action in actions_of(step))]
 
 
@@ -345,7 +335,7 @@ def _live_ticket(desks: Desks, connection_id: str, ticket_id: str) -> Seen | str
         return str(error)
 
 
-def _live_notes(desk: ConnectionDesk, proposal: Proposal, writable: Writable) -> list[NoteSeen] | None:
+def _live_notes(desk: Desk, proposal: Proposal, writable: Writable) -> list[NoteSeen] | None:
     """The notes of a ticket for which one is proposed; None where they cannot be read."""
     if proposal.note is None or writable.note_refusal:
         return None
@@ -418,7 +408,7 @@ def _applied(
         return Applying(
             plan,
             Acting(plan, journal, desks.of, by_whom, LONGEST_LAG),
-            journal.last_of(plan.id),
+            last_by_action(journal.of_plan(plan.id)),
             hands=_hands(settings),
             most_failures=triage.max_failures_in_a_row,
             told=lambda done: told(done, len(plan.steps)),

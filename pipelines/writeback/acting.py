@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from pipelines.errors import ApiKeyRejected, CallsUsedUp, OutcomeUnknown, TicketingError, TryAgainLater
 from pipelines.unified_api.budget import Stopped
-from pipelines.writeback.desk import Desk
+from pipelines.writeback.desks import Desk
 from pipelines.writeback.intents import (
     Intent,
     Result,
@@ -93,7 +93,7 @@ class Acting:
         self._end(attempt_id, result)
         left = {name: value for name, value in intent.new.items() if name not in (result.taken or intent.new)}
         if left:
-            result = Result(Ending.REFUSED, result.told)
+            result = Result(Ending.REFUSED, result.told, result.taken)
             self._leave(step, action, left, result)
         return result
 

@@ -19,12 +19,19 @@ FAILING = frozenset({Ending.REFUSED, Ending.FAILED, Ending.UNKNOWN, Ending.HELD}
 
 
 class Done(NamedTuple):
-    """What became of one action of a plan; `ending` None: it was not tried."""
+    """What became of one action of a plan; `result` None: it was not tried."""
 
     step: Step
     action: Action
-    ending: Ending | None
-    told: str | None = None
+    result: Result | None
+
+    @property
+    def ending(self) -> Ending | None:
+        return self.result.ending if self.result else None
+
+    @property
+    def told(self) -> str | None:
+        return self.result.told if self.result else None
 
 
 @dataclass
@@ -35,16 +42,12 @@ class Application:
     done: list[Done] = field(default_factory=list)
     stopped: str | None = None
 
-    def count(self, *endings: Ending | None) -> int:
-        return sum(done.ending in endings for done in self.done)
-
     @property
     def exit_code(self) -> int:
         """0 all of it stands; 1 nothing of it, 3 some."""
-        standing = self.count(*SETTLED)
-        if standing == len(self.done):
+        if all(done.ending in SETTLED for done in self.done):
             return 0
-        return 3 if standing else 1
+        return 3 if any(done.ending in SETTLED or (done.result and done.result.taken) for done in self.done) else 1
 
 
 def actions_of(step: Step) -> list[Action]:
@@ -106,7 +109,7 @@ class Applying:
         for action in actions_of(step):
             result = self._result(step, action) if may_go_on and not self._application.stopped else None
             may_go_on = result is not None and result.ending in SETTLED
-            yield Done(step, action, *((result.ending, result.told) if result else (None, None)))
+            yield Done(step, action, result)
 
     def _result(self, step: Step, action: Action) -> Result | None:
         try:

@@ -6,11 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipelines.unified_api.records import Record
-from pipelines.writeback.desk import Seen
 from pipelines.writeback.journal import Ending, Sighting
-from pipelines.writeback.live import compare, is_same, note_seen, reads_alike, thread_of, updated_at_of, values_of
+from pipelines.writeback.live import (
+    Seen,
+    compare,
+    is_same,
+    note_seen,
+    reads_alike,
+    thread_of,
+    updated_at_of,
+    values_of,
+)
 from pipelines.writeback.plan import NOTE, Note, Step, Value
 from transforms.values import decode, digest_of
+
+_FOUND = "no answer came; a later look has found it"
 
 
 class Intent(NamedTuple):
@@ -61,7 +71,7 @@ def look_at_change(new: Mapping[str, Value], baseline: Any, seen: Seen) -> Resul
     """What a look at the ticket tells of a change to which no answer came."""
     shown = values_of(seen.record, new)
     if all(is_same(value, new[name]) for name, value in shown.items()):
-        return Result(Ending.WRITTEN, "found by a later look", shown, seen.record.id, Sighting.of(*seen))
+        return Result(Ending.WRITTEN, _FOUND, shown, seen.record.id, Sighting.of(*seen))
     if baseline is not None and baseline == _state(seen.record):
         return Result(Ending.FAILED, "no answer came, and a look has shown that it was not carried out")
     return Result(Ending.HELD, "no answer came, and the ticket has changed since; by whom, nobody can tell")
@@ -96,7 +106,7 @@ def look_at_note(new: Mapping[str, Value], baseline: Any, notes: Sequence[Seen],
     fresh = [note for note in notes if note.record.id not in baseline]
     ours = next((note for note in fresh if reads_alike(note_seen(note.record).text, text)), None)
     if ours is not None:
-        return Result(Ending.WRITTEN, "found by a later look", new, ours.record.id, Sighting.of(*ours))
+        return Result(Ending.WRITTEN, _FOUND, new, ours.record.id, Sighting.of(*ours))
     if is_early:
         return Result(Ending.UNKNOWN, "no answer came, and it is not shown; it may be yet")
     if fresh:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -233,10 +234,6 @@ class Journal:
         """All attempts at a plan, in the order in which they were begun."""
         return self._attempts("plan_id = ?", plan_id)
 
-    def last_of(self, plan_id: str) -> dict[tuple[Place, Action], Attempt]:
-        """By ticket and action the last attempt at a plan."""
-        return {(attempt.place, attempt.action): attempt for attempt in self.of_plan(plan_id)}
-
     def notes_of(self, place: Place) -> list[Attempt]:
         """Of all plans the notes of a ticket that were sent, or may have been."""
         is_sent = f"({_IS_OPEN} or ending = ?)"
@@ -262,15 +259,23 @@ class Journal:
 
     def plans(self) -> list[tuple[str, Attempt, Mapping[Ending, int]]]:
         """Of each plan that was ever begun the last attempt, and how many of its actions ended how; the latest last."""
-        found: dict[str, dict[tuple[Place, Action], Attempt]] = {}
+        by_plan: dict[str, list[Attempt]] = defaultdict(list)
         for attempt in self._attempts("true"):
-            last = found.setdefault(attempt.plan_id, {})
-            last[attempt.place, attempt.action] = attempt
-        return [(plan_id, [*last.values()][-1], _counts(last.values())) for plan_id, last in found.items()]
+            by_plan[attempt.plan_id].append(attempt)
+        return [
+            (plan_id, attempts[-1], Counter(attempt.ending for attempt in last_by_action(attempts).values()))
+            for plan_id, attempts in by_plan.items()
+        ]
 
     def to_load(self, most: int) -> list[Attempt]:
         """Attempts that are not in the warehouse as they are now, the first of them."""
         return self._attempts(f"not is_loaded order by id limit {most}")
+
+    def count_to_load(self) -> int:
+        """How many attempts are not in the warehouse as they are now."""
+        with self._lock:
+            [(count,)] = self._database.execute("select count(*) from attempts where not is_loaded").fetchall()
+        return int(count)
 
     def loaded(self, attempts: Sequence[Attempt]) -> None:
         """Note that they are in the warehouse as they were then. The records that they brought are there, too."""
@@ -280,15 +285,12 @@ class Journal:
                 [(attempt.id, None if attempt.ended_at is None else attempt.ending.value) for attempt in attempts],
             )
 
-    def remove(self, places: Collection[Place]) -> int:
-        """Forget all about these tickets; how many attempts there were."""
+    def remove(self, places: Collection[Place]) -> None:
+        """Forget all about these tickets."""
         with self._transaction():
-            rows = self._database.executemany(
-                "delete from attempts where connection_id = ? and ticket_id = ?", [*places]
-            ).rowcount
+            self._database.executemany("delete from attempts where connection_id = ? and ticket_id = ?", [*places])
         with self._lock:
             self._database.execute("pragma wal_checkpoint(truncate)")
-        return max(0, rows)
 
     def _attempts(self, condition: str, *values: object) -> list[Attempt]:
         columns = ", ".join(Attempt._fields)
@@ -308,6 +310,11 @@ class Journal:
                 if self._database.in_transaction:
                     self._database.execute("rollback")
                 raise
+
+
+def last_by_action(attempts: Iterable[Attempt]) -> dict[tuple[Place, Action], Attempt]:
+    """By ticket and action the last of these attempts, which come in the order in which they were begun."""
+    return {(attempt.place, attempt.action): attempt for attempt in attempts}
 
 
 _IS_OPEN = f"(ending is null or ending in ({', '.join(repr(ending.value) for ending in sorted(OPEN))}))"
@@ -332,13 +339,6 @@ def _attempt(row: dict[str, Any]) -> Attempt:
 
 def _sighting(json: bytes | None) -> Sighting | None:
     return None if json is None else msgspec.json.decode(json, type=Sighting)
-
-
-def _counts(attempts: Iterable[Attempt]) -> dict[Ending, int]:
-    counts: dict[Ending, int] = {}
-    for attempt in attempts:
-        counts[attempt.ending] = counts.get(attempt.ending, 0) + 1
-    return counts
 
 
 def _json(value: object) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from html import unescape
 from typing import Any, NamedTuple
 
@@ -18,6 +19,13 @@ _TAG_OF_HTML = re.compile(
     re.IGNORECASE,
 )
 """Of those that helpdesks put into notes; others may be a person's own words in angle brackets."""
+
+
+class Seen(NamedTuple):
+    """A record, and when it was served by the server's clock."""
+
+    record: Record
+    served_at: datetime
 
 
 class NoteSeen(NamedTuple):
@@ -54,28 +62,27 @@ def is_same(one: Value, other: Value) -> bool:
 
 
 class Comparison(NamedTuple):
-    """Changes beside the live ticket: what is still to be sent, what is so already, and what somebody else has
-    changed, by field what it holds now."""
+    """Changes beside the live ticket: by field what is still to be sent, and which fields somebody else has changed."""
 
     due: Mapping[str, Value]
-    standing: Mapping[str, Value]
-    conflicts: Mapping[str, Value]
+    conflicts: Sequence[str]
 
 
 def compare(changes: Mapping[str, Change], record: Record) -> Comparison:
     """Compare a live ticket with what a plan knew of it."""
-    held = values_of(record, changes)
-    if not tags_are_readable(record):
-        held = {name: value for name, value in held.items() if name != TAGS}
-    standing = {name: value for name, value in held.items() if is_same(value, changes[name].new)}
-    due = {
-        name: changes[name].new
-        for name, value in held.items()
-        if name not in standing and is_same(value, changes[name].old)
-    }
-    return Comparison(
-        due, standing, {name: held.get(name) for name in changes if name not in standing and name not in due}
-    )
+    due: dict[str, Value] = {}
+    conflicts: list[str] = []
+    for name, change in changes.items():
+        held = value_of(record, name)
+        if name == TAGS and not tags_are_readable(record):
+            conflicts.append(name)
+        elif is_same(held, change.new):
+            continue
+        elif is_same(held, change.old):
+            due[name] = change.new
+        else:
+            conflicts.append(name)
+    return Comparison(due, conflicts)
 
 
 def note_seen(record: Record) -> NoteSeen:

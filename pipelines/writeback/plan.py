@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -78,11 +79,7 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def fields(self) -> dict[str, int]:
         """How many tickets each field is changed of, notes among them."""
-        counts: dict[str, int] = {}
-        for step in self.steps:
-            for name in (*step.changes, *(["note"] if step.note else [])):
-                counts[name] = counts.get(name, 0) + 1
-        return counts
+        return Counter(name for step in self.steps for name in (*step.changes, *([NOTE] if step.note else [])))
 
 
 def told(value: Value) -> str:

@@ -120,7 +120,7 @@ def why_not_again(text: str, sent: Iterable[Attempt]) -> str | None:
 
 
 def plan_undoing(
-    place: tuple[str, str], taken: Mapping[str, Change], ticket: Record, writable: Writable
+    place: tuple[str, str], taken: Mapping[str, Change], ticket: Record, writable: Writable, reason: str
 ) -> tuple[Step | None, list[LeftOut]]:
     """The step that takes back what was written of a ticket, and what is left as it is. `taken`: by field what was
     there before and after it was written."""
@@ -139,7 +139,8 @@ def plan_undoing(
             changes[name] = Change(held, change.old)
     if not changes:
         return None, leave
-    return Step(place[0], writable.integration_type, place[1], updated_at_of(ticket), changes), leave
+    at = updated_at_of(ticket)
+    return Step(place[0], writable.integration_type, place[1], at, changes, reason=reason), leave
 
 
 def left_out(proposal: Proposal, why: str) -> LeftOut:

@@ -29,9 +29,11 @@ from pipelines.sync import sync
 from pipelines.warehouse.lock import one_writer
 from pipelines.writeback.journal import Action, Ending, Journal
 from pipelines.writeback.plan import Plan
+from pipelines.writeback.proposals import read_proposals
 from tests.flow.children import start_applying
 from tests.flow.conftest import destination_environment, on_both, settings_for, warehouse_in
 from tests.flow.truth import query, stored_rows, true_rows
+from tests.warehouse.raw_warehouse import ROOT
 
 NOTE = "We have found it: <b>Monday</b> & not before."
 
@@ -235,7 +237,7 @@ def test_what_a_helpdesk_has_not_taken_is_refused_and_sent_by_a_rerun(
 
     monkeypatch.setattr(desk.sandbox.world, "patch", stubborn)
     report = desk.apply(plan)
-    assert (report.exit_code, endings(report)) == (1, ["refused"])
+    assert (report.exit_code, endings(report)) == (3, ["refused"])
     assert sorted(ending for _, _, ending, *_ in desk.log()) == ["refused", "written"]
     monkeypatch.undo()
     assert desk.apply(plan).exit_code == 0
@@ -446,10 +448,29 @@ union all
 FIGURES = "ticket_id, is_closed, agent_reply_count, first_reply_seconds, observed_reopen_count"
 
 
+def example(language: str) -> str:
+    """The first code of the README's section on triage in a language."""
+    section = (ROOT / "README.md").read_text().split("\n## Triage\n")[1]
+    return section.split(f"```{language}\n")[1].split("```")[0]
+
+
+def test_the_readmes_examples_are_planned_as_they_stand_beside_the_sandbox(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    reply: dict[str, Any] = {}
+    exec(example("python"), reply)
+    rows = [*proposed_rows(_file(tmp_path, "rows.csv", example("csv")), warehouse), reply["row"]]
+    with Sandbox(seed=7, tickets=400) as sandbox:
+        plan = triage.plan(rows, settings_for(sandbox), TriageSettings(), warehouse)
+    assert plan.left_out == []
+    assert plan.fields == {"category_id": 1, "user_id": 1, "tags": 1, "note": 1}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("warehouse", ["duckdb", "postgres"], indirect=True)
 def test_from_the_marts_to_the_helpdesk_and_back_into_the_marts(desk: Desk, tmp_path: Path) -> None:
     build(desk.warehouse, wait_seconds=60)
+    to_close = read_proposals(proposed_rows(_file(tmp_path, "close.sql", example("sql")), desk.warehouse))
+    assert {proposal.status for proposal in to_close} == {"CLOSED"}
     rows = [*proposed_rows(_file(tmp_path, "ask_again.sql", RULE), desk.warehouse)]
     before = _figures(desk, rows)
     plan = desk.plan([*map(dict, rows)])

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.desks import Desks
 from pipelines.sandbox import Faults, Sandbox, World
 from pipelines.settings import TRIAGE_FIELDS, UnifiedSettings
 from pipelines.unified_api.budget import Budget
@@ -25,9 +24,9 @@ from pipelines.unified_api.client import UnifiedClient
 from pipelines.warehouse.merging import LONGEST_LAG
 from pipelines.writeback.acting import Acting
 from pipelines.writeback.applying import Application, Applying
-from pipelines.writeback.desk import Desk, Seen
-from pipelines.writeback.journal import SETTLED, Action, Ending, Journal
-from pipelines.writeback.live import note_seen
+from pipelines.writeback.desks import Desk, Desks
+from pipelines.writeback.journal import SETTLED, Action, Ending, Journal, last_by_action
+from pipelines.writeback.live import Seen, note_seen
 from pipelines.writeback.plan import Plan, Value, make_plan
 from pipelines.writeback.planning import Categories, Sight, plan_ticket
 from pipelines.writeback.proposals import read_proposals
@@ -231,7 +230,8 @@ class Office:
         with self.client() as client, MortalJournal(self.path, lambda: self.now, life) as journal:
             desks = self.desks(client)
             acting = Acting(plan, journal, lambda each: MortalDesk(desks.of(each), life), "tester", LONGEST_LAG)
-            applying = Applying(plan, acting, journal.last_of(plan.id), hands=hands, most_failures=1_000)
+            before = last_by_action(journal.of_plan(plan.id))
+            applying = Applying(plan, acting, before, hands=hands, most_failures=1_000)
             try:
                 return applying.run()
             except Killed:

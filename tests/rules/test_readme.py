@@ -11,10 +11,9 @@ import yaml
 
 from pipelines import triage
 from pipelines.cli import main
-from pipelines.proposed import proposed_rows
-from pipelines.settings import DuckdbWarehouse, TriageSettings, UnifiedSettings, WebhookSettings
+from pipelines.settings import TriageSettings, UnifiedSettings, WebhookSettings
 from pipelines.ticketing.plans import Strategy
-from pipelines.writeback.proposals import COLUMNS, read_proposals
+from pipelines.writeback.proposals import COLUMNS
 from transforms.schemas import DATASET, RAW_TABLES, RECORD_TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,13 +72,6 @@ def test_every_column_of_proposals_is_in_the_readme() -> None:
     table = README.split("| Column | What is wanted |")[1].split("\n\n")[0]
     cells = [line.split("|")[1] for line in table.splitlines()[2:]]
     assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == {*COLUMNS}
-
-
-def test_the_proposals_of_the_readme_are_proposals(tmp_path: Path) -> None:
-    file = tmp_path / "proposals.csv"
-    file.write_text(README.split("```csv\n")[1].split("```")[0])
-    proposals = read_proposals(proposed_rows(file, DuckdbWarehouse(tmp_path, tmp_path)))
-    assert [proposal.tags_add for proposal in proposals] == [("invoice", "late"), (), ()]
 
 
 def test_the_example_configuration_names_only_settings_that_exist() -> None:

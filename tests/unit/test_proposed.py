@@ -125,18 +125,16 @@ def test_a_row_has_the_same_number_whatever_is_wrong_with_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "rows"),
+    ("content", "rows"),
     [
-        ("rows.json", "[]", []),
-        ("rows.json", ' [{"a": 1, "b": ["x"], "c": null}, {}] ', [{"a": 1, "b": ["x"], "c": None}, {}]),
-        ("rows.jsonl", "", []),
-        ("rows.jsonl", '{"a": 1}\n{"b": "\\u00fc"}\n', [{"a": 1}, {"b": "ü"}]),
-        ("rows.jsonl", '\n{"a": 1}\r\n\n{"b": 2}', [{"a": 1}, {"b": 2}]),
+        ("[]", []),
+        (' [{"a": 1, "b": ["x"], "c": null}, {}] ', [{"a": 1, "b": ["x"], "c": None}, {}]),
+        ('[{"b": "\\u00fc"}]', [{"b": "ü"}]),
     ],
-    ids=["none", "two", "no lines", "lines", "blank lines"],
+    ids=["none", "two", "escaped"],
 )
-def test_json_is_read_as_a_list_or_line_by_line(name: str, content: str, rows: list[dict[str, Any]]) -> None:
-    assert read(name, content) == rows
+def test_json_is_read_as_a_list_of_objects(content: str, rows: list[dict[str, Any]]) -> None:
+    assert read("rows.json", content) == rows
 
 
 @pytest.mark.parametrize(
@@ -154,17 +152,6 @@ def test_json_is_read_as_a_list_or_line_by_line(name: str, content: str, rows: l
 def test_what_is_no_json_list_of_objects_is_refused(content: bytes | str) -> None:
     message = refused("rows.json", content)
     assert "to be a JSON list of objects, but: " in message
-    assert len(message) < 300
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["[]", '{"a": 1', '{"a": 1}\n5\n', b'{"a": "\xff"}', '{"a": ' + "[" * 50_000],
-    ids=["a list", "cut off", "a number", "Latin", "deep"],
-)
-def test_what_is_not_one_json_object_a_line_is_refused(content: bytes | str) -> None:
-    message = refused("rows.jsonl", content)
-    assert "to be one JSON object a line, but: " in message
     assert len(message) < 300
 
 
@@ -202,11 +189,11 @@ def test_a_file_of_another_ending_is_refused_with_those_that_there_are(name: str
     with pytest.raises(FixConfiguration) as caught:
         read(name, "ticket_id\n1\n")
     assert str(caught.value) == (
-        f"Expected proposals in a file that ends in one of .csv, .json, .jsonl, .parquet, .sql, got {name!r}."
+        f"Expected proposals in a file that ends in one of .csv, .json, .parquet, .sql, got {name!r}."
     )
 
 
-ENDINGS = [".csv", ".json", ".jsonl", ".parquet", ".sql"]
+ENDINGS = [".csv", ".json", ".parquet", ".sql"]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -224,7 +211,7 @@ def test_a_folder_is_no_file(ending: str, warehouse: DuckdbWarehouse) -> None:
         proposed_rows(path, warehouse)
 
 
-@given(st.sampled_from([".csv", ".json", ".jsonl", ".parquet"]), st.binary() | st.text().map(str.encode))
+@given(st.sampled_from([".csv", ".json", ".parquet"]), st.binary() | st.text().map(str.encode))
 def test_whatever_is_in_a_file_it_is_read_or_refused(ending: str, content: bytes) -> None:
     path = Path(f"any{ending}")
     path.write_bytes(content)

@@ -15,7 +15,7 @@ from pipelines.ticketing.workspace import Target, Workspace
 from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
 from pipelines.unified_api.endpoints import CATEGORIES, NOTES, TICKETS, Endpoint
 from pipelines.unified_api.records import Listed, Record
-from pipelines.writeback.desk import Desk, Seen
+from pipelines.writeback.live import Seen
 from pipelines.writeback.plan import Value
 from pipelines.writeback.planning import Categories, Writable
 from transforms.shaping import NULL
@@ -30,7 +30,7 @@ class Desks:
         self._client = client
         self._settings = settings
         self._workspace = Workspace(client, settings)
-        self._open: dict[str, ConnectionDesk] = {}
+        self._open: dict[str, Desk] = {}
         self._closed: dict[str, str] = {}
 
     def require(self, connection_ids: Collection[str]) -> None:
@@ -43,22 +43,23 @@ class Desks:
             elif why := target.problem or target.skipped:
                 self._closed[connection_id] = f"the connection is left out: {why}"
             else:
-                self._open[connection_id] = ConnectionDesk(self._client, target, self._settings, self.calls)
+                self._open[connection_id] = Desk(self._client, target, self._settings, self.calls)
 
     @property
     def open_ids(self) -> Set[str]:
         """The connections at which something can be done."""
         return self._open.keys()
 
-    def of(self, connection_id: str) -> ConnectionDesk:
+    def of(self, connection_id: str) -> Desk:
         """The calls to a connection. Raises `TicketingError`, which says why there are none."""
         if connection_id in self._closed:
             raise TicketingError(self._closed[connection_id])
         return self._open[connection_id]
 
 
-class ConnectionDesk(Desk):
-    """The calls to one connection."""
+class Desk:
+    """The calls to one connection. All raise the `TicketingError` that says what stands in the way; those that write
+    raise `OutcomeUnknown` where nobody can say whether it was carried out."""
 
     def __init__(self, client: UnifiedClient, target: Target, settings: UnifiedSettings, calls: Calls) -> None:
         self._client = client
@@ -74,12 +75,14 @@ class ConnectionDesk(Desk):
         return ObjectApi(self._client, self._target, endpoint, fields, self._calls)
 
     def ticket(self, ticket_id: str) -> Seen:
+        """A ticket, in all its fields."""
         seen = _seen(*self._tickets.get(ticket_id))
         if seen.record.id != ticket_id:
             raise UnknownId(f"The API answers for ticket {ticket_id} with another one, {seen.record.id}.")
         return seen
 
     def notes(self, ticket_id: str) -> list[Seen]:
+        """All notes of a ticket."""
         thread = self._threads.ask(ticket_id)
         if isinstance(thread, TicketingError):
             raise thread
@@ -89,6 +92,8 @@ class ConnectionDesk(Desk):
         return [*{each.record.id: each for each in seen}.values()]
 
     def change(self, ticket_id: str, fields: Mapping[str, Value], known: Collection[str]) -> Seen:
+        """Change these fields of a ticket and no others; the ticket as it is then, in all fields that are `known` of
+        it."""
         path = TICKETS.record_path(self._target.id, ticket_id)
         seen = _written(*self._client.change_record(path, fields, _naming(self._tickets), self._calls))
         return self._ticket_since(ticket_id) if {*known} - seen.record.fields.keys() else seen
@@ -101,6 +106,7 @@ class ConnectionDesk(Desk):
             raise OutcomeUnknown(f"It was changed, but what it is since could not be read: {error}") from error
 
     def add_note(self, ticket_id: str, text: str) -> Seen:
+        """Add a note to a ticket; the note."""
         body = {"ticket_id": ticket_id, "description": text}
         path = NOTES.list_path(self._target.id)
         seen = _written(*self._client.create_record(path, body, _naming(self._notes), self._calls))
