@@ -233,6 +233,8 @@ class WebhookSettings(BaseConfiguration):
 class TriageSettings(BaseConfiguration):
     """Section `triage`: how much of a helpdesk one plan may change, and what of a ticket."""
 
+    allowed_connections: list[str] | None = None
+    """None: all that are read; an empty list: none."""
     allowed_fields: list[str] | None = None
     """None: all that can be written; an empty list: nothing."""
     max_tickets: int = 200
@@ -246,6 +248,8 @@ class TriageSettings(BaseConfiguration):
 
     def on_resolved(self) -> None:
         """Refuse what cannot be meant. Raises `FixConfiguration`."""
+        if odd := [id for id in self.allowed_connections or () if not isinstance(id, str)]:
+            raise FixConfiguration(_wrong_triage("allowed_connections", _TRIAGE_FORMS["allowed_connections"], odd[0]))
         if unknown := [name for name in self.allowed_fields or () if name not in TRIAGE_FIELDS]:
             raise FixConfiguration(_wrong_triage("allowed_fields", _TRIAGE_FORMS["allowed_fields"], unknown[0]))
         for name in ("max_tickets", "max_failures_in_a_row"):
@@ -258,6 +262,10 @@ class TriageSettings(BaseConfiguration):
     def fields(self) -> list[str]:
         """What of a ticket may be changed."""
         return [*TRIAGE_FIELDS] if self.allowed_fields is None else self.allowed_fields
+
+    def allows(self, connection_id: str) -> bool:
+        """Whether tickets of a connection may be changed."""
+        return self.allowed_connections is None or connection_id in self.allowed_connections
 
 
 @dataclass(frozen=True)
@@ -559,6 +567,7 @@ def _wrong_webhooks(name: str, expected: str) -> str:
 
 
 _TRIAGE_FORMS = {
+    "allowed_connections": "a list of connection ids",
     "allowed_fields": f"a list of {', '.join(TRIAGE_FIELDS)}",
     "max_tickets": "a whole number of at least 1",
     "max_share": "a number above 0 and up to 1",

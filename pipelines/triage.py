@@ -94,6 +94,8 @@ def plan(
         categories = {id: desks.of(id).categories() for id in named & desks.open_ids}
 
         def plan_one(proposal: Proposal) -> Planned:
+            if not triage.allows(proposal.connection_id):
+                return None, [left_out(proposal, "the setting triage.allowed_connections does not allow it")]
             if proposal.place in stored.forgotten:
                 return None, [left_out(proposal, "whoever it is about was forgotten")]
             seen = _live_ticket(desks, *proposal.place)
@@ -279,6 +281,12 @@ def too_much(plan: Plan, due: Iterable[Step], triage: TriageSettings, open_ticke
                 f"{connection_id} (triage.max_share), got one about {steps:,}. Nothing was sent. Propose less, or "
                 "raise the setting (TRIAGE__MAX_SHARE)."
             )
+    if refused := sorted({step.connection_id for step in plan.steps if not triage.allows(step.connection_id)}):
+        return (
+            f"Expected a plan about {', '.join(triage.allowed_connections or []) or 'no connection'} alone "
+            f"(triage.allowed_connections), got one about {', '.join(refused)}. Nothing was sent. Plan again, or allow "
+            "it."
+        )
     if refused := sorted({_setting_of(name) for name in plan.fields} - {*triage.fields}):
         return (
             f"Expected a plan about {', '.join(triage.fields) or 'nothing'} alone (triage.allowed_fields), got one "

@@ -324,8 +324,13 @@ def test_a_plan_that_opens_again_what_another_has_closed_is_not_braked_for_there
 
 @pytest.mark.parametrize(
     ("limit", "name"),
-    [({"max_tickets": 2}, "max_tickets"), ({"max_share": 0.1}, "max_share"), ({"allowed_fields": ["tags"]}, "allowed")],
-    ids=["tickets", "share", "fields"],
+    [
+        ({"max_tickets": 2}, "max_tickets"),
+        ({"max_share": 0.1}, "max_share"),
+        ({"allowed_fields": ["tags"]}, "allowed_fields"),
+        ({"allowed_connections": ["another"]}, "allowed_connections"),
+    ],
+    ids=["tickets", "share", "fields", "connections"],
 )
 def test_the_brakes_refuse_a_plan_as_a_whole(desk: Desk, limit: Any, name: str) -> None:
     plan = desk.plan(desk.proposed(6, priority="urgent"))
@@ -334,6 +339,15 @@ def test_the_brakes_refuse_a_plan_as_a_whole(desk: Desk, limit: Any, name: str) 
     with pytest.raises(FixConfiguration, match=rf"triage\.{name}.*Nothing was sent"):
         desk.apply(plan)
     assert not desk.sandbox.requests
+
+
+def test_a_connection_that_is_not_allowed_is_not_asked(desk: Desk) -> None:
+    desk.limits.allowed_connections = []
+    desk.sandbox.reset_counters()
+    plan = desk.plan(desk.proposed(2, priority="urgent"))
+    assert plan.steps == []
+    assert {left.why for left in plan.left_out} == {"the setting triage.allowed_connections does not allow it"}
+    assert not any("/ticketing/" in request for request in desk.sandbox.requests)
 
 
 def test_what_a_plan_has_closed_itself_does_not_brake_its_rerun(desk: Desk) -> None:

@@ -254,12 +254,15 @@ def test_a_budget_may_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_word_a_plan_may_be_about_all_that_can_be_written_and_not_about_many_tickets() -> None:
     triage = load_triage_settings()
     assert triage.fields == [*TRIAGE_FIELDS]
+    assert triage.allows("any")
     assert (triage.max_tickets, triage.max_share, triage.max_failures_in_a_row) == (200, 0.5, 5)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "loaded"),
     [
+        ("allowed_connections", '["c1"]', ["c1"]),
+        ("allowed_connections", "[]", []),
         ("allowed_fields", '["tags", "note"]', ["tags", "note"]),
         ("allowed_fields", "[]", []),
         ("max_tickets", "1", 1),
@@ -287,9 +290,20 @@ def test_fields_are_those_that_are_allowed_or_else_all(
     assert load_triage_settings().fields == fields
 
 
+@pytest.mark.parametrize(("value", "allowed"), [('["c1", "c2"]', ["c1", "c2"]), ('["c2"]', ["c2"]), ("[]", [])])
+def test_connections_may_be_changed_that_are_allowed(
+    monkeypatch: pytest.MonkeyPatch, value: str, allowed: list[str]
+) -> None:
+    monkeypatch.setenv("TRIAGE__ALLOWED_CONNECTIONS", value)
+    triage = load_triage_settings()
+    assert [id for id in ("c1", "c2", "c3") if triage.allows(id)] == allowed
+
+
 @pytest.mark.parametrize(
     ("name", "value", "got"),
     [
+        ("allowed_connections", "c1", "'c1'"),
+        ("allowed_connections", "[1]", "1"),
         ("allowed_fields", "tags", "'tags'"),
         ("allowed_fields", "", "''"),
         ("allowed_fields", '["tags", "colour"]', "'colour'"),
@@ -316,6 +330,7 @@ def test_brakes_of_triage_that_cannot_be_meant_are_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, got: str
 ) -> None:
     expected = {
+        "allowed_connections": "a list of connection ids",
         "allowed_fields": f"a list of {', '.join(TRIAGE_FIELDS)}",
         "max_share": "a number above 0 and up to 1",
     }.get(name, "a whole number of at least 1")
@@ -343,7 +358,7 @@ def test_brakes_of_triage_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, t
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("max_ticket = 5", "got max_ticket. Known are: allowed_fields, max_failures_in_a_row, max_share, max_tickets."),
+        ("max_ticket = 5", "got max_ticket. Known are: allowed_connections, allowed_fields, max_failures_in_a_row,"),
         ("fields = []", "got fields. Known are"),
         ("max_tickets = true", "triage.max_tickets must be a whole number of at least 1, got True"),
         ("max_tickets = [5]", "triage.max_tickets must be a whole number of at least 1, got [5]"),
