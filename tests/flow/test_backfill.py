@@ -157,6 +157,7 @@ def test_a_full_refresh_does_not_go_on_where_another_run_broke_off(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("no_waiting")
 def test_neither_an_outage_nor_another_stretch_makes_a_backfill_begin_anew(
     broken_off: tuple[Sandbox, UnifiedSettings], warehouse: WarehouseSettings, tmp_path: Path

@@ -15,7 +15,7 @@ from pipelines.settings import WarehouseSettings
 from pipelines.status import cursors_in, due_tickets_in
 from pipelines.sync import SyncReport, sync
 from pipelines.ticketing.plans import Strategy
-from tests.flow.conftest import settings_for
+from tests.flow.conftest import at_length, settings_for, slow
 
 RunSync = Callable[..., SyncReport]
 
@@ -25,9 +25,10 @@ def checked(sandbox: Sandbox, warehouse: WarehouseSettings, **changed: object) -
     return check(settings, cursors_in(warehouse), due_tickets=lambda now: due_tickets_in(warehouse, settings, now))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("helpdesk", ["zendesk", "helpscout"])
-@pytest.mark.parametrize("page_size", [10, 100])
+@pytest.mark.parametrize(
+    ("helpdesk", "page_size"),
+    [slow("zendesk", 10), slow("helpscout", 100), at_length("zendesk", 100), at_length("helpscout", 10)],
+)
 def test_the_forecast_of_calls_is_near_what_the_sync_then_makes(
     warehouse: WarehouseSettings, helpdesk: str, page_size: int
 ) -> None:

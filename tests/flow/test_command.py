@@ -212,6 +212,7 @@ def test_run_brings_an_analyst_from_nothing_to_marts(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @on_postgres
 def test_postgres_is_checked_synced_built_and_looked_at(
     sandbox: Sandbox, warehouse: PostgresWarehouse, command_environment: dict[str, str]
@@ -365,6 +366,7 @@ def test_run_says_in_one_json_what_loaded_and_what_did_not_build(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_build_finds_its_own_results_wherever_else_dbt_is_told_to_put_them(
     command_environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -26,7 +26,7 @@ from pipelines.unified_api.records import Page
 from pipelines.verify import verify
 from pipelines.warehouse.load import open_pipeline
 from pipelines.warehouse.lock import one_writer
-from tests.flow.conftest import destination_environment, on_both, on_both_at_length, settings_for, slow
+from tests.flow.conftest import at_length, destination_environment, on_both, on_both_at_length, settings_for, slow
 from tests.flow.truth import KEPT_OF_EMPLOYEES, assert_same, every_row, query, stored_rows, true_rows
 
 RunSync = Callable[..., SyncReport]
@@ -263,7 +263,7 @@ def test_names_and_addresses_of_employees_are_protected_by_the_rules_of_all_tabl
 
 @pytest.mark.slow
 @on_both_at_length
-@pytest.mark.parametrize("rules", [{}, PRIVACY, PRIVACY | {"privacy": {"employees.emails": "hash"}}])
+@pytest.mark.parametrize("rules", [PRIVACY, *map(at_length, ({}, PRIVACY | {"privacy": {"employees.emails": "hash"}}))])
 def test_who_is_forgotten_as_a_customer_stays_an_employee_without_the_address(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, zendesk: str, rules: dict[str, Any]
 ) -> None:

@@ -470,9 +470,8 @@ class Killed(BaseException):
 @pytest.mark.parametrize(
     "step",
     [
-        "Traces.remove",
         "build_models",
-        *(pytest.param(step, marks=pytest.mark.long) for step in ("Traces.empty_staging", "clear_logs", "compact")),
+        *map(at_length, ("Traces.remove", "Traces.empty_staging", "clear_logs", "compact")),
     ],
 )
 def test_who_is_forgotten_by_a_request_that_was_cut_short_is_forgotten_by_the_next(
@@ -654,6 +653,7 @@ def test_where_the_marts_could_not_be_built_again_nothing_is_forgotten_by_half(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_marts_that_are_built_later_leave_nothing_of_them_in_the_file(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:

@@ -247,6 +247,7 @@ def test_what_a_run_says_of_rows_that_were_never_stored_is_not_believed(
     assert told["number"] == 1
 
 
+@pytest.mark.long
 def test_a_build_is_not_held_up_by_a_load_that_fails_again(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def test_text_is_utf8_whatever_encoding_the_server_and_the_shell_prefer(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @on_postgres
 def test_a_password_file_may_lie_in_a_folder_of_any_name(
     warehouse: PostgresWarehouse, command_environment: dict[str, str], tmp_path: Path

@@ -52,6 +52,7 @@ def test_renewed_tables_make_the_marts_of_a_build_from_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_where_it_is_due_all_is_built_though_the_tables_alone_were_asked_for(
     warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
