@@ -165,6 +165,7 @@ def test_only_what_has_changed_is_made_anew(account: Account) -> None:
 DAYS = ("int_support_days", "int_customer_days")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @on_both_at_length
 def test_only_days_on_which_something_else_has_happened_are_counted_again(account: Account) -> None:
@@ -270,6 +271,7 @@ def test_a_full_refresh_of_one_table_leaves_all_its_rows(account: Account) -> No
     account.prove()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @on_both_at_length
 def test_what_a_partial_run_has_made_is_made_anew(account: Account) -> None:
@@ -287,6 +289,7 @@ def test_what_a_partial_run_has_made_is_made_anew(account: Account) -> None:
     assert account.due() == account.tickets()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @on_both_at_length
 def test_without_the_views_the_marts_are_those_of_a_whole_build(account: Account) -> None:
@@ -298,6 +301,7 @@ def test_without_the_views_the_marts_are_those_of_a_whole_build(account: Account
     assert account.due() == set()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @on_both_at_length
 def test_what_is_made_from_views_of_another_logic_is_made_anew(account: Account) -> None:
