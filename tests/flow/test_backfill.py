@@ -94,6 +94,7 @@ def test_a_backfill_that_breaks_off_goes_on_where_its_last_load_ended(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("small_loads")
 def test_a_backfill_that_breaks_off_is_begun_anew_where_something_else_is_wanted(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
@@ -147,6 +148,7 @@ def broken_off(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_full_refresh_does_not_go_on_where_another_run_broke_off(
     broken_off: tuple[Sandbox, UnifiedSettings], warehouse: WarehouseSettings
 ) -> None:
@@ -174,6 +176,7 @@ def test_neither_an_outage_nor_another_stretch_makes_a_backfill_begin_anew(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_changed_between_a_backfill_and_its_going_on_is_a_change(
     broken_off: tuple[Sandbox, UnifiedSettings], warehouse: WarehouseSettings
 ) -> None:

@@ -353,6 +353,7 @@ def test_run_builds_the_marts_of_an_account_without_records(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_run_says_in_one_json_what_loaded_and_what_did_not_build(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -325,6 +325,7 @@ def test_the_models_find_a_table_that_no_sync_has_made(older_warehouse: Warehous
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @on_both_at_length
 def test_the_models_are_built_before_and_after_employees_are_read(
     sandbox: Sandbox, older_warehouse: WarehouseSettings, run_sync: RunSync, zendesk: str

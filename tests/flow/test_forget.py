@@ -332,6 +332,7 @@ def test_who_is_stored_under_a_hash_is_found_by_the_address(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_who_is_stored_under_a_hash_is_found_by_the_id_on_every_connection(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -466,14 +467,9 @@ class Killed(BaseException):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("by_id", [False, pytest.param(True, marks=pytest.mark.long)])
-@pytest.mark.parametrize(
-    "step",
-    [
-        "build_models",
-        *map(at_length, ("Traces.remove", "Traces.empty_staging", "clear_logs", "compact")),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("by_id", [False, True])
+@pytest.mark.parametrize("step", ["Traces.remove", "build_models", "Traces.empty_staging", "clear_logs", "compact"])
 def test_who_is_forgotten_by_a_request_that_was_cut_short_is_forgotten_by_the_next(
     sandbox: Sandbox,
     warehouse: WarehouseSettings,
@@ -506,7 +502,7 @@ def test_who_is_forgotten_by_a_request_that_was_cut_short_is_forgotten_by_the_ne
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("next_command", ["sync", "verify"])
+@pytest.mark.parametrize("next_command", ["sync", at_length("verify")])
 def test_what_a_run_has_recognised_and_not_come_to_remove_is_removed_by_the_next(
     sandbox: Sandbox,
     warehouse: WarehouseSettings,

@@ -226,6 +226,7 @@ def test_no_word_of_a_refused_row_is_said(sandbox: Sandbox, warehouse: Warehouse
         assert "hunter2" not in text
 
 
+@pytest.mark.long
 @on_both_at_length
 def test_what_a_run_says_of_rows_that_were_never_stored_is_not_believed(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch

@@ -50,6 +50,7 @@ SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @on_postgres
 def test_text_is_utf8_whatever_encoding_the_server_and_the_shell_prefer(
     sandbox: Sandbox, warehouse: PostgresWarehouse, command_environment: dict[str, str]

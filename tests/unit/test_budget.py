@@ -514,7 +514,7 @@ def test_the_connection_of_a_request_is_read_from_its_path() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("retry_after", ["seconds", "absent"])
+@pytest.mark.parametrize("retry_after", ["seconds", pytest.param("absent", marks=pytest.mark.long)])
 def test_of_a_real_limit_nearly_all_is_used_and_little_refused(retry_after: str) -> None:
     faults = Faults(latency_ms=100, rate_limit_per_second=20, retry_after=retry_after)  # type: ignore[arg-type]
     with Sandbox(tickets=10) as sandbox, UnifiedClient(sandbox.base_url, sandbox.api_key) as client:

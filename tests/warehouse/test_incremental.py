@@ -331,6 +331,7 @@ def test_what_is_made_from_views_of_another_logic_is_made_anew(account: Account)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @on_both_at_length
 def test_a_ticket_that_came_with_a_build_cut_short_and_went_after_it_is_gone(account: Account) -> None:
     everything = account.records
@@ -348,6 +349,7 @@ def test_a_ticket_that_came_with_a_build_cut_short_and_went_after_it_is_gone(acc
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @on_duckdb
 def test_a_run_of_one_table_is_refused_where_it_would_make_less_than_is_due(account: Account) -> None:
     account.records = changed(account.records, random.Random(3), count=5)
