@@ -82,7 +82,7 @@ def command(
                 said = f"{error.strerror}: {error.filename}" if error.filename else str(error)
                 console.complain(said)
                 end(1, said, **options)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, click.Abort):
                 console.complain(f"Stopped. {once_stopped}")
                 sys.exit(130)
 
@@ -768,7 +768,7 @@ def _tickets_told(progress: console.Progress, what: str) -> triage.Told:
 def _tell_planned(
     made: Plan, out: Path | None, warehouse: WarehouseSettings, wait_seconds: float, as_json: bool
 ) -> int:
-    refusal = triage.why_braked(made, load_triage_settings(), warehouse, wait_seconds)
+    refusal = triage.why_braked(made, load_unified_settings(), load_triage_settings(), warehouse, wait_seconds)
     place = triage.keep_plan(made, warehouse, out)
     if as_json:
         console.show_json(telling_triage.plan_json(made, str(place), refusal))

@@ -24,7 +24,7 @@ from pipelines.build import (
 )
 from pipelines.draining import DrainReport, drain_beside, inbox_of, opened_inbox
 from pipelines.errors import FixConfiguration
-from pipelines.receipts import forget_attempts, load_receipts_beside
+from pipelines.receipts import applying_alone, forget_attempts, load_receipts_beside
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import of_findings, of_records, put_up, recalled
 from pipelines.warehouse import anew, quarantine
@@ -114,7 +114,7 @@ def forget(
     go with all notes. Raises a `TicketingError`, before anything is changed where that can be: run it again in any
     case, it goes on where it was.
     """
-    with _opened(warehouse, wait_seconds) as pipeline:
+    with applying_alone(warehouse), _opened(warehouse, wait_seconds) as pipeline:
         left_waiting = _drained(pipeline, settings, warehouse)
         load_receipts_beside(pipeline, settings, warehouse)
         builds = has_marts(pipeline)

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dlt
+import filelock
 
-from pipelines.errors import FixConfiguration, TicketingError
+from pipelines.errors import FixConfiguration, TicketingError, WarehouseBusy
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import recalled
 from pipelines.warehouse.load import finish_pending, load, open_pipeline
@@ -43,6 +44,21 @@ def opened_journal(warehouse: WarehouseSettings) -> Iterator[Journal]:
             f"Expected the journal {path} to be readable and writable, but: {error}. Nothing is sent without it. See "
             "to the disk and to who may write to the file, then run this again."
         ) from error
+
+
+@contextmanager
+def applying_alone(warehouse: WarehouseSettings) -> Iterator[None]:
+    """Two that carry out plans at once could each send what the other has just sent, and what one sends while another
+    forgets would leave its trace. Raises `WarehouseBusy`."""
+    warehouse.state_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(warehouse.state_dir / "writeback.lock").acquire(timeout=0):
+            yield
+    except filelock.Timeout:
+        raise WarehouseBusy(
+            "Another process is carrying out a plan for this warehouse, or forgets somebody. Nothing was sent, and "
+            "nothing changed. Wait for it to end and run this again."
+        ) from None
 
 
 def attempts_at(plan_id: str, warehouse: WarehouseSettings) -> list[Attempt]:

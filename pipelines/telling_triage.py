@@ -149,7 +149,7 @@ def _done(done: Done) -> Sequence[object]:
 
 def _open(attempt: Attempt) -> Sequence[object]:
     what = "; ".join(f"{name}: {_short(told(value))}" for name, value in attempt.new.items())
-    place = (attempt.id, attempt.plan_id, attempt.connection_id, attempt.ticket_id)
+    place = (str(attempt.id), attempt.plan_id, attempt.connection_id, attempt.ticket_id)
     return *place, _minute(attempt.begun_at), what, attempt.told or "it was cut short"
 
 
@@ -167,6 +167,8 @@ def _applied(report: ApplyReport, place: str) -> str:
     if report.exit_code == 0:
         undo = f"ticketing triage undo {shlex.quote(place)}"
         return f"Done: {said or 'nothing to do'}. Next: ticketing build; to take it back: {undo}"
+    if report.application.exit_code == 0:
+        return f"Done: {said or 'nothing to do'}, but the receipts wait. Next: ticketing sync, which loads them"
     head = "Nothing worked" if report.exit_code == 1 else "Partly done"
     if any(ending in OPEN for ending in counts):
         return f"{head}: {said}. Next: ticketing triage status, then the same again; it repeats nothing"

@@ -6,18 +6,15 @@ import getpass
 import os
 import socket
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-import filelock
-
-from pipelines.errors import ApiKeyRejected, CallsUsedUp, FixConfiguration, TicketingError, UnknownId, WarehouseBusy
-from pipelines.receipts import attempts_at, journal_of, load_receipts, opened_journal, plans_of
+from pipelines.errors import ApiKeyRejected, CallsUsedUp, FixConfiguration, TicketingError, UnknownId
+from pipelines.receipts import applying_alone, attempts_at, journal_of, load_receipts, opened_journal, plans_of
 from pipelines.settings import TRIAGE_FIELDS, TriageSettings, UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import recalled
 from pipelines.unified_api.budget import Budget
@@ -91,7 +88,8 @@ def plan(
         desks = Desks(client, settings)
         desks.require({proposal.connection_id for proposal in proposals})
         named = {proposal.connection_id for proposal in proposals if proposal.category or proposal.category_id}
-        categories = {id: desks.of(id).categories() for id in named & desks.open_ids}
+        asked = {id for id in named & desks.open_ids if triage.allows(id)}
+        categories = {id: desks.of(id).categories() for id in asked}
 
         def plan_one(proposal: Proposal) -> Planned:
             if not triage.allows(proposal.connection_id):
@@ -134,12 +132,15 @@ def undo(plan_id: str, settings: UnifiedSettings, warehouse: WarehouseSettings, 
             attempts = [attempt for attempt in written[place] if attempt.ending is Ending.WRITTEN]
             leave = [_unsent(attempt) for attempt in attempts if attempt.action is Action.NOTE]
             leave += [_not_known(attempt) for attempt in written[place] if attempt.ending in OPEN]
-            changes = {
-                name: Change(attempt.old[name], value)
-                for attempt in attempts
-                if attempt.action is Action.CHANGE
-                for name, value in attempt.taken.items()
-            }
+            written_at = journal.changes_of(place)
+            changes: dict[str, Change] = {}
+            for attempt in attempts:
+                for name, value in attempt.taken.items() if attempt.action is Action.CHANGE else ():
+                    if other := _written_since(name, attempt, written_at):
+                        why = f"plan {other.plan_id} has written it since"
+                        leave.append(LeftOut(*place, name, attempt.old[name], why))
+                    else:
+                        changes[name] = Change(attempt.old[name], value)
             if not changes:
                 return None, leave
             seen = _live_ticket(desks, *place)
@@ -148,7 +149,7 @@ def undo(plan_id: str, settings: UnifiedSettings, warehouse: WarehouseSettings, 
             known = dict.fromkeys(each.told for each in attempts if each.told and each.action is Action.CHANGE)
             reason = "; ".join([f"takes back what plan {plan_id} has changed", *known])
             writable = desks.of(place[0]).writable(TRIAGE_FIELDS)
-            step, left = plan_undoing(place, changes, seen.record, writable, reason)
+            step, left = plan_undoing(place, changes, seen.record, writable, reason, journal.last_id(place))
             return step, [*leave, *left]
 
         return make_plan(*_planned([*written], undo_one, settings.max_concurrency, told), undoes=plan_id)
@@ -169,9 +170,9 @@ def apply(
     Raises a `TicketingError` where the brakes refuse the plan, or nobody can be asked: nothing was sent then, or what
     was sent stands in the journal.
     """
-    if why := why_braked(plan, triage, warehouse, wait_seconds):
-        raise FixConfiguration(why)
-    with _applying_alone(warehouse):
+    with applying_alone(warehouse):
+        if why := why_braked(plan, settings, triage, warehouse, wait_seconds):
+            raise FixConfiguration(why)
         try:
             with opened_journal(warehouse) as journal:
                 if undone_by := journal.undone_by(plan.id):
@@ -204,7 +205,7 @@ def settle(
 ) -> Attempt:
     """Keep what a person has found out of an attempt that nothing else can tell of; `record_id`: the note that it made.
     Raises `FixConfiguration` where it is none of those."""
-    with _applying_alone(warehouse), opened_journal(warehouse) as journal:
+    with applying_alone(warehouse), opened_journal(warehouse) as journal:
         known = {attempt.id: attempt for attempt in journal.open_attempts()}
         if attempt_id not in known:
             ids = ", ".join(map(str, known)) or "there is none"
@@ -249,12 +250,19 @@ def _kept(warehouse: WarehouseSettings, plan_id: str) -> Path:
 
 
 def why_braked(
-    plan: Plan, triage: TriageSettings, warehouse: WarehouseSettings, wait_seconds: float = 0.0
+    plan: Plan,
+    settings: UnifiedSettings,
+    triage: TriageSettings,
+    warehouse: WarehouseSettings,
+    wait_seconds: float = 0.0,
 ) -> str | None:
     """Why a plan is not to be carried out, as the settings and what is known of it say; None where it is."""
     with reading(warehouse, wait_seconds) as pipeline:
+        forgotten = None if pipeline is None else recalled(pipeline, settings)
         open_tickets = {} if pipeline is None else count_open_tickets(asking(pipeline))
         known = 0 if pipeline is None else count_attempts(asking(pipeline), plan.id)
+    if forgotten and any(forgotten.knows(step.connection_id, TICKETS.name, step.ticket_id) for step in plan.steps):
+        return f"Plan {plan.id} is about somebody who was forgotten since. Nothing was sent. Plan again."
     attempts = attempts_at(plan.id, warehouse)
     if known > len(attempts):
         return (
@@ -360,6 +368,12 @@ def _not_known(attempt: Attempt) -> LeftOut:
     return LeftOut(*attempt.place, name, None, "nobody knows whether it was written: see ticketing triage status")
 
 
+def _written_since(name: str, attempt: Attempt, written: Iterable[Attempt]) -> Attempt | None:
+    """Of what other plans have written the first that has changed a field after an attempt."""
+    later = (each for each in written if each.id > attempt.id and each.plan_id != attempt.plan_id)
+    return next((each for each in later if name in each.taken), None)
+
+
 def _unsent(attempt: Attempt) -> LeftOut:
     return LeftOut(*attempt.place, "note", attempt.new["note"], "a note cannot be unsent: see to it in the helpdesk")
 
@@ -428,20 +442,6 @@ def _hands(settings: UnifiedSettings) -> int:
     """So many that a change waits for its turn no longer than a second after the look that it rests on."""
     pace = settings.requests_per_second
     return max(1, min(settings.max_concurrency, int(pace))) if pace else settings.max_concurrency
-
-
-@contextmanager
-def _applying_alone(warehouse: WarehouseSettings) -> Iterator[None]:
-    """Two that carry out plans at once could each send what the other has just sent."""
-    warehouse.state_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(warehouse.state_dir / "writeback.lock").acquire(timeout=0):
-            yield
-    except filelock.Timeout:
-        raise WarehouseBusy(
-            "Another process is carrying out a plan for this warehouse. Nothing was sent. Wait for it to end and run "
-            "this again."
-        ) from None
 
 
 def _this_person() -> str:

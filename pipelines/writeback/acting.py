@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 
 from pipelines.errors import ApiKeyRejected, CallsUsedUp, OutcomeUnknown, TicketingError, TryAgainLater
 from pipelines.unified_api.budget import Stopped
 from pipelines.writeback.desks import Desk
 from pipelines.writeback.intents import (
+    FOUND,
     Intent,
     Result,
     changed,
@@ -52,23 +53,48 @@ class Acting:
             result = self._look(last)
             if result.ending is not Ending.FAILED:
                 return result
+        if last and self._was_carried_out_late(last):
+            return Result(Ending.WRITTEN, FOUND)
+        taken = self._taken(step) if last else {}
         for _ in range(TRIES):
-            intent = self._intent(step, action)
+            intent = self._intent(step, action, taken)
             if isinstance(intent, Result):
                 self._leave(step, action, _wanted(step, action), intent)
-                return intent
+                return intent._replace(taken=taken)
             result = self._try(step, action, intent)
             if result.ending is not Ending.FAILED:
                 break
-        return result
+        return result._replace(taken={**taken, **(result.taken or {})})
 
-    def _intent(self, step: Step, action: Action) -> Intent | Result:
+    def _taken(self, step: Step) -> dict[str, Value]:
+        """What the helpdesk has taken from this plan before, by field as it has shown it."""
+        taken: dict[str, Value] = {}
+        for attempt in self._journal.changes_of(step.place):
+            taken |= attempt.taken if attempt.plan_id == self._plan.id else {}
+        return taken
+
+    def _was_carried_out_late(self, last: Attempt) -> bool:
+        """Whether a change that was answered, and not shown, stands since."""
+        if last.action is not Action.CHANGE or last.ending is not Ending.REFUSED or last.record_id is None:
+            return False
+        try:
+            seen = self._desk_of(last.connection_id).ticket(last.ticket_id)
+        except (ApiKeyRejected, CallsUsedUp):
+            raise
+        except TicketingError:
+            return False
+        result = look_at_change(last.new, None, seen)
+        if result.ending is Ending.WRITTEN:
+            self._end(last.id, result)
+        return result.ending is Ending.WRITTEN
+
+    def _intent(self, step: Step, action: Action, taken: Collection[str]) -> Intent | Result:
         """What is to be sent, after a look at what is there; or why nothing is."""
         try:
             desk = self._desk_of(step.connection_id)
             ticket = desk.ticket(step.ticket_id)
             if action is Action.CHANGE or step.note is None:
-                return intend_change(step, ticket)
+                return intend_change(step, ticket, taken)
             if why := why_not_again(step.note.text, self._journal.notes_of(step.place)):
                 return Result(Ending.CONFLICT, why)
             return moved(step, ticket) or intend_note(step.note, desk.notes(step.ticket_id))
@@ -93,8 +119,8 @@ class Acting:
         self._end(attempt_id, result)
         left = {name: value for name, value in intent.new.items() if name not in (result.taken or intent.new)}
         if left:
-            result = Result(Ending.REFUSED, result.told, result.taken)
-            self._leave(step, action, left, result)
+            result = result._replace(ending=Ending.REFUSED)
+            self._leave(step, action, left, result, {name: intent.old[name] for name in left})
         return result
 
     def _sent(self, step: Step, action: Action, intent: Intent) -> Result:
@@ -107,12 +133,12 @@ class Acting:
             return result
         try:  # what an answer shows may be older than what it answers
             return changed(intent, desk.ticket(step.ticket_id))
-        except TicketingError as error:
+        except (TicketingError, Stopped) as error:
             raise OutcomeUnknown(f"{result.told}; and it could not be looked at again: {error}") from error
 
     def _look(self, attempt: Attempt) -> Result:
         """Find out whether an attempt to which no answer came was carried out."""
-        is_early = self._journal.now() - attempt.begun_at < self._shown_late
+        is_early = attempt.ended_at is None or self._journal.now() - attempt.ended_at < self._shown_late
         try:
             desk = self._desk_of(attempt.connection_id)
             if attempt.action is Action.CHANGE:
@@ -124,7 +150,8 @@ class Acting:
             raise
         except TicketingError as error:
             result = Result(Ending.UNKNOWN, f"no answer came, and nobody could look whether it was done: {error}")
-        self._end(attempt.id, result)
+        if attempt.ended_at is None or result.ending is not Ending.UNKNOWN:
+            self._end(attempt.id, result)
         return result
 
     def _begin(self, step: Step, action: Action, intent: Intent) -> int:
@@ -139,10 +166,23 @@ class Acting:
             before=intent.before,
         )
 
-    def _leave(self, step: Step, action: Action, new: Mapping[str, Value], result: Result) -> None:
-        """Keep that nothing is sent, and why."""
+    def _leave(
+        self,
+        step: Step,
+        action: Action,
+        new: Mapping[str, Value],
+        result: Result,
+        old: Mapping[str, Value] | None = None,
+    ) -> None:
+        """Keep that nothing is sent, or nothing was taken, and why."""
         self._journal.begin(
-            *(self._plan, step, action), by_whom=self._by_whom, new=new, ending=result.ending, told=result.told
+            *(self._plan, step, action),
+            by_whom=self._by_whom,
+            old=old,
+            new=new,
+            ending=result.ending,
+            told=result.told,
+            record_id=result.record_id,
         )
 
     def _end(self, attempt_id: int, result: Result) -> None:

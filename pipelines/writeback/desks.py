@@ -12,6 +12,7 @@ from pipelines.ticketing.plans import Strategy
 from pipelines.ticketing.threads import Threads, with_ticket
 from pipelines.ticketing.walk import walk_whole_list
 from pipelines.ticketing.workspace import Target, Workspace
+from pipelines.unified_api.budget import Stopped
 from pipelines.unified_api.client import Calls, Parameters, UnifiedClient
 from pipelines.unified_api.endpoints import CATEGORIES, NOTES, TICKETS, Endpoint
 from pipelines.unified_api.records import Listed, Record
@@ -102,7 +103,7 @@ class Desk:
         """The ticket after a change whose answer does not show all of it."""
         try:
             return self.ticket(ticket_id)
-        except TicketingError as error:
+        except (TicketingError, Stopped) as error:
             raise OutcomeUnknown(f"It was changed, but what it is since could not be read: {error}") from error
 
     def add_note(self, ticket_id: str, text: str) -> Seen:

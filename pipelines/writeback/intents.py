@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipelines.unified_api.records import Record
@@ -18,9 +18,9 @@ from pipelines.writeback.live import (
     values_of,
 )
 from pipelines.writeback.plan import NOTE, Note, Step, Value
-from transforms.values import decode, digest_of
+from transforms.values import decode, digest_of, mended_names
 
-_FOUND = "no answer came; a later look has found it"
+FOUND = "a later look has found it"
 
 
 class Intent(NamedTuple):
@@ -44,9 +44,10 @@ class Result(NamedTuple):
     after: Sighting | None = None
 
 
-def intend_change(step: Step, seen: Seen) -> Intent | Result:
-    """What of the changes is still to be sent; or why nothing is."""
-    compared = compare(step.changes, seen.record)
+def intend_change(step: Step, seen: Seen, taken: Collection[str] = ()) -> Intent | Result:
+    """What of the changes is still to be sent; or why nothing is. `taken`: the fields that the helpdesk has taken from
+    an attempt before; whatever they hold since is somebody's own."""
+    compared = compare({name: change for name, change in step.changes.items() if name not in taken}, seen.record)
     if compared.conflicts:
         return Result(Ending.CONFLICT, f"somebody has changed since it was planned: {', '.join(compared.conflicts)}")
     if not compared.due:
@@ -62,7 +63,8 @@ def changed(intent: Intent, seen: Seen) -> Result:
     taken = {name: value for name, value in shown.items() if name not in left}
     still = ", ".join(left)
     if not taken:
-        return Result(Ending.REFUSED, f"the API has answered that it was done, but shows as before: {still}")
+        refusal = f"the API has answered that it was done, but shows as before: {still}"
+        return Result(Ending.REFUSED, refusal, None, seen.record.id, Sighting.of(*seen))
     why = f"the helpdesk has not taken all of it, and shows as before: {still}" if still else None
     return Result(Ending.WRITTEN, why, taken, seen.record.id, Sighting.of(*seen))
 
@@ -71,7 +73,7 @@ def look_at_change(new: Mapping[str, Value], baseline: Any, seen: Seen) -> Resul
     """What a look at the ticket tells of a change to which no answer came."""
     shown = values_of(seen.record, new)
     if all(is_same(value, new[name]) for name, value in shown.items()):
-        return Result(Ending.WRITTEN, _FOUND, shown, seen.record.id, Sighting.of(*seen))
+        return Result(Ending.WRITTEN, FOUND, shown, seen.record.id, Sighting.of(*seen))
     if baseline is not None and baseline == _state(seen.record):
         return Result(Ending.FAILED, "no answer came, and a look has shown that it was not carried out")
     return Result(Ending.HELD, "no answer came, and the ticket has changed since; by whom, nobody can tell")
@@ -106,7 +108,7 @@ def look_at_note(new: Mapping[str, Value], baseline: Any, notes: Sequence[Seen],
     fresh = [note for note in notes if note.record.id not in baseline]
     ours = next((note for note in fresh if reads_alike(note_seen(note.record).text, text)), None)
     if ours is not None:
-        return Result(Ending.WRITTEN, _FOUND, new, ours.record.id, Sighting.of(*ours))
+        return Result(Ending.WRITTEN, FOUND, new, ours.record.id, Sighting.of(*ours))
     if is_early:
         return Result(Ending.UNKNOWN, "no answer came, and it is not shown; it may be yet")
     if fresh:
@@ -118,5 +120,5 @@ def _state(ticket: Record) -> dict[str, object] | None:
     """Tells one state of a ticket from another; None where it has no time by which that could be known."""
     if ticket.updated_at is None:
         return None
-    fields = {name: decode(json) for name, json in ticket.fields.items() if name != "raw"}
+    fields = mended_names({name: decode(json) for name, json in ticket.fields.items() if name != "raw"})
     return {"updated_at": ticket.updated_at.isoformat(), "digest": digest_of(fields)}

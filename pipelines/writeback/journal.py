@@ -17,6 +17,7 @@ import msgspec
 
 from pipelines.unified_api.records import Record
 from pipelines.writeback.plan import Plan, Step, Value
+from transforms.values import mended_names, mended_text
 
 FILE = "writeback.sqlite3"
 
@@ -54,7 +55,8 @@ create index if not exists attempts_to_load on attempts (id) where not is_loaded
 """
 """One row an attempt. `old` and `new` are by field; `baseline` is by what a second look tells whether it was carried
 out; `taken` is by field what the helpdesk showed after it. `before` and `after` are records as the API sent them,
-until they are in the warehouse. An attempt without an `ending` was cut short."""
+until they are in the warehouse; `record_id` is of the record that an answer showed. An attempt without an `ending` was
+cut short; the first look at what is open sets `ended_at`, later ones that tell no more do not."""
 
 
 class Action(StrEnum):
@@ -91,14 +93,15 @@ OPEN = frozenset({Ending.UNKNOWN, Ending.HELD})
 
 
 class Sighting(msgspec.Struct, frozen=True):
-    """A record as the API sent it, and when by its clock."""
+    """A record as the API sent it, by field the bytes of its JSON, which may be such as few can read; and when it was
+    served by the API's clock."""
 
-    fields: dict[str, msgspec.Raw]
+    fields: dict[str, bytes]
     served_at: datetime
 
     @classmethod
     def of(cls, record: Record, served_at: datetime) -> Self:
-        return cls({**record.fields}, served_at)
+        return cls({name: bytes(json) for name, json in mended_names({**record.fields}).items()}, served_at)
 
 
 class Attempt(NamedTuple):
@@ -174,6 +177,7 @@ class Journal:
         before: Sighting | None = None,
         ending: Ending | None = None,
         told: str | None = None,
+        record_id: str | None = None,
     ) -> int:
         """Keep what is about to be sent; it is on the disk when this returns. The id of the attempt.
 
@@ -193,10 +197,11 @@ class Journal:
             "old": _json(old or {}),
             "new": _json(new),
             "baseline": _json(baseline),
-            "before": None if before is None else msgspec.json.encode(before),
+            "before": None if before is None else msgspec.msgpack.encode(before),
             "ending": None if ending is None else ending.value,
             "ended_at": None if ending is None else now,
-            "told": told,
+            "told": _holdable(told),
+            "record_id": record_id,
         }
         marks = ", ".join("?" * len(values))
         statement = f"insert into attempts ({', '.join(values)}) values ({marks}) returning id"
@@ -220,8 +225,8 @@ class Journal:
                 "update attempts set ending = ?, ended_at = ?, told = ?, taken = ?, record_id = ?, after = ?, "
                 "is_loaded = 0 where id = ?",
                 (
-                    *(ending.value, self.now().isoformat(), told, _json(taken or {}), record_id),
-                    *(None if after is None else msgspec.json.encode(after), attempt_id),
+                    *(ending.value, self.now().isoformat(), _holdable(told), _json(taken or {}), record_id),
+                    *(None if after is None else msgspec.msgpack.encode(after), attempt_id),
                 ),
             )
 
@@ -240,6 +245,13 @@ class Journal:
         return self._attempts(
             f"connection_id = ? and ticket_id = ? and action = ? and {is_sent}",
             *(*place, Action.NOTE.value, Ending.WRITTEN.value),
+        )
+
+    def changes_of(self, place: Place) -> list[Attempt]:
+        """Of all plans the changes of a ticket that were written."""
+        return self._attempts(
+            "connection_id = ? and ticket_id = ? and action = ? and ending = ?",
+            *(*place, Action.CHANGE.value, Ending.WRITTEN.value),
         )
 
     def last_id(self, place: Place) -> int | None:
@@ -337,8 +349,12 @@ def _attempt(row: dict[str, Any]) -> Attempt:
     )
 
 
-def _sighting(json: bytes | None) -> Sighting | None:
-    return None if json is None else msgspec.json.decode(json, type=Sighting)
+def _sighting(packed: bytes | None) -> Sighting | None:
+    return None if packed is None else msgspec.msgpack.decode(packed, type=Sighting)
+
+
+def _holdable(text: str | None) -> str | None:
+    return None if text is None else mended_text(text)
 
 
 def _json(value: object) -> str:

@@ -64,6 +64,9 @@ class Sight:
     after: int | None = None
 
 
+_NOTHING_TO_ADD = "nothing to add"
+
+
 class _NotDone(Exception):
     """Why one field is left as it is."""
 
@@ -96,6 +99,10 @@ def plan_ticket(
                 planned.changes |= _change(name, proposal, sight.ticket, writable, categories)
         except _NotDone as reason:
             planned.left_out.append(LeftOut(*proposal.place, name, value, str(reason)))
+    if "status" in planned.changes and any(_leaves_unanswered(left) for left in planned.left_out):
+        status = planned.changes.pop("status")
+        why = "its note is left out, and without it the status stays as it is"
+        planned.left_out.append(LeftOut(*proposal.place, "status", status.new, why))
     if not (planned.changes or planned.note):
         return None, planned.left_out
     step = Step(
@@ -109,21 +116,31 @@ def plan_ticket(
     return step, planned.left_out
 
 
+def _leaves_unanswered(left: LeftOut) -> bool:
+    """Whether a note is left out that the ticket does not have."""
+    return left.field == NOTE and not left.why.startswith(_NOTHING_TO_ADD)
+
+
 def why_not_again(text: str, sent: Iterable[Attempt]) -> str | None:
     """Why a note is not to be sent, of those that were sent or may have been to the same ticket; None if it is."""
     for attempt in sent:
         if attempt.ending is not Ending.WRITTEN:
             return f"nobody knows yet whether the note of plan {attempt.plan_id} was sent: see triage status"
         if reads_alike(str(attempt.new[NOTE]), text):
-            return f"nothing to add: plan {attempt.plan_id} has sent the same note"
+            return f"{_NOTHING_TO_ADD}: plan {attempt.plan_id} has sent the same note"
     return None
 
 
 def plan_undoing(
-    place: tuple[str, str], taken: Mapping[str, Change], ticket: Record, writable: Writable, reason: str
+    place: tuple[str, str],
+    taken: Mapping[str, Change],
+    ticket: Record,
+    writable: Writable,
+    reason: str,
+    after: int | None,
 ) -> tuple[Step | None, list[LeftOut]]:
     """The step that takes back what was written of a ticket, and what is left as it is. `taken`: by field what was
-    there before and after it was written."""
+    there before and after it was written; `after`: the last attempt at the ticket."""
     changes: dict[str, Change] = {}
     leave: list[LeftOut] = []
     for name, change in taken.items():
@@ -140,7 +157,7 @@ def plan_undoing(
     if not changes:
         return None, leave
     at = updated_at_of(ticket)
-    return Step(place[0], writable.integration_type, place[1], at, changes, reason=reason), leave
+    return Step(place[0], writable.integration_type, place[1], at, changes, None, reason, after), leave
 
 
 def left_out(proposal: Proposal, why: str) -> LeftOut:
@@ -237,7 +254,7 @@ def _note(text: str, sight: Sight, writable: Writable) -> Note:
     if sight.notes is None:
         raise _NotDone("its notes cannot be read, so that nobody could tell whether this one was sent")
     if same := next((note for note in sight.notes if reads_alike(note.text, text)), None):
-        raise _NotDone(f"nothing to add: the note {same.id} reads the same")
+        raise _NotDone(f"{_NOTHING_TO_ADD}: the note {same.id} reads the same")
     if sight.stored_notes is not None and any(note.id not in sight.stored_notes for note in sight.notes):
         raise _NotDone("its conversation has gone on since the warehouse saw it: sync, build and plan again")
     return Note(text, thread_of(note.id for note in sight.notes))

@@ -22,7 +22,8 @@ _NAMED = 5
 """So many rows, or tags, an error names."""
 
 _TOO_LONG = 10**100
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNHOLDABLE = re.compile("[\0\ud800-\udfff]")
+"""What not every warehouse can hold as text."""
 
 
 class ProposalsRefused(FixConfiguration):
@@ -67,7 +68,7 @@ class _Column(NamedTuple):
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or _SURROGATE.search(value):
+    if not isinstance(value, str) or _UNHOLDABLE.search(value):
         raise _Misfit("text")
     return value
 

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dlt
+import msgspec
 from dlt.extract import DltResource
 
-from pipelines.unified_api.records import Listed, Record
+from pipelines.unified_api.records import Record
 from pipelines.warehouse.intake import Intake, Seen
 from pipelines.warehouse.outcome import Outcome
 from pipelines.warehouse.staging import Stage, lacking
@@ -61,11 +62,12 @@ def _seen(attempts: Sequence[Attempt]) -> Iterator[Seen]:
         for sighting in (attempt.before, attempt.after):
             if sighting is not None:
                 ordinal += 1
-                yield _listed(sighting), Observation(sighting.fields, sighting.served_at, ordinal)
+                record = _record(sighting)
+                yield record, Observation(record.fields, sighting.served_at, ordinal)
 
 
-def _listed(sighting: Sighting) -> Listed:
-    fields = sighting.fields
+def _record(sighting: Sighting) -> Record:
+    fields = {name: msgspec.Raw(json) for name, json in sighting.fields.items()}
     updated_at = parse_time(decode(fields["updated_at"])) if "updated_at" in fields else None
     return Record(identity(fields["id"]), updated_at, fields)
 
@@ -76,8 +78,7 @@ def _account(connection_id: str, table: str, attempt: Attempt) -> Outcome:
 
 
 def _row(attempt: Attempt, protection: Protection) -> Row:
-    record = None if attempt.after is None else _listed(attempt.after)
-    updated_at = record.updated_at if isinstance(record, Record) else None
+    updated_at = None if attempt.after is None else _record(attempt.after).updated_at
     return {
         "connection_id": attempt.connection_id,
         "attempt_id": digest_of([attempt.plan_id, *attempt.place, attempt.action.value, attempt.begun_at.isoformat()]),

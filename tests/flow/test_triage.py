@@ -13,10 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from pipelines import triage
+from pipelines import telling_triage, triage
 from pipelines.build import build
 from pipelines.cli import main
 from pipelines.errors import FixConfiguration, WarehouseBusy
@@ -28,7 +29,7 @@ from pipelines.settings import DuckdbWarehouse, TriageSettings, UnifiedSettings,
 from pipelines.sync import sync
 from pipelines.warehouse.lock import one_writer
 from pipelines.writeback.journal import Action, Ending, Journal
-from pipelines.writeback.plan import Plan
+from pipelines.writeback.plan import Change, Plan
 from pipelines.writeback.proposals import read_proposals
 from tests.flow.children import start_applying
 from tests.flow.conftest import at_length, destination_environment, on_both, settings_for, slow, warehouse_in
@@ -246,6 +247,64 @@ def test_what_a_helpdesk_has_not_taken_is_refused_and_sent_by_a_rerun(
     assert undoing.steps[0].changes.keys() == {"priority", "status"}
 
 
+@pytest.fixture
+def takes_priority_only(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A helpdesk that takes nothing but the priority, and has words of its own for it; until this is called."""
+    patch = desk.sandbox.world.patch
+
+    def stubborn(connection_id: str, name: str, record_id: str, fields: Any, **options: Any) -> Any:
+        return patch(connection_id, name, record_id, {"priority": "P1"} if "priority" in fields else {}, **options)
+
+    monkeypatch.setattr(desk.sandbox.world, "patch", stubborn)
+    return monkeypatch.undo
+
+
+def test_what_a_person_makes_of_what_was_taken_in_part_stays_and_the_rest_is_done(
+    desk: Desk, takes_priority_only: Callable[[], None]
+) -> None:
+    plan = desk.plan(desk.proposed(1, priority="urgent", status="CLOSED"))
+    before = desk.ticket(0)["priority"]
+    assert desk.apply(plan).exit_code == 3
+    takes_priority_only()
+    desk.edit(0, priority=before)
+    assert desk.apply(plan).exit_code == 0
+    assert (desk.ticket(0)["priority"], desk.ticket(0)["status"]) == (before, "CLOSED")
+
+
+def test_what_was_taken_in_words_of_the_helpdesks_own_does_not_stop_the_rest(
+    desk: Desk, takes_priority_only: Callable[[], None]
+) -> None:
+    plan = desk.plan(desk.proposed(1, priority="urgent", status="CLOSED"))
+    for _ in range(2):
+        report = desk.apply(plan)
+        assert (report.exit_code, endings(report)) == (3, ["refused"])
+    takes_priority_only()
+    assert desk.apply(plan).exit_code == 0
+    assert (desk.ticket(0)["priority"], desk.ticket(0)["status"]) == ("P1", "CLOSED")
+
+
+def test_what_a_helpdesk_carries_out_after_its_answer_is_found_by_a_rerun_and_can_be_taken_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = desk.plan(desk.proposed(1, priority="urgent"))
+    patch = desk.sandbox.world.patch
+    late: list[Callable[[], Any]] = []
+
+    def later(connection_id: str, name: str, record_id: str, fields: Any, **options: Any) -> Any:
+        late.append(lambda: patch(connection_id, name, record_id, fields))
+        return desk.sandbox.world.record(connection_id, name, record_id)
+
+    monkeypatch.setattr(desk.sandbox.world, "patch", later)
+    assert endings(desk.apply(plan)) == ["refused"]
+    monkeypatch.undo()
+    for carry_out in late:
+        carry_out()
+    assert endings(desk.apply(plan)) == ["written"]
+    assert [ending for _, _, ending, *_ in desk.log()] == ["written"]
+    undoing = triage.undo(plan.id, desk.settings, desk.warehouse)
+    assert undoing.steps[0].changes == {"priority": Change("urgent", "Normal")}
+
+
 def test_of_a_change_that_was_taken_in_part_the_rest_is_due_though_the_process_ended_then(desk: Desk) -> None:
     plan = desk.plan(desk.proposed(1, priority="urgent", status="CLOSED"))
     desk.edit(0, priority="urgent")
@@ -322,6 +381,65 @@ def test_a_plan_that_opens_again_what_another_has_closed_is_not_braked_for_there
     assert desk.apply(triage.undo(plan.id, desk.settings, desk.warehouse)).exit_code == 0
 
 
+def test_what_was_written_since_by_another_plan_or_taken_back_is_not_taken_back_again(desk: Desk) -> None:
+    rows = desk.proposed(1, priority="urgent")
+    first = desk.plan(rows)
+    assert desk.apply(first).exit_code == 0
+    undoing = triage.undo(first.id, desk.settings, desk.warehouse)
+    assert desk.apply(undoing).exit_code == 0
+    desk.edit(0, priority="urgent")  # a person decides so
+    again = triage.undo(first.id, desk.settings, desk.warehouse)
+    assert (again.steps, [left.why for left in again.left_out]) == ([], [f"plan {undoing.id} has written it since"])
+    desk.edit(0, priority="Normal")
+    assert sync(desk.settings, desk.warehouse).exit_code == 0
+    assert desk.apply(desk.plan(rows)).exit_code == 0
+    assert triage.undo(first.id, desk.settings, desk.warehouse).steps == []
+    assert desk.ticket(0)["priority"] == "urgent"
+
+
+def test_an_undoing_plan_is_another_one_though_the_ticket_has_no_time_to_tell_it_by(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patch = desk.sandbox.world.patch
+
+    def undated(connection_id: str, name: str, record_id: str, fields: Any, **options: Any) -> Any:
+        return patch(connection_id, name, record_id, {**fields, "updated_at": None}, **options)
+
+    monkeypatch.setattr(desk.sandbox.world, "patch", undated)
+    first = desk.plan(desk.proposed(1, priority="urgent"))
+    assert desk.apply(first).exit_code == 0
+    undoing = triage.undo(first.id, desk.settings, desk.warehouse)
+    assert undoing.steps[0].after is not None
+    assert desk.apply(undoing).exit_code == 0
+    redoing = triage.undo(undoing.id, desk.settings, desk.warehouse)
+    assert desk.apply(redoing).exit_code == 0
+    assert desk.ticket(0)["priority"] == "urgent"
+
+
+def test_a_note_that_cannot_be_sent_leaves_its_ticket_open(desk: Desk) -> None:
+    desk.limits.allowed_fields = ["status", "tags"]
+    plan = desk.plan(desk.proposed(1, status="CLOSED", note=NOTE, tags_add="a"))
+    assert plan.steps[0].changes.keys() == {"tags"}
+    assert {left.field: left.why for left in plan.left_out}["status"].startswith("its note is left out")
+    desk.limits.allowed_fields = None
+    assert desk.apply(desk.plan(desk.proposed(1, note=NOTE))).exit_code == 0
+    assert sync(desk.settings, desk.warehouse).exit_code == 0
+    closing = desk.plan(desk.proposed(1, status="CLOSED", note=NOTE))
+    assert closing.steps[0].changes.keys() == {"status"}
+
+
+def test_a_ticket_of_the_oddest_text_is_written_and_told_of_like_others(desk: Desk) -> None:
+    for number, odd in enumerate([b'"source":"\\ud83d"', b'"raw_\\ud800":1', b'"raw":{"n":NaN,"t":"\x07"}']):
+        body = msgspec.json.encode(desk.ticket(number))[:-1] + b"," + odd + b"}"
+        desk.sandbox.world.mangle(desk.connection_id, "ticket", desk.tickets[number], body)
+    plan = desk.plan(desk.proposed(4, priority="urgent"))
+    report = desk.apply(plan)
+    assert (report.unloaded, endings(report)[3]) == (None, "written")
+    assert len(desk.log()) == 4
+    assert triage.status(desk.warehouse).unloaded == 0
+    assert sync(desk.settings, desk.warehouse).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("limit", "name"),
     [
@@ -344,7 +462,7 @@ def test_the_brakes_refuse_a_plan_as_a_whole(desk: Desk, limit: Any, name: str) 
 def test_a_connection_that_is_not_allowed_is_not_asked(desk: Desk) -> None:
     desk.limits.allowed_connections = []
     desk.sandbox.reset_counters()
-    plan = desk.plan(desk.proposed(2, priority="urgent"))
+    plan = desk.plan(desk.proposed(2, priority="urgent", category="Billing"))
     assert plan.steps == []
     assert {left.why for left in plan.left_out} == {"the setting triage.allowed_connections does not allow it"}
     assert not any("/ticketing/" in request for request in desk.sandbox.requests)
@@ -376,13 +494,15 @@ def test_after_so_many_failures_in_a_row_the_rest_is_left_and_done_by_a_rerun(de
     assert desk.apply(plan).exit_code == 0
 
 
-def test_receipts_that_cannot_be_loaded_wait_for_the_next_sync(desk: Desk) -> None:
+def test_receipts_that_cannot_be_loaded_wait_for_the_next_sync(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     plan = desk.plan(desk.proposed(2, priority="urgent"))
     with one_writer(desk.warehouse), pytest.raises(WarehouseBusy):
         desk.apply(plan)  # to count the open tickets of a DuckDB file takes the lock
     report = _applied_while_another_writes(desk, plan)
     assert report.exit_code == 3
     assert report.unloaded is not None
+    telling_triage.tell_applied(report, plan.id)
+    assert capsys.readouterr().out.startswith("Done: 2 written, but the receipts wait. Next: ticketing sync")
     assert triage.status(desk.warehouse).unloaded == 2
     assert sync(desk.settings, desk.warehouse, select=["categories"]).exit_code == 0
     assert triage.status(desk.warehouse).unloaded == 0
@@ -445,6 +565,19 @@ def test_who_is_forgotten_is_forgotten_by_the_journal_and_the_plans_too(desk: De
         assert not theirs & {attempt.ticket_id for attempt in journal.of_plan(plan.id)}
     with pytest.raises(FixConfiguration, match="the file or the id of a plan"):
         triage.kept_plan(plan.id, desk.warehouse)
+    with pytest.raises(FixConfiguration, match="about somebody who was forgotten"):
+        desk.apply(plan)
+
+
+def test_nobody_is_forgotten_while_a_plan_is_carried_out(desk: Desk) -> None:
+    plan = desk.plan(desk.proposed(1, note=NOTE))
+    customer = desk.ticket(0)["customer_id"]
+
+    def meanwhile(*_: int) -> None:
+        with pytest.raises(WarehouseBusy, match="carrying out a plan"):
+            forget(customer, desk.settings, desk.warehouse, connections=[desk.connection_id])
+
+    assert desk.apply(plan, told=meanwhile).exit_code == 0
 
 
 RULE = """
@@ -542,6 +675,15 @@ def test_a_process_that_is_killed_again_and_again_sends_each_note_once_and_a_rer
 
 
 # The command
+
+
+def test_the_number_of_an_attempt_is_shown_as_settle_takes_it(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = desk.plan(desk.proposed(1, note=NOTE))
+    with Journal(journal_of(desk.warehouse)) as journal:
+        attempt = journal.begin(plan, plan.steps[0], Action.NOTE, by_whom="ann", new={"note": NOTE}, baseline=[])
+        held = [journal.attempt(attempt)._replace(id=1234)]
+    telling_triage.tell_status(triage.TriageStatus([], held, 0))
+    assert "1234" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from pipelines.sandbox import Faults, Sandbox, World
 from pipelines.settings import TRIAGE_FIELDS, UnifiedSettings
-from pipelines.unified_api.budget import Budget
+from pipelines.unified_api.budget import Budget, Stopped
 from pipelines.unified_api.client import UnifiedClient
+from pipelines.unified_api.records import Record
 from pipelines.warehouse.merging import LONGEST_LAG
 from pipelines.writeback.acting import Acting
 from pipelines.writeback.applying import Application, Applying
@@ -361,7 +362,9 @@ def opened(sandbox: Sandbox, folder: Path) -> Office:
 def test_whichever_step_is_the_last_of_a_process_the_next_one_completes_the_plan(office: Office) -> None:
     plan = office.plan(TICKETS[:1])
     steps = 0
-    while office.apply(plan, Life(steps + 1)) is None:
+    application = None
+    while application is None or not {*endings(application)} <= SETTLED:
+        application = office.apply(plan, Life(steps + 1))
         steps += 1
         office.let_pass(LONGEST_LAG)
     assert steps >= 8
@@ -392,6 +395,46 @@ def test_a_note_that_is_not_there_an_hour_after_its_answer_was_lost_is_sent_then
     assert endings(office.apply(plan, Life())) == [Ending.UNKNOWN, None]
     office.let_pass(timedelta(minutes=1))
     assert endings(office.apply(plan, Life())) == [Ending.WRITTEN, Ending.WRITTEN]
+
+
+def test_a_note_that_went_out_long_after_it_was_begun_is_not_taken_for_lost_at_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = office.plan(TICKETS[:1])
+    add_note = MortalDesk.add_note
+
+    def after_a_sleep(desk: MortalDesk, ticket_id: str, text: str) -> Seen:
+        office.let_pass(2 * LONGEST_LAG)
+        office.sandbox.faults = Faults(lost_answer=1.0, max_consecutive=1, visible_after_seconds=3_000)
+        return add_note(desk, ticket_id, text)
+
+    monkeypatch.setattr(MortalDesk, "add_note", after_a_sleep)
+    assert endings(office.apply(plan, Life())) == [Ending.UNKNOWN, None]
+    office.sandbox.faults = Faults()
+    office.let_pass(LONGEST_LAG)
+    assert {*endings(office.apply(plan, Life()))} <= SETTLED
+    assert sum(note["description"] == NOTE for note in office.helpdesk.notes) == 1
+
+
+def test_a_change_that_was_carried_out_as_somebody_stopped_the_process_is_known_as_ours(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan([msgspec.structs.replace(step, note=None) for step in office.plan(TICKETS[:1]).steps], [])
+    change = UnifiedClient.change_record
+
+    def and_is_stopped(client: UnifiedClient, *call: Any) -> tuple[Any, datetime]:
+        record, served_at = change(client, *call)
+        client.budget.close()
+        assert isinstance(record, Record)
+        return replace(record, fields={"id": record.fields["id"]}), served_at
+
+    monkeypatch.setattr(UnifiedClient, "change_record", and_is_stopped)
+    with pytest.raises(Stopped):
+        office.apply(plan, Life())
+    monkeypatch.undo()
+    assert endings(office.apply(plan, Life())) == [Ending.WRITTEN]
+    with Journal(office.path) as journal:
+        assert [attempt.taken.keys() for attempt in journal.of_plan(plan.id)] == [{*FIELDS}]
 
 
 def test_a_change_whose_answer_was_lost_and_that_somebody_has_taken_back_is_held(office: Office) -> None:

@@ -8,12 +8,13 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from pipelines.build import build_models
 from pipelines.check import CheckReport, ConnectionCheck, ObjectCheck
-from pipelines.cli import main
+from pipelines.cli import command, main
 from pipelines.errors import ModelsFailed, TryAgainLater, WarehouseBusy
 from pipelines.settings import DuckdbWarehouse
 from pipelines.status import Push, Status
@@ -158,8 +159,8 @@ def test_a_word_of_others_passes_for_no_line_of_the_commands(monkeypatch: pytest
     syncs_to(monkeypatch, outcome("tickets", 1, EVIL, connection_id=EVIL), outcome("notes", 1))
     monkeypatch.setattr("pipelines.cli.check", lambda *_: CheckReport("https://api.unified.to", [checked], 16))
     monkeypatch.setattr("pipelines.cli.status", lambda *_: Status("warehouse", False, [stored], [evil], None))
-    for command in ("sync", "check", "status"):
-        ended = ticketing(command)
+    for name in ("sync", "check", "status"):
+        ended = ticketing(name)
         assert "evil Done: 99,999" in ended.output
         assert not any(line.startswith("Done") for line in ended.output.splitlines())
         assert "\x1b" not in ended.output
@@ -211,3 +212,13 @@ def test_what_dbt_said_passes_for_no_line_either(monkeypatch: pytest.MonkeyPatch
 def test_an_example_of_the_configuration_keeps_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOURCES__UNIFIED__API_KEY")
     assert '\n    [sources.unified]\n    api_key = "..."\n' in ticketing("sync").stderr
+
+
+@pytest.mark.parametrize("stopped", [KeyboardInterrupt, click.Abort], ids=["Ctrl-C", "Ctrl-C at a question"])
+def test_who_stops_a_command_is_told_what_comes_of_it(stopped: type[BaseException]) -> None:
+    @command("halt", "ticketing halt", click.Group(), once_stopped="Nothing was sent.")
+    def halt() -> int:
+        raise stopped
+
+    ended = CliRunner().invoke(halt)
+    assert (ended.exit_code, ended.stderr) == (130, "error: Stopped. Nothing was sent.\n")

@@ -469,7 +469,7 @@ def test_no_note_is_planned_where_notes_cannot_be_read() -> None:
 def undone(
     taken: dict[str, Change], live: Record | None = None, writable: Writable = WRITABLE
 ) -> tuple[Step | None, list[LeftOut]]:
-    return plan_undoing(PLACE, taken, live or ticket(), writable, "takes it back")
+    return plan_undoing(PLACE, taken, live or ticket(), writable, "takes it back", 3)
 
 
 def test_what_was_written_is_taken_back_to_what_was_there() -> None:
@@ -488,6 +488,7 @@ def test_what_was_written_is_taken_back_to_what_was_there() -> None:
             "tags": Change(["new", "late"], ["old"]),
         },
         reason="takes it back",
+        after=3,
     )
 
 

@@ -294,10 +294,11 @@ def _nested(levels: int) -> list[Any]:
         {"tags_add": '["\ud800"]'},
         {"tags_add": ["\ud800"]},
         {"priority": "\ud800"},
+        {"note": "a\0b"},
         {"priority": 10**5_000},
         {"priority": _nested(50_000)},
     ],
-    ids=["deep JSON", "no Unicode in JSON", "no Unicode in a tag", "no Unicode", "a long number", "deep"],
+    ids=["deep JSON", "no Unicode in JSON", "no Unicode in a tag", "no Unicode", "NUL", "a long number", "deep"],
 )
 def test_what_nobody_could_send_is_refused_by_its_row(cells: Row) -> None:
     [fault] = faults(row("t0", priority="low"), row(**cells))
