@@ -316,9 +316,11 @@ def test_a_state_that_is_found_late_changes_the_days_since_it_came_about(
             }
         )
         outcome = raw.dbt(
-            "build", "--exclude-resource-type=unit_test", "--exclude-resource-type=test",
-            "--select=+ticket_backlog_daily", target_path=tmp_path / "target",
-        )  # fmt: skip
+            "build",
+            "--exclude-resource-type=unit_test",
+            "--exclude-resource-type=test",
+            target_path=tmp_path / "target",
+        )
         assert outcome.returncode == 0, outcome.stdout[-5000:]
         rows = raw.rows("select day_on, open_ticket_count from marts.ticket_backlog_daily")
         days.append({row["day_on"].day: row["open_ticket_count"] for row in rows})
