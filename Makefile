@@ -26,7 +26,7 @@ test: setup
 
 # What that leaves out, on Postgres as on DuckDB, but for what is long.
 test-slow: setup
-	TICKETING_TEST_KILLS=6 $(UV) run --frozen pytest -n 4 --dist loadgroup -m "slow and not long" --durations=30
+	TICKETING_TEST_KILLS=10 $(UV) run --frozen pytest -n 4 --dist loadgroup -m "slow and not long" --durations=30
 
 # What is long; and once more, with more examples and worlds, what draws them by chance.
 test-long: setup

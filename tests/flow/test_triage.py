@@ -32,7 +32,7 @@ from pipelines.writeback.journal import Action, Ending, Journal
 from pipelines.writeback.plan import Change, Plan
 from pipelines.writeback.proposals import read_proposals
 from tests.flow.children import start_applying
-from tests.flow.conftest import at_length, destination_environment, on_both, settings_for, slow, warehouse_in
+from tests.flow.conftest import destination_environment, on_both, settings_for, slow, warehouse_in
 from tests.flow.truth import query, stored_rows, true_rows
 from tests.warehouse.raw_warehouse import ROOT
 
@@ -612,7 +612,7 @@ def test_the_readmes_examples_are_planned_as_they_stand_beside_the_sandbox(tmp_p
     assert plan.fields == {"category_id": 1, "user_id": 1, "tags": 1, "note": 1}
 
 
-@pytest.mark.parametrize("warehouse", [at_length("duckdb"), slow("postgres")], indirect=True)
+@pytest.mark.parametrize("warehouse", [slow("duckdb"), slow("postgres")], indirect=True)
 def test_from_the_marts_to_the_helpdesk_and_back_into_the_marts(desk: Desk, tmp_path: Path) -> None:
     build(desk.warehouse, wait_seconds=60)
     to_close = read_proposals(proposed_rows(_file(tmp_path, "close.sql", example("sql")), desk.warehouse))
