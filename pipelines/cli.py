@@ -308,7 +308,7 @@ def verify_command(
     return report.exit_code
 
 
-@command("forget", "ticketing forget ann@example.com")
+@command("forget", "ticketing forget ann@example.com", once_stopped="Run it again: it goes on where it was.")
 @click.argument("customer", metavar="CUSTOMER")
 @click.option(
     "--connection", "connections", multiple=True, metavar="ID", help="Whose customer an id means, if that of several."
