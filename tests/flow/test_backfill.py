@@ -32,6 +32,8 @@ from tests.flow.conftest import on_both, on_both_at_length, settings_for, wareho
 from tests.flow.truth import OBJECTS, Rows, assert_same, change, deleted_rows, query, stored_rows, true_rows
 from transforms.shaping import Row, sync_runs_table
 
+pytestmark = pytest.mark.slow
+
 RunSync = Callable[..., SyncReport]
 ROWS = 60
 
@@ -57,8 +59,7 @@ def by_time(rows: Rows, since: datetime, until: datetime) -> set[tuple[str, str]
     return {key for key, row in rows.items() if since <= row["updated_at"] <= until}
 
 
-@pytest.mark.slow
-@on_both
+@on_both_at_length
 @pytest.mark.usefixtures("small_loads")
 def test_a_backfill_is_committed_in_portions(sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync) -> None:
     report = run_sync({"page_size": 5})
@@ -70,7 +71,6 @@ def test_a_backfill_is_committed_in_portions(sandbox: Sandbox, warehouse: Wareho
     assert len(query(warehouse, "select run_id from raw_unified.sync_runs")) == len(report.outcomes)
 
 
-@pytest.mark.slow
 @on_both_at_length
 @pytest.mark.usefixtures("small_loads")
 def test_a_backfill_that_breaks_off_goes_on_where_its_last_load_ended(
@@ -93,7 +93,6 @@ def test_a_backfill_that_breaks_off_goes_on_where_its_last_load_ended(
         assert_same(sandbox.world, warehouse)
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.usefixtures("small_loads")
 def test_a_backfill_that_breaks_off_is_begun_anew_where_something_else_is_wanted(
@@ -147,7 +146,6 @@ def broken_off(
         yield sandbox, settings
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_a_full_refresh_does_not_go_on_where_another_run_broke_off(
     broken_off: tuple[Sandbox, UnifiedSettings], warehouse: WarehouseSettings
@@ -158,7 +156,6 @@ def test_a_full_refresh_does_not_go_on_where_another_run_broke_off(
     assert_same(sandbox.world, warehouse)
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.usefixtures("no_waiting")
 def test_neither_an_outage_nor_another_stretch_makes_a_backfill_begin_anew(
@@ -175,7 +172,6 @@ def test_neither_an_outage_nor_another_stretch_makes_a_backfill_begin_anew(
     assert_same(sandbox.world, warehouse)
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_what_changed_between_a_backfill_and_its_going_on_is_a_change(
     broken_off: tuple[Sandbox, UnifiedSettings], warehouse: WarehouseSettings
@@ -190,8 +186,7 @@ def test_what_changed_between_a_backfill_and_its_going_on_is_a_change(
     assert not [row for row in after if row["id"] in before and row["states"] == row["baselines"]]
 
 
-@pytest.mark.slow
-@on_both
+@on_both_at_length
 def test_a_stretch_of_time_is_read_again_and_no_cursor_moves(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
@@ -212,7 +207,6 @@ def test_a_stretch_of_time_is_read_again_and_no_cursor_moves(
     assert_same(sandbox.world, warehouse)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("helpdesk", ["gorgias", "servicenow", "helpscout"])
 def test_a_stretch_of_time_is_read_again_whatever_the_plan(helpdesk: str, warehouse: WarehouseSettings) -> None:
     with Sandbox(seed=7, tickets=30, helpdesks=(helpdesk,)) as sandbox:
@@ -227,7 +221,7 @@ def test_a_stretch_of_time_is_read_again_whatever_the_plan(helpdesk: str, wareho
         assert notes_of <= {id for _, id in stored} or helpdesk != "helpscout"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("no_waiting", "small_loads")
 def test_what_a_run_has_stopped_to_believe_is_not_believed_by_the_next(
     warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
@@ -332,7 +326,6 @@ def test_a_ceiling_of_calls_ends_a_run_cleanly_and_the_next_one_goes_on(
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_lists_that_never_fit_under_a_ceiling_of_calls_starve_no_other(warehouse: WarehouseSettings) -> None:
     """Two that have to be read as a whole, longer than that, and one that goes on from where it was."""
     with Sandbox(seed=7, tickets=60, helpdesks=("front", "front", "zendesk")) as sandbox:
@@ -352,7 +345,6 @@ def test_lists_that_never_fit_under_a_ceiling_of_calls_starve_no_other(warehouse
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_lists_that_never_fit_under_a_ceiling_of_calls_starve_no_notes_that_are_listed_per_ticket(
     warehouse: WarehouseSettings,
 ) -> None:
@@ -366,7 +358,6 @@ def test_lists_that_never_fit_under_a_ceiling_of_calls_starve_no_notes_that_are_
         assert true <= stored_rows(warehouse, "notes").keys()
 
 
-@pytest.mark.slow
 def test_lists_of_which_only_one_fits_under_a_ceiling_of_calls_take_turns(warehouse: WarehouseSettings) -> None:
     """Whatever stands before them without costing a call."""
     with Sandbox(seed=7, tickets=60, helpdesks=("groove", "groove", "front", "front")) as sandbox:
@@ -378,7 +369,6 @@ def test_lists_of_which_only_one_fits_under_a_ceiling_of_calls_take_turns(wareho
         assert complete >= {first, second}
 
 
-@pytest.mark.slow
 def test_a_list_that_needs_nearly_all_calls_of_a_run_gets_them(warehouse: WarehouseSettings) -> None:
     """Newest first: what lies at its end is seen only by a run that comes so far."""
     world = World.empty()
@@ -394,7 +384,7 @@ def test_a_list_that_needs_nearly_all_calls_of_a_run_gets_them(warehouse: Wareho
         assert stored_rows(warehouse, "tickets").keys() == true_rows(world, "tickets").keys()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_lists_that_are_not_divided_are_read_to_their_ends_under_a_ceiling_of_calls(
     warehouse: WarehouseSettings,
 ) -> None:
@@ -415,7 +405,7 @@ def test_lists_that_are_not_divided_are_read_to_their_ends_under_a_ceiling_of_ca
         assert stored_rows(warehouse, "tickets").keys() == true_rows(world, "tickets").keys()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_long_thread_gets_the_calls_of_a_run_on_a_busy_helpdesk(warehouse: WarehouseSettings) -> None:
     world = World.empty()
     world.register_integration("zendesk", support_table())
@@ -438,7 +428,7 @@ def test_a_long_thread_gets_the_calls_of_a_run_on_a_busy_helpdesk(warehouse: War
         assert len(stored_rows(warehouse, "notes")) == 40
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_thread_that_no_run_has_calls_for_stops_no_other(warehouse: WarehouseSettings) -> None:
     """Though it is the newest."""
     world = World.empty()
@@ -460,7 +450,7 @@ def test_a_thread_that_no_run_has_calls_for_stops_no_other(warehouse: WarehouseS
         assert {row["ticket_id"] for row in stored} >= {*others}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_reconciles_under_a_ceiling_of_calls_take_turns_of_their_own(warehouse: WarehouseSettings) -> None:
     world = World.empty()
     world.register_integration("zendesk", support_table())
@@ -477,7 +467,6 @@ def test_reconciles_under_a_ceiling_of_calls_take_turns_of_their_own(warehouse: 
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_who_waits_for_calls_keeps_the_place_whatever_is_read_again_meanwhile(warehouse: WarehouseSettings) -> None:
     with Sandbox(seed=7, tickets=60, helpdesks=("front", "front", "helpscout")) as sandbox:
         helpscout = sandbox.world.connections()[2]["id"]
@@ -509,7 +498,6 @@ def _complete_within(runs: int, sandbox: Sandbox, warehouse: WarehouseSettings, 
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_one_table_starves_no_other_under_a_ceiling_of_calls(warehouse: WarehouseSettings) -> None:
     with Sandbox(seed=7, tickets=40, helpdesks=("zendesk",) * 4) as sandbox:
         for _ in range(30):
@@ -519,7 +507,6 @@ def test_one_table_starves_no_other_under_a_ceiling_of_calls(warehouse: Warehous
             assert stored_rows(warehouse, table), table
 
 
-@pytest.mark.slow
 def test_notes_that_are_listed_per_ticket_go_on_under_a_ceiling_of_calls(warehouse: WarehouseSettings) -> None:
     with Sandbox(seed=7, tickets=60, helpdesks=("helpscout",)) as sandbox:
         for _ in range(12):
@@ -579,7 +566,6 @@ class HoldsUp(Watcher):
         self.at_the_first_end = self.at_the_first_end or self.pages.copy()
 
 
-@pytest.mark.slow
 def test_a_list_that_began_later_is_read_by_as_many_hands(warehouse: WarehouseSettings) -> None:
     with Sandbox(seed=7, tickets=1_200, helpdesks=("zendesk",) * 2) as sandbox:
         sandbox.faults = Faults(latency_ms=40)

@@ -24,7 +24,15 @@ from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSett
 from pipelines.sync import SyncReport
 from pipelines.warehouse.load import Pending, PendingLoad
 from pipelines.warehouse.outcome import Outcome
-from tests.flow.conftest import destination_environment, on_both, on_both_at_length, on_postgres, project_in, slow
+from tests.flow.conftest import (
+    at_length,
+    destination_environment,
+    on_both,
+    on_both_at_length,
+    on_postgres,
+    project_in,
+    slow,
+)
 from tests.flow.signed import put_into_inbox
 from tests.flow.truth import assert_same, change, query
 from tests.warehouse.raw_warehouse import copy_project
@@ -51,6 +59,7 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
     assert f"Example:  ticketing {name}" in text
 
 
+@pytest.mark.slow
 def test_the_road_of_a_new_account(
     sandbox: Sandbox, warehouse: DuckdbWarehouse, command_environment: dict[str, str]
 ) -> None:
@@ -81,6 +90,7 @@ def test_the_road_of_a_new_account(
     assert sandbox.api_key not in checked.stdout + checked.stderr + synced.stdout + synced.stderr + again.stderr
 
 
+@pytest.mark.slow
 def test_a_missing_key_names_itself_and_where_it_may_be_set(command_environment: dict[str, str]) -> None:
     del command_environment["SOURCES__UNIFIED__API_KEY"]
     ended = ticketing("sync", env=command_environment)
@@ -90,6 +100,7 @@ def test_a_missing_key_names_itself_and_where_it_may_be_set(command_environment:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
@@ -113,6 +124,7 @@ def test_a_wrong_setting_names_itself_and_what_was_expected(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "content", "expected"),
     [
@@ -135,6 +147,7 @@ def test_a_configuration_file_with_a_mistake_is_named(
         assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_settings_in_the_file_that_is_not_looked_at_first_are_known_too(
     command_environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -146,6 +159,7 @@ def test_settings_in_the_file_that_is_not_looked_at_first_are_known_too(
     assert "got pagesize." in ended.stderr
 
 
+@pytest.mark.slow
 def test_rules_of_privacy_in_two_places_are_refused_for_one_would_count_for_nothing(
     command_environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -160,6 +174,7 @@ def test_rules_of_privacy_in_two_places_are_refused_for_one_would_count_for_noth
     assert ticketing("sync", "--select", "categories", env=command_environment, cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.slow
 def test_part_of_it_failing_is_exit_code_3(sandbox: Sandbox, command_environment: dict[str, str]) -> None:
     living = sandbox.world.connections()[0]["id"]
     wanted = {"SOURCES__UNIFIED__CONNECTION_IDS": json.dumps([living, "dead"])}
@@ -170,6 +185,7 @@ def test_part_of_it_failing_is_exit_code_3(sandbox: Sandbox, command_environment
     assert ticketing("check", env=command_environment | wanted).returncode == 3
 
 
+@pytest.mark.slow
 def test_nothing_working_is_exit_code_1(command_environment: dict[str, str]) -> None:
     ended = ticketing("sync", "--connection", "dead", env=command_environment)
     assert ended.returncode == 1
@@ -187,7 +203,7 @@ def test_it_does_not_matter_from_where_it_is_run(
     assert_same(sandbox.world, warehouse)
 
 
-@on_both
+@on_both_at_length
 def test_run_brings_an_analyst_from_nothing_to_marts(
     sandbox: Sandbox,
     warehouse: WarehouseSettings,
@@ -238,6 +254,7 @@ def test_postgres_is_checked_synced_built_and_looked_at(
     }
 
 
+@pytest.mark.slow
 @on_postgres
 @pytest.mark.parametrize(
     ("damage", "code", "expected"),
@@ -268,6 +285,7 @@ def test_a_postgres_that_cannot_be_reached_is_said_to_be_which_and_why(
     assert warehouse.password not in ended.stderr
 
 
+@pytest.mark.slow
 @on_postgres
 def test_a_postgres_may_be_configured_in_a_table_of_secrets(
     warehouse: PostgresWarehouse, command_environment: dict[str, str], tmp_path: Path
@@ -283,6 +301,7 @@ def test_a_postgres_may_be_configured_in_a_table_of_secrets(
     assert query(warehouse, "select * from raw_unified.tickets")
 
 
+@pytest.mark.slow
 @on_postgres
 def test_a_postgres_is_found_by_a_url_with_its_parts_among_the_options(
     warehouse: PostgresWarehouse, command_environment: dict[str, str]
@@ -339,7 +358,8 @@ def test_a_user_who_may_not_write_is_told_before_anything_is_read(
 
 
 @pytest.mark.slow
-@on_both_at_length
+@pytest.mark.long
+@on_both
 def test_run_builds_the_marts_of_an_account_without_records(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str]
 ) -> None:
@@ -378,6 +398,7 @@ def test_a_build_finds_its_own_results_wherever_else_dbt_is_told_to_put_them(
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.slow
 def test_run_looks_for_what_it_needs_before_it_reads(
     sandbox: Sandbox, command_environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -386,6 +407,7 @@ def test_run_looks_for_what_it_needs_before_it_reads(
     assert not sandbox.requests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"this is no database", b"\x00" * 5000])
 def test_a_file_that_is_no_database_is_called_that(
     warehouse: DuckdbWarehouse, command_environment: dict[str, str], content: bytes
@@ -397,6 +419,7 @@ def test_a_file_that_is_no_database_is_called_that(
     assert warehouse.path.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_control_c_ends_a_sync_with_a_word_and_loses_nothing(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str]
 ) -> None:
@@ -417,7 +440,7 @@ def test_control_c_ends_a_sync_with_a_word_and_loses_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize("form", [(), at_length(("--json",))])
 def test_a_reader_that_has_gone_away_changes_no_exit_code(command_environment: dict[str, str], form: list[str]) -> None:
     for options, code in (("--connection", "dead"), 1), ((), 0):
         assert _exit_code_without_readers("sync", *options, *form, env=command_environment) == code
@@ -437,6 +460,7 @@ def _exit_code_without_readers(*arguments: str, env: dict[str, str]) -> int:
         os.close(writing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--select", slow("--connection"), slow("--since"), slow("--destination")])
 def test_an_argument_that_is_no_text_is_refused(command_environment: dict[str, str], option: str) -> None:
     command = [str(TICKETING), "sync", "--json", option, os.fsdecode(b"caf\xe9")]
@@ -446,6 +470,7 @@ def test_an_argument_that_is_no_text_is_refused(command_environment: dict[str, s
     assert b"Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -461,6 +486,7 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], command_environm
     assert ticketing(*arguments, env=command_environment).returncode == 2
 
 
+@pytest.mark.slow
 def test_a_seed_that_is_no_csv_file_is_named_and_keeps_nothing_from_being_read(
     sandbox: Sandbox, warehouse: DuckdbWarehouse, command_environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -478,6 +504,7 @@ def test_a_seed_that_is_no_csv_file_is_named_and_keeps_nothing_from_being_read(
     assert told["number"] == 40
 
 
+@pytest.mark.slow
 def test_building_before_any_sync_says_what_to_do_first(command_environment: dict[str, str]) -> None:
     ended = ticketing("build", env=command_environment)
     assert ended.returncode == 2

@@ -18,7 +18,7 @@ from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport, reconcile, sync
 from pipelines.unified_api.client import UnifiedClient
 from pipelines.unified_api.records import Listed, Page
-from tests.flow.conftest import on_both, on_both_at_length, settings_for
+from tests.flow.conftest import at_length, on_both, on_both_at_length, settings_for
 from tests.flow.truth import OBJECTS, assert_same, deleted_rows, query, stored_rows, tables_of
 
 pytestmark = pytest.mark.slow
@@ -81,6 +81,7 @@ def test_reconcile_marks_what_is_gone_and_keeps_its_values(
             assert row == before[table][key], key
 
 
+@pytest.mark.long
 @on_both_at_length
 def test_reconcile_again_changes_nothing(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_reconcile: RunSync
@@ -108,7 +109,7 @@ def test_a_sync_does_not_bring_back_what_is_gone(
 
 
 @on_both_at_length
-@pytest.mark.parametrize("by", ["sync", "reconcile"])
+@pytest.mark.parametrize("by", [at_length("sync"), "reconcile"])
 def test_what_the_list_shows_again_is_alive_again_even_in_an_older_state(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_reconcile: RunSync, by: str
 ) -> None:
@@ -235,7 +236,7 @@ def test_a_server_that_refuses_undocumented_fields_can_still_be_asked_for_one_re
     assert (key, row["_deletion_reason"]) == ((zendesk, gone), "not_found")
 
 
-@pytest.mark.parametrize("status", [400, 403, 410, 414])
+@pytest.mark.parametrize("status", [400, 410, *map(at_length, (403, 414))])
 def test_an_id_that_is_refused_leaves_the_others_to_be_asked_for(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
@@ -276,7 +277,7 @@ def test_a_record_that_answers_to_another_id_is_gone(
     assert deleted_rows(warehouse, "customers").keys() == {(front, merged)}
 
 
-@pytest.mark.parametrize("record_id", [".", "..", "a/b", "ü?#%", "x y"])
+@pytest.mark.parametrize("record_id", ["a/b", *map(at_length, (".", "..", "ü?#%", "x y"))])
 def test_an_odd_id_is_asked_for_as_it_is_or_not_at_all(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, record_id: str
 ) -> None:

@@ -36,6 +36,8 @@ from tests.flow.test_privacy import RULES
 from tests.flow.truth import change, deleted_rows, query, stored_rows
 from transforms.values import digest
 
+pytestmark = pytest.mark.slow
+
 RunSync = Callable[..., SyncReport]
 
 

@@ -84,6 +84,7 @@ def withdraw_permission(world: World, connection_id: str) -> None:
     )
 
 
+@pytest.mark.slow
 @on_both
 def test_every_agent_of_a_ticket_has_a_name(sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync) -> None:
     run_sync()
@@ -115,6 +116,7 @@ def test_employees_alone_are_read_and_read_on_from_their_cursor(
     }
 
 
+@pytest.mark.slow
 @on_both_at_length
 def test_what_else_a_staff_directory_knows_reaches_no_table_and_no_file(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, zendesk: str
@@ -176,6 +178,7 @@ def test_a_connection_without_a_staff_directory_costs_no_call_and_is_no_failure(
     assert checked(sandbox, warehouse, front).calls_forecast is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("was_read_before", [False, slow(True)])
 def test_a_permission_that_is_not_granted_is_no_failure_of_any_command_and_says_so(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, zendesk: str, *, was_read_before: bool
@@ -261,6 +264,7 @@ def test_names_and_addresses_of_employees_are_protected_by_the_rules_of_all_tabl
     assert verify(settings_for(sandbox, **PRIVACY), warehouse, is_deep=True).gaps_left == 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @on_both_at_length
 @pytest.mark.parametrize("rules", [PRIVACY, *map(at_length, ({}, PRIVACY | {"privacy": {"employees.emails": "hash"}}))])
@@ -300,7 +304,7 @@ def older_warehouse(
 
 
 @pytest.mark.slow
-@on_both
+@on_both_at_length
 def test_a_warehouse_without_the_table_goes_on_working_and_gets_it(
     sandbox: Sandbox, older_warehouse: WarehouseSettings, run_sync: RunSync, zendesk: str
 ) -> None:

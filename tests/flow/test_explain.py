@@ -23,7 +23,7 @@ from pipelines.sandbox import Sandbox
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
 from pipelines.status import status
 from pipelines.warehouse.lock import one_writer
-from tests.flow.conftest import destination_environment, on_both, on_both_at_length, on_postgres
+from tests.flow.conftest import destination_environment, on_both, on_postgres
 from tests.flow.test_command import ticketing
 from tests.flow.truth import change, connected, query
 from tests.hand_made_marts import DESK, HOSTILE, Ticket, every_ticket, make_marts, normal, paused, reopened
@@ -302,7 +302,8 @@ def test_the_same_is_explained_from_any_warehouse(warehouse: WarehouseSettings, 
 
 
 @pytest.mark.slow
-@on_both_at_length
+@pytest.mark.long
+@on_both
 def test_every_figure_of_every_built_ticket_is_that_of_its_rows(
     sandbox: Sandbox, warehouse: WarehouseSettings, command_environment: dict[str, str]
 ) -> None:

@@ -21,11 +21,13 @@ from pipelines.settings import DuckdbWarehouse, WarehouseSettings
 from pipelines.sync import SyncReport
 from pipelines.verify import verify
 from pipelines.warehouse.destinations.duckdb_file import DuckdbFile
-from tests.flow.conftest import at_length, on_both, settings_for, slow
+from tests.flow.conftest import at_length, on_both, on_both_at_length, settings_for, slow
 from tests.flow.signed import put_into_inbox, signed
 from tests.flow.test_poison import accept, refuse
 from tests.flow.truth import change, connected, every_row, query, stored_rows, true_rows
 from tests.warehouse.raw_warehouse import copy_project
+
+pytestmark = pytest.mark.slow
 
 HELPDESKS = ("zendesk", "freshdesk", "kustomer")
 """By anchor, categories as a whole list, notes per ticket."""
@@ -157,7 +159,7 @@ def test_who_is_forgotten_is_in_no_table_and_no_file(
     assert json.loads(Path(receipt.lies_in).read_text())["removed"] == receipt.removed
 
 
-@on_both
+@on_both_at_length
 def test_who_is_forgotten_does_not_come_back(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -239,7 +241,7 @@ def test_what_webhooks_have_brought_is_forgotten_wherever_it_waits(
     assert traces_of(ann, warehouse) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_id_means_the_person_who_has_its_addresses_on_every_connection(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -251,7 +253,7 @@ def test_an_id_means_the_person_who_has_its_addresses_on_every_connection(
     assert traces_of(ann, warehouse) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_id_of_two_connections_has_to_be_told_apart(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -272,7 +274,7 @@ def test_nobody_is_forgotten_where_nobody_is_known(run_sync: RunSync, forget_now
         forget_now("nobody@example.com")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_forgetting_again_removes_what_has_come_since(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -318,7 +320,7 @@ def test_what_waits_of_a_connection_that_is_left_out_goes_with_the_dead_letters(
     assert traces_of(ann, warehouse) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_who_is_stored_under_a_hash_is_found_by_the_address(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -331,7 +333,6 @@ def test_who_is_stored_under_a_hash_is_found_by_the_address(
     assert traces_of(ann, warehouse) == []
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_who_is_stored_under_a_hash_is_found_by_the_id_on_every_connection(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
@@ -351,8 +352,7 @@ def test_who_is_stored_under_a_hash_is_found_by_the_id_on_every_connection(
         forget_now("bob@example.com", privacy)
 
 
-@pytest.mark.slow
-@on_both
+@on_both_at_length
 def test_nobody_elses_address_is_touched_and_what_is_cleaned_stays_clean(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -393,7 +393,6 @@ def test_a_piece_of_an_address_means_nobody(run_sync: RunSync, forget_now: Forge
             forget_now(who)
 
 
-@pytest.mark.slow
 def test_connections_cannot_be_named_beside_an_address(
     sandbox: Sandbox, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -402,7 +401,7 @@ def test_connections_cannot_be_named_beside_an_address(
         forget_now("ann@example.com", connections=[sandbox.world.connections()[0]["id"]])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_connections_that_are_set_to_be_read_do_not_bound_who_is_forgotten(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -452,7 +451,7 @@ def test_a_rejected_record_goes_where_it_is_theirs_and_stays_where_it_is_not(
     assert [json.loads(record)["description"] for record in rejected] == ["not theirs"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_look_right_after_it_finds_no_gap(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -466,7 +465,6 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("by_id", [False, True])
 @pytest.mark.parametrize("step", ["Traces.remove", "build_models", "Traces.empty_staging", "clear_logs", "compact"])
@@ -501,7 +499,7 @@ def test_who_is_forgotten_by_a_request_that_was_cut_short_is_forgotten_by_the_ne
     assert traces_of(ann, warehouse) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("next_command", ["sync", at_length("verify")])
 def test_what_a_run_has_recognised_and_not_come_to_remove_is_removed_by_the_next(
     sandbox: Sandbox,
@@ -552,7 +550,6 @@ def test_a_file_of_any_name_is_written_anew_with_its_mode_and_through_a_link(tmp
         assert database.execute("select count(*) from s.v").fetchall() == [(0,)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
 def test_a_table_that_is_being_read_is_not_waited_for_without_end(
     warehouse: WarehouseSettings,
@@ -572,7 +569,7 @@ def test_a_table_that_is_being_read_is_not_waited_for_without_end(
     assert traces_of(ann, warehouse) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_request_can_be_taken_back_and_leaves_the_others_forgotten(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -587,7 +584,6 @@ def test_a_request_can_be_taken_back_and_leaves_the_others_forgotten(
     assert (connection_id, bob) in stored_rows(warehouse, "customers")
 
 
-@pytest.mark.slow
 def test_of_whom_only_a_hash_is_known_others_do_not_name_the_address_any_more(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -598,7 +594,6 @@ def test_of_whom_only_a_hash_is_known_others_do_not_name_the_address_any_more(
     assert stored_rows(warehouse, "notes")[ann.mention]["description"] == "Seen (forgotten) on copy"
 
 
-@pytest.mark.slow
 def test_an_id_that_is_an_address_is_the_same_persons_on_every_connection(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -608,7 +603,7 @@ def test_an_id_that_is_an_address_is_the_same_persons_on_every_connection(
     assert forget_now("ann@x.example").customers == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_a_look_has_said_of_them_goes_too(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -648,7 +643,6 @@ def test_where_the_marts_could_not_be_built_again_nothing_is_forgotten_by_half(
     assert sorted(every_row(warehouse)) == before
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_marts_that_are_built_later_leave_nothing_of_them_in_the_file(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
@@ -664,7 +658,6 @@ def test_marts_that_are_built_later_leave_nothing_of_them_in_the_file(
     assert traces_of(ann, warehouse) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
 def test_a_transaction_that_still_sees_them_keeps_a_request_from_being_completed(
     warehouse: WarehouseSettings,

@@ -7,11 +7,15 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from pipelines.sandbox import Faults, Sandbox
 from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport, reconcile, sync
 from tests.flow.conftest import backup, on_both, on_both_at_length, settings_for
 from tests.flow.truth import query
+
+pytestmark = pytest.mark.slow
 
 RunSync = Callable[..., SyncReport]
 

@@ -34,7 +34,7 @@ from pipelines.warehouse.lock import one_writer
 from pipelines.warehouse.outcome import Outcome
 from pipelines.warehouse.quarantine import prune, quarantine
 from tests.flow.children import start_sync, sync_and_be_killed
-from tests.flow.conftest import backup, on_both, on_both_at_length, on_postgres, settings_for
+from tests.flow.conftest import at_length, backup, on_both, on_both_at_length, on_postgres, settings_for
 from tests.flow.truth import assert_same, change, load_ids, query
 
 pytestmark = pytest.mark.slow
@@ -287,9 +287,9 @@ def test_a_warehouse_that_fails_is_not_taken_for_a_load_that_does(
     ("damaged", "outcome"),
     [
         ("state.json", Pending.NOTHING),
-        ("schemas/unified.schema.json", Pending.NOTHING),
-        ("normalize/extracted/*/schema.json", Pending.QUARANTINED),
-        ("normalize/extracted/*/load_package_state.json", Pending.QUARANTINED),
+        at_length("schemas/unified.schema.json", Pending.NOTHING),
+        at_length("normalize/extracted/*/schema.json", Pending.QUARANTINED),
+        at_length("normalize/extracted/*/load_package_state.json", Pending.QUARANTINED),
         ("normalize/.version", Pending.QUARANTINED),
     ],
 )

@@ -25,6 +25,8 @@ from tests.flow.signed import Record, webhook_settings
 from tests.flow.truth import deleted_rows, query, stored_rows
 from tests.flow.vendor import Histories, Vendor, reserved_port
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("TICKETING_TEST_KILLS", "6"))
 LONGEST_LIFE = 6.0
 

@@ -100,6 +100,7 @@ def test_times_and_json_keep_their_type(
     assert query(warehouse, "select 1 as one from raw_unified.notes where raw is null and created_at is null")
 
 
+@pytest.mark.slow
 @on_both
 def test_what_has_not_changed_is_not_written_again(
     warehouse: WarehouseSettings, load_rows: Callable[..., None]
@@ -118,6 +119,7 @@ def test_what_has_not_changed_is_not_written_again(
     assert sorted(after) == ["changes", "comes", "late", "same"]
 
 
+@pytest.mark.slow
 @on_both
 def test_the_newest_of_the_states_in_one_load_wins(
     warehouse: WarehouseSettings, load_rows: Callable[..., None]
@@ -130,6 +132,7 @@ def test_the_newest_of_the_states_in_one_load_wins(
     assert query(warehouse, "select _row_hash from raw_unified.notes") == [{"_row_hash": "three"}]
 
 
+@pytest.mark.slow
 @on_both
 def test_history_is_written_once(warehouse: WarehouseSettings, load_rows: Callable[..., None]) -> None:
     versions = [row(TICKET_VERSIONS, state_hash=state, observed_at=THEN) for state in "ab"]
@@ -138,6 +141,7 @@ def test_history_is_written_once(warehouse: WarehouseSettings, load_rows: Callab
     assert len(query(warehouse, f"select 1 as one from raw_unified.ticket_versions where observed_at = '{THEN}'")) == 2
 
 
+@pytest.mark.slow
 @on_both
 def test_nothing_stays_outside_the_tables(warehouse: WarehouseSettings, load_rows: Callable[..., None]) -> None:
     for number in range(3):
@@ -147,6 +151,7 @@ def test_nothing_stays_outside_the_tables(warehouse: WarehouseSettings, load_row
     assert not _files_with_rows(warehouse)
 
 
+@pytest.mark.slow
 @on_both
 def test_what_a_killed_load_has_staged_goes_with_the_next_load_of_whatever_table(
     warehouse: WarehouseSettings, load_rows: Callable[..., None]
@@ -159,6 +164,7 @@ def test_what_a_killed_load_has_staged_goes_with_the_next_load_of_whatever_table
     assert len(query(warehouse, "select id from raw_unified.notes")) == 1
 
 
+@pytest.mark.slow
 @on_postgres
 def test_a_row_that_postgres_refuses_is_refused_for_good_and_not_shown(
     warehouse: WarehouseSettings, load_rows: Callable[..., None]
@@ -180,6 +186,7 @@ def test_empty_text_is_no_null_in_postgres_either(postgres_server: Any, tmp_path
     assert stored == [{"description": "", "raw": None}, {"description": None, "raw": '"\\\\"'}]
 
 
+@pytest.mark.slow
 @on_postgres
 def test_what_postgres_plans_by_is_known_as_soon_as_much_is_loaded(
     warehouse: WarehouseSettings, load_rows: Callable[..., None]
@@ -193,6 +200,7 @@ def test_what_postgres_plans_by_is_known_as_soon_as_much_is_loaded(
     assert _gathered_count(warehouse) == 2
 
 
+@pytest.mark.slow
 def test_one_load_goes_into_the_file_with_little_more_than_its_rows(
     warehouse: DuckdbWarehouse, load_rows: Callable[..., None]
 ) -> None:

@@ -16,6 +16,8 @@ from pipelines.sync import sync
 from tests.flow.conftest import settings_for
 from tests.flow.truth import assert_same
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_empty_answer_in_the_middle_of_a_list_hides_nothing(
     warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch

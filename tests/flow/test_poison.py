@@ -13,6 +13,8 @@ from pipelines.sync import SyncReport, reconcile, sync
 from tests.flow.conftest import on_both, on_both_at_length, settings_for
 from tests.flow.truth import ALIKE_WHEN_REJECTED, OBJECTS, change, deleted_rows, query, stored_rows, tables_of
 
+pytestmark = pytest.mark.slow
+
 RunSync = Callable[..., SyncReport]
 
 
@@ -126,7 +128,6 @@ def test_a_tombstone_keeps_values_that_were_hard_to_store(warehouse: WarehouseSe
             assert row == before[key], key
 
 
-@pytest.mark.slow
 @on_both_at_length
 def test_what_the_warehouse_will_never_take_stops_its_own_object_only_and_no_later_run(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync

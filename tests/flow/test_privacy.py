@@ -34,6 +34,7 @@ RULES = {
 RunSync = Callable[..., SyncReport]
 
 
+@pytest.mark.slow
 @on_both
 def test_what_is_protected_is_in_no_table_as_it_came(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
@@ -56,6 +57,7 @@ def test_what_is_protected_is_in_no_table_as_it_came(
         assert row["_privacy"] == "description truncate 12, raw drop"
 
 
+@pytest.mark.slow
 @on_both
 def test_who_has_the_same_address_can_still_be_joined_by_it(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
@@ -73,6 +75,7 @@ def test_who_has_the_same_address_can_still_be_joined_by_it(
     assert all(len(hash) == 64 for hash in hashes)
 
 
+@pytest.mark.slow
 def test_rules_of_a_connection_stand_before_those_of_all(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
@@ -84,6 +87,7 @@ def test_rules_of_a_connection_stand_before_those_of_all(
     assert {row["_privacy"] is None for row in stored if row["connection_id"] != first} == {False}
 
 
+@pytest.mark.slow
 def test_check_tells_what_is_in_force_and_what_is_stored_otherwise(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
@@ -101,6 +105,7 @@ def test_check_tells_what_is_in_force_and_what_is_stored_otherwise(
     assert any(item.stored_otherwise for item in changed.privacy)
 
 
+@pytest.mark.slow
 def test_check_tells_of_rejected_records_and_connections_that_are_not_read(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
@@ -133,6 +138,7 @@ def checked(sandbox: Sandbox, warehouse: WarehouseSettings, rules: dict[str, Any
     return check(settings_for(sandbox, **rules), {}, stored_privacy=privacy_in(warehouse))
 
 
+@pytest.mark.slow
 def test_rules_for_a_connection_that_there_is_not_are_refused_before_anything_is_stored(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
@@ -144,6 +150,7 @@ def test_rules_for_a_connection_that_there_is_not_are_refused_before_anything_is
     assert status(warehouse).objects == []
 
 
+@pytest.mark.slow
 @on_both
 def test_what_a_full_refresh_protects_is_not_left_in_the_files(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
@@ -168,6 +175,7 @@ def _of(sandbox: Sandbox, table: str, connection_id: str) -> list[str]:
     return [key[1] for key in true_rows(sandbox.world, table) if key[0] == connection_id]
 
 
+@pytest.mark.slow
 def test_a_deep_look_finds_no_gap_in_what_is_protected(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
@@ -175,6 +183,7 @@ def test_a_deep_look_finds_no_gap_in_what_is_protected(
     assert verify(settings_for(sandbox, **RULES), warehouse, is_deep=True).gaps_left == 0
 
 
+@pytest.mark.slow
 def test_a_deep_look_does_not_take_other_rules_for_another_content(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
@@ -209,6 +218,7 @@ def test_hashes_take_a_key(sandbox: Sandbox) -> None:
         settings_for(sandbox, privacy={"emails": "hash"}).on_resolved()
 
 
+@pytest.mark.slow
 def test_a_record_that_no_table_can_hold_is_set_aside_without_what_is_protected(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:

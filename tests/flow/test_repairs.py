@@ -24,7 +24,7 @@ from tests.flow.pushed import EVENTS, Post, Pushed
 from tests.flow.signed import put_into_inbox
 from tests.flow.truth import assert_same, query, stored_rows
 
-pytestmark = pytest.mark.usefixtures("no_waiting")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_waiting")]
 
 
 @contextmanager

@@ -33,6 +33,8 @@ from tests.flow.test_poison import refuse
 from tests.flow.truth import stored_rows
 from tests.flow.vendor import reserved_port
 
+pytestmark = pytest.mark.slow
+
 PAYLOAD = "a payload that nobody is to read"
 LONGEST = 60.0
 
@@ -221,7 +223,6 @@ def test_ctrl_c_ends_it_as_well(environment: dict[str, str], port: int) -> None:
     assert receiver.err == []
 
 
-@pytest.mark.slow
 def test_two_receivers_share_a_port_and_an_inbox(
     warehouse: WarehouseSettings, environment: dict[str, str], port: int
 ) -> None:
@@ -452,7 +453,6 @@ def test_a_drain_says_what_it_has_loaded_and_what_not(
     assert ids(warehouse) == {"t1", "t2", "t3"}
 
 
-@pytest.mark.slow
 def test_a_drain_that_can_load_nothing_says_why_and_keeps_it(
     warehouse: WarehouseSettings, environment: dict[str, str]
 ) -> None:
@@ -503,7 +503,6 @@ def steady_stream(warehouse: WarehouseSettings) -> Iterator[list[int]]:
         sender.join()
 
 
-@pytest.mark.slow
 def test_a_follower_loads_what_comes_and_gives_way_to_whoever_waits(
     sandbox: Sandbox, warehouse: DuckdbWarehouse, environment: dict[str, str]
 ) -> None:
@@ -543,7 +542,6 @@ def assert_holds_all_of(sandbox: Sandbox, warehouse: WarehouseSettings) -> None:
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\rerror: all is lost\u202e"
 
 
-@pytest.mark.slow
 def test_dead_letters_are_told_shown_and_replayed(warehouse: WarehouseSettings, environment: dict[str, str]) -> None:
     bodies = [
         signed([{"id": f"d{number}", "subject": HOSTILE}], f"{number}", object_type=f"crm_{HOSTILE}")

@@ -21,6 +21,8 @@ from tests.flow.conftest import backup, lose, on_both, on_both_at_length, settin
 from tests.flow.truth import OBJECTS, assert_same, change, load_ids, query, stored_rows, true_rows
 from transforms.schemas import RAW_TABLES, Kind
 
+pytestmark = pytest.mark.slow
+
 RunSync = Callable[..., SyncReport]
 
 
@@ -557,7 +559,6 @@ def test_neither_the_key_nor_any_other_secret_is_left_anywhere(
             assert secret.encode() not in content, path
 
 
-@pytest.mark.slow
 @on_both
 def test_an_older_warehouse_put_back_from_a_backup_is_caught_up(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, tmp_path: Path

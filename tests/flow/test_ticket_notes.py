@@ -22,7 +22,7 @@ from pipelines.ticketing.ticket_notes import TicketNotes
 from pipelines.unified_api.client import UnifiedClient
 from pipelines.unified_api.records import Listed, Page, Record
 from pipelines.warehouse import load
-from tests.flow.conftest import on_both_at_length, settings_for
+from tests.flow.conftest import at_length, on_both_at_length, settings_for
 from tests.flow.truth import assert_same, deleted_rows, query, stored_rows
 
 pytestmark = pytest.mark.slow
@@ -78,6 +78,7 @@ def without_get(tickets: int = 25) -> World:
     return world
 
 
+@pytest.mark.long
 @on_both_at_length
 def test_a_note_that_becomes_visible_after_its_ticket_was_closed_is_found(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, connection_id: str
@@ -145,7 +146,7 @@ def test_a_ticket_that_is_restored_gets_its_notes_back(
     assert_same(world, warehouse)
 
 
-@pytest.mark.parametrize("status", [403, 410, 414, 422])
+@pytest.mark.parametrize("status", [410, *map(at_length, (403, 414, 422))])
 def test_a_ticket_whose_notes_are_refused_stops_no_other(
     sandbox: Sandbox,
     warehouse: WarehouseSettings,
@@ -215,6 +216,7 @@ def test_the_brake_of_a_reconcile_is_on_all_notes_of_a_connection(
         assert deleted_rows(warehouse, "notes") == {}
 
 
+@pytest.mark.long
 def test_a_daily_run_looks_at_every_open_ticket(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, connection_id: str
 ) -> None:
@@ -424,6 +426,7 @@ def test_a_plan_that_comes_to_read_per_ticket_takes_no_note_for_gone_whose_ticke
     assert deleted_rows(warehouse, "notes").keys() == {(connection_id, notes[-1])}
 
 
+@pytest.mark.long
 def test_notes_get_their_raw_once_the_helpdesk_shows_it(warehouse: WarehouseSettings) -> None:
     with Sandbox(seed=7, tickets=12, helpdesks=("zendesk",)) as sandbox:
         world = sandbox.world
@@ -506,7 +509,7 @@ def test_notes_that_waited_in_vain_are_complete_as_soon_as_calls_suffice(
     assert_same(sandbox.world, warehouse)
 
 
-@pytest.mark.parametrize("tickets_go_too", [False, True])
+@pytest.mark.parametrize("tickets_go_too", [at_length(False), True])
 def test_tickets_that_have_lost_more_notes_than_a_run_has_calls_are_settled_all_the_same(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, connection_id: str, *, tickets_go_too: bool
 ) -> None:
@@ -532,7 +535,7 @@ def test_tickets_that_have_lost_more_notes_than_a_run_has_calls_are_settled_all_
 
 
 @pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("status", [403, 500])
+@pytest.mark.parametrize("status", [at_length(403), 500])
 def test_a_ticket_that_is_gone_stays_until_its_notes_can_be_asked_for(
     sandbox: Sandbox,
     warehouse: WarehouseSettings,

@@ -32,9 +32,11 @@ from pipelines.writeback.journal import Action, Ending, Journal
 from pipelines.writeback.plan import Change, Plan
 from pipelines.writeback.proposals import read_proposals
 from tests.flow.children import start_applying
-from tests.flow.conftest import destination_environment, on_both, settings_for, slow, warehouse_in
+from tests.flow.conftest import at_length, destination_environment, on_both, settings_for, warehouse_in
 from tests.flow.truth import query, stored_rows, true_rows
 from tests.warehouse.raw_warehouse import ROOT
+
+pytestmark = pytest.mark.slow
 
 NOTE = "We have found it: <b>Monday</b> & not before."
 
@@ -612,7 +614,7 @@ def test_the_readmes_examples_are_planned_as_they_stand_beside_the_sandbox(tmp_p
     assert plan.fields == {"category_id": 1, "user_id": 1, "tags": 1, "note": 1}
 
 
-@pytest.mark.parametrize("warehouse", [slow("duckdb"), slow("postgres")], indirect=True)
+@pytest.mark.parametrize("warehouse", [at_length("duckdb"), "postgres"], indirect=True)
 def test_from_the_marts_to_the_helpdesk_and_back_into_the_marts(desk: Desk, tmp_path: Path) -> None:
     build(desk.warehouse, wait_seconds=60)
     to_close = read_proposals(proposed_rows(_file(tmp_path, "close.sql", example("sql")), desk.warehouse))
@@ -647,7 +649,6 @@ def _figures(desk: Desk, rows: list[Any]) -> dict[str, dict[str, Any]]:
 KILLS = int(os.environ.get("TICKETING_TEST_KILLS", "3"))
 
 
-@pytest.mark.slow
 def test_a_process_that_is_killed_again_and_again_sends_each_note_once_and_a_rerun_completes(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,6 +86,7 @@ def test_a_build_of_an_old_warehouse_says_what_to_do_first(old_warehouse: Duckdb
         build(old_warehouse)
 
 
+@pytest.mark.slow
 def test_an_old_warehouse_can_be_looked_at(old_warehouse: DuckdbWarehouse) -> None:
     rows = {item.object: item.rows for item in status(old_warehouse).objects}
     assert rows == {"tickets": 3, "customers": 1, "notes": 3, "categories": 1}
@@ -94,6 +95,7 @@ def test_an_old_warehouse_can_be_looked_at(old_warehouse: DuckdbWarehouse) -> No
     assert due_tickets_in(old_warehouse, UnifiedSettings(), datetime.now(UTC)) == {}
 
 
+@pytest.mark.slow
 @on_both
 def test_a_newer_warehouse_is_refused_and_left_as_it_is(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
@@ -115,6 +117,7 @@ def _contents(warehouse: WarehouseSettings) -> object:
     return [query(warehouse, f"select * from raw_unified.{name}") for name in ("_dlt_loads", "_dlt_version", "tickets")]
 
 
+@pytest.mark.slow
 @on_both
 def test_runs_of_other_commands_are_no_syncs(warehouse: WarehouseSettings, run_sync: RunSync) -> None:
     run_sync()

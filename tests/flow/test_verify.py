@@ -22,8 +22,10 @@ from pipelines.ticketing.verdict import Gap, Kind
 from pipelines.unified_api.client import Parameters
 from pipelines.unified_api.records import Page
 from pipelines.verify import VerifyReport, verify
-from tests.flow.conftest import on_both, settings_for, slow
+from tests.flow.conftest import on_both, on_both_at_length, settings_for, slow
 from tests.flow.truth import OBJECTS, assert_same, change, query, tables_of
+
+pytestmark = pytest.mark.slow
 
 HELPDESKS = ("zendesk", "servicenow", "gorgias", "front", "kustomer", "groove")
 """By anchor, newest first, the whole list, the same without offset or sort, notes per ticket, without get."""
@@ -191,7 +193,6 @@ PLANTED = {
 
 
 @pytest.mark.long
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.value) for kind in PLANTED])
 def test_a_planted_gap_is_found_explained_and_repaired(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify, kind: Kind
@@ -210,8 +211,7 @@ def test_a_planted_gap_is_found_explained_and_repaired(
     assert run_verify(is_deep=True).gaps_left == 0
 
 
-@pytest.mark.slow
-@on_both
+@on_both_at_length
 def test_gaps_of_all_kinds_at_once_are_found_and_repaired(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
 ) -> None:
@@ -231,7 +231,6 @@ def test_gaps_of_all_kinds_at_once_are_found_and_repaired(
     assert_same(world, warehouse)
 
 
-@pytest.mark.slow
 def test_a_lost_page_and_a_lost_thread_are_told_as_such(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
 ) -> None:
@@ -261,7 +260,6 @@ def test_a_quiet_change_is_found_by_a_deep_look_only_and_repaired(
     assert_same(world, warehouse)
 
 
-@pytest.mark.slow
 def test_a_row_that_was_altered_here_is_found_by_a_deep_look_though_its_hash_is_as_it_was(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
 ) -> None:
@@ -274,7 +272,6 @@ def test_a_row_that_was_altered_here_is_found_by_a_deep_look_though_its_hash_is_
 
 
 @pytest.mark.long
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_no_gap_is_reported_where_there_is_none_while_the_source_moves(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify, seed: int
@@ -300,7 +297,6 @@ def test_no_gap_is_reported_where_there_is_none_while_the_source_moves(
 
 
 @pytest.mark.long
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_gap_is_found_and_repaired_while_the_source_moves(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify, seed: int
@@ -331,7 +327,7 @@ def test_what_has_changed_since_the_last_sync_is_no_gap(
     assert sum(finding.verdict.not_yet_read for finding in report.findings) == 2 * len(HELPDESKS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_gone_since_the_last_reconcile_is_no_gap_until_one_has_not_marked_it(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
 ) -> None:
@@ -373,7 +369,6 @@ def test_what_a_look_will_cost_is_said_before_it(sandbox: Sandbox, run_sync: Run
     assert cost <= report.calls <= 2 * cost
 
 
-@pytest.mark.slow
 def test_every_look_leaves_a_row_of_each_object(
     warehouse: WarehouseSettings, sandbox: Sandbox, run_sync: RunSync, run_verify: RunVerify
 ) -> None:
@@ -390,7 +385,6 @@ def test_every_look_leaves_a_row_of_each_object(
     assert all(row["is_complete"] and row["records_shown"] is not None and row["ended_at"] for row in offered)
 
 
-@pytest.mark.slow
 def test_an_object_that_cannot_be_listed_is_not_called_verified(
     sandbox: Sandbox, run_sync: RunSync, run_verify: RunVerify, no_waiting: None
 ) -> None:
@@ -407,7 +401,6 @@ def test_a_warehouse_that_was_never_filled_cannot_be_verified(run_verify: RunVer
         run_verify()
 
 
-@pytest.mark.slow
 def test_far_more_missing_at_the_source_than_can_be_believed_removes_nothing(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
 ) -> None:
@@ -436,7 +429,6 @@ def test_nothing_is_called_verified_where_nothing_was_compared(
     assert (removed.exit_code, removed.not_in_workspace) == (1, [connection_id])
 
 
-@pytest.mark.slow
 @of("zendesk", "front")
 def test_what_is_paused_is_counted_and_does_not_spoil_what_was_compared(
     sandbox: Sandbox, run_sync: RunSync, run_verify: RunVerify
@@ -462,7 +454,7 @@ def test_an_object_that_was_read_and_is_offered_no_more_is_told(
     assert run_verify(select=["customers"]).exit_code == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @of("zendesk")
 def test_a_sample_of_one_page_is_not_always_the_oldest(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -477,7 +469,7 @@ def test_a_sample_of_one_page_is_not_always_the_oldest(
     assert sum(looks) > 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @of("zendesk")
 def test_what_is_gone_since_long_before_the_last_reconcile_is_a_gap(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -492,7 +484,7 @@ def test_what_is_gone_since_long_before_the_last_reconcile_is_a_gap(
     assert all("long ago" in gap.cause for gap in found.values())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @of("gorgias")
 def test_what_a_reconcile_has_left_is_told_by_whole_looks_that_were_loaded(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -523,7 +515,7 @@ def test_an_oldest_page_that_was_lost_is_missed_though_there_is_a_start_date(
     assert {id for _, _, id in found} == {record["id"] for record in old}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @of("front")
 def test_a_record_of_the_first_of_all_times_stops_nothing(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -539,7 +531,6 @@ def test_a_record_of_the_first_of_all_times_stops_nothing(
     assert run_verify({"start_date": "2020-01-01"}, select=["categories"]).exit_code == 0
 
 
-@pytest.mark.slow
 @of("kustomer")
 def test_a_note_of_a_ticket_that_is_not_here_is_asked_for(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -573,7 +564,7 @@ def test_of_doubled_rows_the_one_that_the_source_shows_is_kept(
     assert_same(sandbox.world, warehouse)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @of("zendesk", "front")
 def test_doubled_rows_of_a_connection_that_is_not_compared_stay(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -590,7 +581,7 @@ def test_doubled_rows_of_a_connection_that_is_not_compared_stay(
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @of("kustomer")
 def test_a_doubled_note_of_a_list_that_turns_out_to_be_one_of_each_ticket_is_counted_once(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -623,7 +614,6 @@ def test_what_could_not_be_fetched_is_told_and_not_claimed(
     assert "500 on get" in (failed.outcome.error or "")
 
 
-@pytest.mark.slow
 @of("gorgias")
 def test_what_cannot_be_got_by_its_id_after_all_is_fetched_from_the_list(
     sandbox: Sandbox,
@@ -640,6 +630,7 @@ def test_what_cannot_be_got_by_its_id_after_all_is_fetched_from_the_list(
     assert_same(sandbox.world, warehouse)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("offers_get", [True, slow(False)])
 @of("kustomer")
 def test_a_note_of_a_closed_ticket_that_has_moved_comes_with_the_next_sync(
@@ -663,7 +654,6 @@ def test_a_note_of_a_closed_ticket_that_has_moved_comes_with_the_next_sync(
     assert sum(finding.verdict.not_yet_read for finding in report.findings) == (1 if offers_get else 2)
 
 
-@pytest.mark.slow
 @of("front")
 def test_records_without_any_time_come_with_the_next_sync_where_it_reads_all(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -689,7 +679,7 @@ def test_records_without_any_time_come_with_the_next_sync_where_it_reads_all(
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @of("zendesk")
 def test_a_row_without_its_raw_says_the_same(sandbox: Sandbox, run_sync: RunSync, run_verify: RunVerify) -> None:
     run_sync()
@@ -712,7 +702,6 @@ def test_what_others_wrote_of_a_forgotten_person_is_no_gap(
     assert (report.exit_code, gaps_in(report)) == (0, {})
 
 
-@pytest.mark.slow
 @of("zendesk")
 def test_what_was_missing_tells_of_no_change_once_it_is_here(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -730,7 +719,7 @@ def test_what_was_missing_tells_of_no_change_once_it_is_here(
     assert {row["id"]: row["is_baseline"] for row in versions} == {lost: True, aged: False}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @of("zendesk")
 def test_more_than_can_be_believed_is_shown_and_asked_for_though_nothing_is_removed(
     sandbox: Sandbox,
@@ -768,7 +757,6 @@ def test_an_object_that_no_sync_has_read_costs_nothing(
     assert costs == {"tickets": 0, "notes": 0, "categories": 0}
 
 
-@pytest.mark.slow
 @of("front")
 def test_where_a_sample_cannot_be_taken_the_whole_list_is_read(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -780,7 +768,6 @@ def test_where_a_sample_cannot_be_taken_the_whole_list_is_read(
     assert {row["is_sample"] for row in query(warehouse, "select is_sample from raw_unified.sync_coverage")} == {False}
 
 
-@pytest.mark.slow
 @of("zendesk", "front")
 def test_all_looks_together_cost_no_more_than_a_run_may(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
@@ -806,7 +793,6 @@ def test_a_rehearsal_loads_nothing_that_is_pending(
     assert run_verify(is_rehearsal=True).exit_code == 0
 
 
-@pytest.mark.slow
 @of("front")
 def test_a_list_that_leaves_out_the_times_makes_no_row_stale(
     sandbox: Sandbox,

@@ -24,10 +24,12 @@ from pipelines.sandbox import PostFaults, Sandbox, World
 from pipelines.sandbox.support import support_table
 from pipelines.settings import PostgresWarehouse, WarehouseSettings
 from pipelines.sync import SyncReport, reconcile, sync
-from tests.flow.conftest import postgres_warehouse, settings_for, warehouse_in
+from tests.flow.conftest import at_length, postgres_warehouse, settings_for, warehouse_in
 from tests.flow.pushed import EVENTS, Post, Pushed
 from tests.flow.truth import OBJECTS, assert_same, connected, deleted_rows, query, stored_rows
 from tests.warehouse.built_marts import GRAINS
+
+pytestmark = pytest.mark.slow
 
 WORLDS = int(os.environ.get("TICKETING_TEST_WORLDS", "2"))
 SHARE = 3
@@ -100,7 +102,7 @@ stories = st.builds(
 @pytest.mark.timeout(300 * SHARE)
 @pytest.mark.hypothesis
 @pytest.mark.parametrize("share", range(ceil(WORLDS / SHARE)))
-@pytest.mark.parametrize("kind", ["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["duckdb", at_length("postgres")])
 def test_whichever_way_a_history_comes_it_ends_in_the_same_rows(
     kind: str, share: int, request: pytest.FixtureRequest
 ) -> None:
@@ -118,7 +120,6 @@ def test_whichever_way_a_history_comes_it_ends_in_the_same_rows(
     live_through_it()
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])

@@ -20,7 +20,6 @@ from tests.warehouse.built_marts import (
     by_key,
     comparable,
     duckdb_warehouse,
-    on_both,
     on_both_at_length,
     postgres_with,
     project_with,
@@ -117,7 +116,13 @@ def account(make: MakeWarehouse, first_build: Callable[[MakeWarehouse], RawWareh
 
 @pytest.mark.timeout(900 + 900 * ROUNDS)
 @pytest.mark.slow
-@on_both
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(duckdb_warehouse, id="duckdb", marks=pytest.mark.long),
+        pytest.param(postgres_with("--locale=C"), id="postgres"),
+    ],
+)
 def test_whatever_changes_the_marts_are_those_of_a_build_from_nothing(account: Account) -> None:
     chance = random.Random(int(os.environ.get("TICKETING_TEST_SEED", "20261126")))
     account.prove()
@@ -369,6 +374,7 @@ def test_a_run_of_one_table_is_refused_where_it_would_make_less_than_is_due(acco
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("make", [pytest.param(postgres_with("--locale=C"), id="postgres")])
 def test_what_stands_upon_the_marts_stands_through_a_build(account: Account) -> None:
     """Whoever reads at any moment of a build finds every mart, and views of one's own are there after it."""
