@@ -26,6 +26,7 @@ from pipelines.warehouse import anew
 from pipelines.warehouse.destinations import Destination, destination_of
 from pipelines.warehouse.load import Pending, finish_pending, load, open_pipeline
 from pipelines.warehouse.lock import one_writer
+from pipelines.warehouse.marts import being_built
 from pipelines.warehouse.runs import lacks_tables, refuse_older_schema
 
 PROJECT_DIR = Path("dbt_project")
@@ -180,30 +181,35 @@ def build_models(
     `renews`, `dbt run` of the tables alone. Raises `ModelsFailed` with what dbt said."""
     started = time.monotonic()
     destination = destination_of(warehouse)
+    command = _command(destination.dbt_target, as_of, anew.is_due(warehouse), renews)
+    with being_built(warehouse), _running(command, _environment(destination)) as process:
+        errors = _heard(process, heard)
+        if process.wait() != 0:
+            # Marked as a quotation: a row of the database may stand in it, and would pass for a line of ours.
+            raise ModelsFailed(
+                "dbt did not build the models:\n\n"
+                + "\n".join(f"  | {line}" for message in errors if message for line in message.splitlines())
+                + f"\n\nThe raw tables are untouched. dbt's own log is {LOG_DIR / 'dbt.log'}."
+            )
+    return _report(time.monotonic() - started, is_whole=not renews)
+
+
+def _heard(process: subprocess.Popen[str], heard: Heard) -> list[str]:
+    """What dbt complains of, until it has said all."""
     errors: list[str] = []
     done = 0
-    with _running(
-        _command(destination.dbt_target, as_of, anew.is_due(warehouse), renews), _environment(destination)
-    ) as process:
-        for line in process.stdout or ():
-            event = _event(line)
-            if event is None:
-                errors.append(line.rstrip())
-                continue
-            if event["info"]["level"] == "error":
-                errors.append(event["info"]["msg"].strip())
-            total = event["data"].get("total")
-            if total and event["info"]["name"] not in _OTHER_COUNTS:
-                done += 1
-                heard(done, total)
-    if process.returncode != 0:
-        # Marked as a quotation: a row of the database may stand in it, and would pass for a line of ours.
-        raise ModelsFailed(
-            "dbt did not build the models:\n\n"
-            + "\n".join(f"  | {line}" for message in errors if message for line in message.splitlines())
-            + f"\n\nThe raw tables are untouched. dbt's own log is {LOG_DIR / 'dbt.log'}."
-        )
-    return _report(time.monotonic() - started, is_whole=not renews)
+    for line in process.stdout or ():
+        event = _event(line)
+        if event is None:
+            errors.append(line.rstrip())
+            continue
+        if event["info"]["level"] == "error":
+            errors.append(event["info"]["msg"].strip())
+        total = event["data"].get("total")
+        if total and event["info"]["name"] not in _OTHER_COUNTS:
+            done += 1
+            heard(done, total)
+    return errors
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from pipelines.explain import explain
 from pipelines.following import Follower, follow
 from pipelines.forget import Preview, Receipt, forget, preview
 from pipelines.proposed import proposed_rows
+from pipelines.publish import PublishReport, publish
 from pipelines.repairing import watch
 from pipelines.settings import (
     UnifiedSettings,
@@ -368,7 +369,25 @@ def build_command(as_of: str | None, destination: str | None, wait_seconds: floa
     """Build the dbt models over the raw tables."""
     report = _build(load_warehouse_settings(destination), _moment(as_of), wait_seconds)
     _show_warnings(report)
-    console.say(f"Done: {_built(report)}. Next: query the schema marts, or ticketing status")
+    console.say(f"Done: {_built(report)}. Next: ticketing publish, or query the schema marts")
+    return 0
+
+
+@command("publish", "ticketing publish", once_stopped="What was published before stays.")
+@destination_option
+@wait_option
+@json_option
+def publish_command(destination: str | None, wait_seconds: float, as_json: bool) -> int:
+    """Leave a copy of the marts for whoever reads: never locked, never half made, all of one moment.
+
+    Of a DuckDB file it is another one, to be read only, with Parquet files beside it; the last three are kept, for
+    who still reads them. In Postgres it is the schema `published`.
+    """
+    report = publish(load_warehouse_settings(destination), wait_seconds=wait_seconds)
+    if as_json:
+        console.show_json({"exit_code": 0, **asdict(report)})
+    else:
+        console.say(f"Done: {_published(report)}")
     return 0
 
 
@@ -376,16 +395,12 @@ def build_command(as_of: str | None, destination: str | None, wait_seconds: floa
 @sync_options
 @as_of_option
 def run_command(as_json: bool, as_of: str | None, wait_seconds: float, **reading: Any) -> int:
-    """Sync, then build: what a scheduler calls. Builds nothing where nothing could be read or loaded."""
+    """Sync, build, publish: what a scheduler calls. Builds nothing where nothing could be read or loaded."""
     require_project()
     moment = _moment(as_of)
     report, warehouse = _sync(wait_seconds, **reading)
     if as_json:
-        result = _sync_result(report) | {"build": None}
-        try:
-            result["build"] = asdict(_build(warehouse, moment, wait_seconds)) if report.exit_code != 1 else None
-        except TicketingError as error:
-            result |= {"exit_code": error.exit_code, "build": {"error": str(error)}}
+        result = _run_result(report, warehouse, moment, wait_seconds)
         console.show_json(result)
         return int(result["exit_code"])
     _show_sync(report)
@@ -393,10 +408,28 @@ def run_command(as_json: bool, as_of: str | None, wait_seconds: float, **reading
         built = _build(warehouse, moment, wait_seconds)
         _show_warnings(built)
         console.say(f"{_built(built)}.")
+        console.say(_published(publish(warehouse, wait_seconds=wait_seconds)))
     else:
-        console.say("Nothing could be read, so the models were left as they are.")
+        console.say("Nothing could be read, so the models and what is published were left as they are.")
     console.say(_sync_closing(report, next_step="query the schema marts, or ticketing status"))
     return report.exit_code
+
+
+def _run_result(
+    report: SyncReport, warehouse: WarehouseSettings, as_of: datetime | None, wait_seconds: float
+) -> dict[str, Any]:
+    """Build and publish what a sync has brought; the whole for a program, however far it came."""
+    result = _sync_result(report) | {"build": None, "publish": None}
+    if report.exit_code == 1:
+        return result
+    step = "build"
+    try:
+        result[step] = asdict(_build(warehouse, as_of, wait_seconds))
+        step = "publish"
+        result[step] = asdict(publish(warehouse, wait_seconds=wait_seconds))
+    except TicketingError as error:
+        result |= {"exit_code": error.exit_code, step: {"error": str(error)}}
+    return result
 
 
 @command("status", "ticketing status")
@@ -1127,6 +1160,12 @@ def _built(report: BuildReport) -> str:
     return f"{models} built and {tests} passed in {console.duration(report.seconds)}"
 
 
+def _published(report: PublishReport) -> str:
+    marts, rows = console.count(len(report.rows), "table"), console.count(sum(report.rows.values()), "row")
+    data = f", data as of {_minute(report.data_as_of)}" if report.data_as_of else ""
+    return f"{marts} with {rows} published in {console.duration(report.seconds)}{data}: {report.lies_in}"
+
+
 def _show_check(report: CheckReport, as_json: bool) -> None:
     if as_json:
         console.show_json({"exit_code": report.exit_code, **asdict(report)})
@@ -1194,9 +1233,10 @@ def _show_privacy(report: CheckReport) -> None:
     if any(item.stored_otherwise or item.rejected_otherwise for item in report.privacy):
         console.say(
             "What is stored under other rules stays so until it changes. `ticketing sync --full-refresh` brings what "
-            "the source still shows into line\nand writes the warehouse anew, `ticketing build` the marts. It does not "
-            "reach rows marked as deleted, ticket_versions, rejected_records\nor connections that are not read any "
-            "more: remove those by hand, by their column _privacy."
+            "the source still shows into line\nand writes the warehouse anew, `ticketing build` the marts, "
+            "`ticketing publish` what readers find.\nIt does not reach rows marked as deleted, ticket_versions, "
+            "rejected_records or connections that are not read any more:\nremove those by hand, by their column "
+            "_privacy."
         )
 
 

@@ -1,4 +1,4 @@
-"""The inbox, drained as it fills, and the models built over it: until somebody ends it."""
+"""The inbox, drained as it fills, and the models built over it and published: until somebody ends it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from pipelines.build import Renewals
 from pipelines.draining import Draining, DrainReport, opened_inbox
 from pipelines.errors import TicketingError
+from pipelines.publish import publish
 from pipelines.repairing import Repair, repair_gaps
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.stopping import heeding_signals
@@ -25,6 +26,9 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 SECONDS_BETWEEN_REPAIRS = 300.0
 """So often it is asked how the webhooks are."""
+
+PAUSE_TO_PUBLISHING = 9.0
+"""So many times as long as publishing has taken is paused after it: it takes a tenth of the time at most."""
 
 LONGEST_PAUSE = 60.0
 """Seconds between two tries where something stands in the way."""
@@ -76,7 +80,8 @@ class Following:
         self._build_every = build_every
         self._renewals = Renewals(warehouse)
         self._built_at = self._repaired_at = -float("inf")
-        self._has_polled = False
+        self._publish_at = 0.0
+        self._has_polled = self._is_unpublished = False
         self._built_over: int | None = None
         self._failures = 0
         self._told_at: dict[str, float] = {}
@@ -107,6 +112,8 @@ class Following:
             self._repair()
         if self._build_every is not None and time.monotonic() - self._built_at >= self._build_every and self._is_stale:
             self._build()
+        if self._is_unpublished and time.monotonic() >= self._publish_at:
+            self._publish()
         self._failures = self._failures + 1 if is_vain else 0
 
     @property
@@ -157,6 +164,13 @@ class Following:
         self._follower.said(f"{report.models:,} {what} in {report.seconds:.0f} s")
         for warning in report.warnings:
             self._complain(f"warning: {warning}")
+        self._is_unpublished = True
+
+    def _publish(self) -> None:
+        report = publish(self._warehouse, wait_seconds=PATIENCE)
+        self._is_unpublished = False
+        self._publish_at = time.monotonic() + PAUSE_TO_PUBLISHING * report.seconds
+        self._follower.said(f"{len(report.rows):,} tables published in {report.seconds:.1f} s")
 
     def _complain(self, error: str) -> None:
         """Say what stands in the way, once an hour, whatever times and numbers there are in it."""

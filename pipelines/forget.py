@@ -24,6 +24,7 @@ from pipelines.build import (
 )
 from pipelines.draining import DrainReport, drain_beside, inbox_of, opened_inbox
 from pipelines.errors import FixConfiguration
+from pipelines.publish import publish_beside, was_published
 from pipelines.receipts import applying_alone, forget_attempts, load_receipts_beside
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import of_findings, of_records, put_up, recalled
@@ -149,6 +150,9 @@ def forget(
         if builds:
             receipt.marts = _built(build_models(warehouse, None, heard))
         clear_logs()
+        if was_published(warehouse):
+            told("publishing without them, and removing what was published before")
+            publish_beside(warehouse, wait_seconds)
         told("writing the warehouse anew")
         anew.write(warehouse)
         receipt.completed_at = datetime.now(UTC)

@@ -281,6 +281,11 @@ class DuckdbWarehouse:
         """The warehouse as a person would name it."""
         return str(self.path)
 
+    @property
+    def published_dir(self) -> Path:
+        """The folder of what readers find."""
+        return self.path.with_name(f"{self.path.name}.published")
+
 
 @dataclass(frozen=True)
 class PostgresWarehouse:
@@ -303,6 +308,11 @@ class PostgresWarehouse:
     def name(self) -> str:
         """The warehouse as a person would name it."""
         return f"{self.database} on {self.host}:{self.port}"
+
+    @property
+    def published_dir(self) -> Path:
+        """The folder of what readers find outside the database."""
+        return self.state_dir.with_suffix(".published")
 
 
 WarehouseSettings: TypeAlias = DuckdbWarehouse | PostgresWarehouse
@@ -425,6 +435,11 @@ def load_warehouse_settings(destination: str | None = None) -> WarehouseSettings
         f"Expected the destination to be duckdb or postgres, got {_harmless(chosen)}. Correct --destination or "
         "TICKETING_DESTINATION, or leave both out for duckdb."
     )
+
+
+def readers() -> list[str]:
+    """The roles of a Postgres database that may read what is built and published, as they stand in SQL."""
+    return os.environ.get("TICKETING_READERS", "").split()
 
 
 def _harmless(chosen: str) -> str:

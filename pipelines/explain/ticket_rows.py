@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from pipelines.errors import FixConfiguration
 from pipelines.settings import WarehouseSettings
-from pipelines.warehouse.destinations.destination import AskRows
-from pipelines.warehouse.marts import MARTS, descriptions
+from pipelines.warehouse.destinations.destination import MARTS, AskRows
+from pipelines.warehouse.marts import descriptions
 
 Row: TypeAlias = dict[str, Any]
 

@@ -15,6 +15,7 @@ _log = logging.getLogger(__name__)
 def mark_due(warehouse: WarehouseSettings) -> None:
     """Note that it is due, before anything is removed."""
     _mark(warehouse).touch()
+    _mark_of_published(warehouse).touch()
 
 
 def is_due(warehouse: WarehouseSettings) -> bool:
@@ -35,6 +36,20 @@ def write_if_due(warehouse: WarehouseSettings) -> None:
             write(warehouse)
         except WarehouseBusy as busy:
             _log.warning("Removed rows may still stand in the files; the next run tries again. %s", busy)
+
+
+def is_due_of_published(warehouse: WarehouseSettings) -> bool:
+    """Whether what was published may hold removed rows."""
+    return _mark_of_published(warehouse).exists()
+
+
+def mark_published(warehouse: WarehouseSettings) -> None:
+    """Note that it does not any more."""
+    _mark_of_published(warehouse).unlink(missing_ok=True)
+
+
+def _mark_of_published(warehouse: WarehouseSettings) -> Path:
+    return warehouse.state_dir / "publish_anew"
 
 
 def _mark(warehouse: WarehouseSettings) -> Path:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from pipelines.errors import FixConfiguration
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.destinations import destination_of
-from pipelines.warehouse.destinations.destination import AskRows, NotThere
+from pipelines.warehouse.destinations.destination import MARTS, AskRows, NotThere
 from pipelines.warehouse.lock import one_writer
-
-MARTS = "marts"
-"""The schema of the models that others read."""
 
 
 @contextmanager
@@ -38,6 +36,40 @@ def reading_marts(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> It
                 f"Expected the schema {MARTS} of {warehouse.name} as this version of the models makes it, but: "
                 f"{error}. Run `ticketing build` first."
             ) from error
+
+
+@contextmanager
+def reading_published(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> Iterator[AskRows]:
+    """Ask for rows of what was published last, by the names of its tables alone; no writer is in the way.
+
+    Raises `FixConfiguration` where nothing was, or by an older version of this program.
+    """
+    try:
+        with destination_of(warehouse).reading_published(time.monotonic() + wait_seconds) as ask:
+            yield ask
+    except NotThere as error:
+        raise FixConfiguration(
+            f"Expected the marts of {warehouse.name} to be published as this version makes them, but: {error}. Run "
+            "`ticketing publish` first."
+        ) from error
+
+
+@contextmanager
+def being_built(warehouse: WarehouseSettings) -> Iterator[None]:
+    """While dbt works on the marts, and after it has broken off, they are half of one build and half of another."""
+    mark = _half_built(warehouse)
+    mark.touch()
+    yield
+    mark.unlink(missing_ok=True)
+
+
+def are_half_built(warehouse: WarehouseSettings) -> bool:
+    """Whether the last build from here has not come to a good end."""
+    return _half_built(warehouse).exists()
+
+
+def _half_built(warehouse: WarehouseSettings) -> Path:
+    return warehouse.state_dir / "half_built"
 
 
 def descriptions(ask: AskRows, warehouse: WarehouseSettings) -> dict[tuple[str, str], str]:

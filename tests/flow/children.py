@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import json
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from pipelines import sync as sync_module
 from pipelines.draining import drain, inbox_of
+from pipelines.publish import publish
 from pipelines.settings import TriageSettings, UnifiedSettings, WarehouseSettings, WebhookSettings
 from pipelines.sync import sync
 from pipelines.ticketing import reading, stretches
 from pipelines.triage import apply
+from pipelines.warehouse.marts import reading_published
 from pipelines.webhooks.serving import serve
 from pipelines.writeback.plan import Plan
 
@@ -72,6 +76,17 @@ def start_applying(
     return _started(_apply, plan, dict(settings), dict(limits), warehouse)
 
 
+def start_publishing(warehouse: WarehouseSettings) -> BaseProcess:
+    """A publishing of the marts that has just begun."""
+    return _started(_publish, warehouse)
+
+
+def start_reading(warehouse: WarehouseSettings, seen: Path) -> BaseProcess:
+    """A reader of what is published, in a loop until there is a file `.over`. It keeps in the file `seen` which
+    generations of tickets it has found, and fails unless all tables are there and of one generation each time."""
+    return _started(_read, warehouse, seen)
+
+
 def _started(target: Callable[..., object], *arguments: object) -> BaseProcess:
     child = _FORKS.Process(target=target, args=arguments)
     child.start()
@@ -103,6 +118,25 @@ def _apply(plan: Plan, settings: dict[str, Any], limits: dict[str, Any], warehou
     own = TriageSettings()
     own.update(limits)
     apply(plan, _unified(settings), own, warehouse, wait_seconds=60)
+
+
+def _publish(warehouse: WarehouseSettings) -> None:
+    publish(warehouse)
+
+
+def _read(warehouse: WarehouseSettings, seen: Path) -> None:
+    generations: dict[str, int] = {}
+    while not seen.with_suffix(".over").exists():
+        with reading_published(warehouse) as ask:
+            [tickets] = ask("select count(*) as n, min(generation) as low, max(generation) as high from tickets")
+            [views] = ask("select count(*) as n, min(generation) as low, max(generation) as high from open_tickets")
+            [clock] = ask("select count(*) as n, min(generation) as low, max(generation) as high from now")
+        assert tickets["n"] == 2 * views["n"] > 0
+        assert clock["n"] == 1
+        assert {tickets["low"], tickets["high"], views["low"], views["high"], clock["low"]} == {tickets["low"]}
+        generations[str(tickets["low"])] = generations.get(str(tickets["low"]), 0) + 1
+        seen.with_suffix(".new").write_text(json.dumps(generations))
+        seen.with_suffix(".new").replace(seen)
 
 
 def _unified(settings: dict[str, Any]) -> UnifiedSettings:

@@ -23,6 +23,7 @@ from pipelines.sandbox import Faults, Sandbox
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
 from pipelines.sync import SyncReport
 from pipelines.warehouse.load import Pending, PendingLoad
+from pipelines.warehouse.marts import reading_published
 from pipelines.warehouse.outcome import Outcome
 from tests.flow.conftest import (
     at_length,
@@ -217,6 +218,9 @@ def test_run_brings_an_analyst_from_nothing_to_marts(
     assert ended.returncode == 0, ended.stderr
     assert last_line(ended.stdout).startswith("Done: ")
     assert re.search(r"[1-9]\d\d tests passed", ended.stdout)
+    assert re.search(r"\d\d tables with [\d,]+ rows published in .*, data as of ", ended.stdout)
+    with reading_published(warehouse) as ask:
+        assert ask("select count(*) as n from tickets") == [{"n": 40}]
     (tickets,) = query(warehouse, "select count(*) as n, count(first_reply_seconds) as answered from marts.tickets")
     assert tickets["n"] == 40
     assert tickets["answered"] > 0

@@ -16,11 +16,13 @@ from pipelines.build import PROJECT_DIR, build
 from pipelines.draining import drain, opened_inbox
 from pipelines.errors import FixConfiguration, WarehouseBusy
 from pipelines.forget import Receipt, forget, preview
+from pipelines.publish import publish
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import DuckdbWarehouse, WarehouseSettings
 from pipelines.sync import SyncReport
 from pipelines.verify import verify
 from pipelines.warehouse.destinations.duckdb_file import DuckdbFile
+from pipelines.warehouse.marts import reading_published
 from tests.flow.conftest import at_length, on_both, on_both_at_length, settings_for, slow
 from tests.flow.signed import put_into_inbox, signed
 from tests.flow.test_poison import accept, refuse
@@ -135,6 +137,13 @@ def files_of(warehouse: WarehouseSettings) -> list[Path]:
     return [path for path in files if path.is_file()]
 
 
+def published_rows(warehouse: WarehouseSettings) -> list[str]:
+    """What readers find of her tickets and of all customers."""
+    with reading_published(warehouse) as ask:
+        tables = ("conversation_threads", "customer_support_summary")
+        return [str(row) for table in tables for row in ask(f"select * from {table}")]
+
+
 def is_named(ann: Ann, text: str) -> bool:
     return any(needle in text.casefold() for needle in ann.needles)
 
@@ -189,10 +198,16 @@ def test_the_models_are_built_again_without_whoever_is_forgotten(
     ann = Ann(sandbox.world)
     run_sync()
     build(warehouse)
+    for _ in range(2):
+        publish(warehouse)
     assert any(trace.startswith("marts.") for trace in traces_of(ann, warehouse))
+    assert [row for row in published_rows(warehouse) if is_named(ann, row)]
     receipt = forget_now(ann.address)
     assert "built again" in receipt.marts
     assert traces_of(ann, warehouse) == []
+    assert not [row for row in published_rows(warehouse) if is_named(ann, row)]
+    if isinstance(warehouse, DuckdbWarehouse):
+        assert len([path for path in warehouse.published_dir.iterdir() if not path.is_symlink()]) == 1
     assert query(warehouse, "select count(*) as rows from marts.tickets")[0]["rows"] == 30
 
 

@@ -18,6 +18,7 @@ from pipelines.sandbox.support import support_table
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.status import status
 from pipelines.sync import sync
+from pipelines.warehouse.marts import reading_published
 from pipelines.webhooks.silence import SILENT, WAS_UNWELL
 from tests.flow.conftest import on_both, settings_for, warehouse_in
 from tests.flow.pushed import EVENTS, Post, Pushed
@@ -199,11 +200,12 @@ def test_the_cursors_of_polling_stay_where_they_are(warehouse: WarehouseSettings
         assert runs[0]["cursor_before"] == runs[0]["cursor_after"]
 
 
-def test_whoever_follows_loads_builds_and_repairs_until_it_is_over(
+def test_whoever_follows_loads_builds_publishes_and_repairs_until_it_is_over(
     warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipelines.following.SECONDS_BETWEEN_LOOKS", 0.01)
     monkeypatch.setattr("pipelines.following.SECONDS_BETWEEN_REPAIRS", 0.0)
+    monkeypatch.setattr("pipelines.following.PAUSE_TO_PUBLISHING", 0.0)
     with pushing(warehouse) as (_, post, pushed, _):
         said: list[str] = []
         turns = iter(range(4))
@@ -223,8 +225,9 @@ def test_whoever_follows_loads_builds_and_repairs_until_it_is_over(
         follower = Follower(said.append, pytest.fail, is_over, lambda: post.world.now)
         report = DrainReport()
         follow(pushed.settings, warehouse, report, build_every=0.0, follower=follower)
-        assert [line.split(" ", 1)[1].split(" ")[0] for line in said] == [
-            *("models", "deliveries", "tables", "records", "tables")
+        assert [" ".join(line.split(" ")[1:3]) for line in said] == [
+            *("models built", "tables published", "deliveries loaded", "tables built", "tables published"),
+            *("records polled", "tables built", "tables published"),
         ]
         assert report.delivered > 0
         [stale] = query(
@@ -234,3 +237,6 @@ def test_whoever_follows_loads_builds_and_repairs_until_it_is_over(
             "where tickets.ticket_id is null",
         )
         assert stale["number"] == 0
+        with reading_published(warehouse) as ask:
+            [tickets] = ask("select max(updated_at) as newest from tickets")
+        assert [tickets] == query(warehouse, "select max(updated_at) as newest from marts.tickets")

@@ -15,6 +15,7 @@ from pipelines.build import BuildReport, Renewals
 from pipelines.draining import DrainReport
 from pipelines.errors import WarehouseBusy
 from pipelines.following import Follower, Following
+from pipelines.publish import PublishReport
 from pipelines.repairing import Repair
 from pipelines.settings import DuckdbWarehouse, UnifiedSettings
 from pipelines.warehouse.outcome import Outcome
@@ -40,7 +41,12 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
         return BuildReport()
 
     monkeypatch.setattr(Renewals, "build", build)
+    monkeypatch.setattr(following, "publish", lambda *_, **options: published_in(0.0))
     return during
+
+
+def published_in(seconds: float) -> PublishReport:
+    return PublishReport(NOON, None, {}, "here", seconds)
 
 
 def arrive(inbox: Inbox) -> None:
@@ -148,3 +154,24 @@ def test_what_was_polled_is_built_though_the_next_repair_fails(
     follower = Follower(complained=complaints.append, is_over=lambda: not turns, sleep=lambda seconds: None)
     following_of(inbox, lambda patience: None, follower, 0.0).run()
     assert (builds, complaints) == ([], ["Somebody writes."])
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(0.0, 3), (1_000.0, 1)])
+def test_publishing_takes_a_tenth_of_the_time_at_most(
+    inbox: Inbox,
+    builds: list[Callable[[], None]],
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    times: int,
+) -> None:
+    published: list[float] = []
+
+    def publish(*_: Any, **options: Any) -> PublishReport:
+        published.append(seconds)
+        return published_in(seconds)
+
+    monkeypatch.setattr(following, "publish", publish)
+    builds += [lambda: arrive(inbox)] * 3
+    follower = Follower(complained=pytest.fail, is_over=lambda: not builds, sleep=lambda pause: None)
+    following_of(inbox, lambda patience: load_all(inbox), follower, 0.0).run()
+    assert len(published) == times

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 import dlt
@@ -11,6 +12,28 @@ from dlt.common.destination import Destination as DltDestination
 
 HOW_TO_WAIT = "Wait for it to end and run this again; sync, reconcile, build and run queue behind it: --wait SECONDS."
 """What to do where another process writes to the warehouse."""
+
+MARTS = "marts"
+"""The schema of the models that others read."""
+
+PUBLICATION = "publication"
+"""The table that says of published marts of when they are."""
+
+PUBLICATION_COLUMNS = {
+    "published_at": "When these marts were published, UTC.",
+    "data_as_of": "Up to when the connection that was read longest ago has been read, UTC (marts.connections tells of "
+    "each); NULL where there is none.",
+    "latest_data_as_of": "The same of the one that was read last.",
+}
+"""Its columns, and what is said of them."""
+
+PUBLICATION_ROW = """
+select
+    cast({published_at} as timestamp) as published_at,
+    min(data_as_of) as data_as_of,
+    max(data_as_of) as latest_data_as_of
+from {connections}
+"""
 
 Row: TypeAlias = dict[str, Any]
 """A row by the names of its columns."""
@@ -47,6 +70,9 @@ class Destination(Protocol):
     descriptions: str
     """The query for what is said of the columns of a schema: `table_name`, `column_name`, `description`."""
 
+    published: str
+    """Where readers find what is published."""
+
     def exists(self) -> bool:
         """Whether anything has been loaded yet. Makes nothing."""
 
@@ -70,6 +96,13 @@ class Destination(Protocol):
 
     def reading(self, deadline: float) -> AbstractContextManager[AskRows]:
         """Ask for rows, and be able to change none. Names faults inside."""
+
+    def publish(self, published_at: datetime, deadline: float, *, keeps_older: bool) -> dict[str, int]:
+        """Leave a copy of the marts, and of when it is, that readers find whole and all at once; returns the rows of
+        each table. Raises `NotThere` where there are none."""
+
+    def reading_published(self, deadline: float) -> AbstractContextManager[AskRows]:
+        """Ask what was published last by the names of its tables alone. Raises `NotThere` where nothing was."""
 
     def environment_for_dbt(self) -> dict[str, str]:
         """The variables that the dbt target reads."""

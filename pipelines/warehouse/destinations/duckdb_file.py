@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
+from datetime import datetime
 from typing import Any
 
 import dlt
@@ -14,9 +15,18 @@ from dlt.common.destination import Destination as DltDestination
 from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-from pipelines.errors import FixConfiguration, WarehouseBusy
+from pipelines.errors import FixConfiguration, ModelsFailed, WarehouseBusy
 from pipelines.settings import DuckdbWarehouse
-from pipelines.warehouse.destinations.destination import AskRows, Destination, NotThere, QueryRefused, Row, rows_of
+from pipelines.warehouse.destinations.destination import (
+    MARTS,
+    AskRows,
+    Destination,
+    NotThere,
+    QueryRefused,
+    Row,
+    rows_of,
+)
+from pipelines.warehouse.destinations.editions import DATABASE, LATEST, make_edition
 
 POLL_SECONDS = 0.2
 
@@ -41,6 +51,8 @@ class DuckdbFile(Destination):
 
     def __init__(self, warehouse: DuckdbWarehouse) -> None:
         self._path = warehouse.path
+        self._published_dir = warehouse.published_dir
+        self.published = str(self._published_dir / LATEST / DATABASE)
 
     def exists(self) -> bool:
         return self._path.exists()
@@ -52,19 +64,28 @@ class DuckdbFile(Destination):
     @contextmanager
     def reading(self, deadline: float) -> Iterator[AskRows]:
         with closing(self._opened(deadline, read_only=True)) as database:
+            yield _asking(database)
 
-            def ask(query: str, *parameters: object) -> list[Row]:
-                try:
-                    database.execute(query.replace("%s", "?") if parameters else query, parameters)
-                    names = [column[0] for column in database.description or []]
-                    rows = database.fetchall()
-                except (duckdb.CatalogException, duckdb.BinderException) as error:
-                    raise NotThere(_first_line(error)) from error
-                except duckdb.Error as error:
-                    raise QueryRefused(_first_line(error)) from error
-                return rows_of(names, rows)
+    def publish(self, published_at: datetime, deadline: float, *, keeps_older: bool) -> dict[str, int]:
+        self._opened(deadline, read_only=True).close()
+        try:
+            return make_edition(self._published_dir, self._path, published_at, keeps_older=keeps_older)
+        except duckdb.IOException as error:
+            raise OSError(f"The marts could not be published: {_first_line(error)}") from error
+        except duckdb.Error as error:
+            raise ModelsFailed(
+                f"Expected marts of {self._path} that can be copied, but: {_first_line(error)}. Run `ticketing build`, "
+                "and then this again."
+            ) from error
 
-            yield ask
+    @contextmanager
+    def reading_published(self, deadline: float) -> Iterator[AskRows]:  # noqa: ARG002
+        edition = (self._published_dir / LATEST).resolve()
+        if not edition.exists():
+            raise NotThere(f"there is no {self._published_dir / LATEST}")
+        with closing(duckdb.connect(str(edition / DATABASE), read_only=True)) as database:
+            database.execute(f"set schema = '{MARTS}'")
+            yield _asking(database)
 
     def _opened(self, deadline: float, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         while True:
@@ -141,6 +162,21 @@ class DuckdbFile(Destination):
 
     def tidy(self, pipeline: dlt.Pipeline) -> None:
         """A DuckDB file needs no indexes."""
+
+
+def _asking(database: duckdb.DuckDBPyConnection) -> AskRows:
+    def ask(query: str, *parameters: object) -> list[Row]:
+        try:
+            database.execute(query.replace("%s", "?") if parameters else query, parameters)
+            names = [column[0] for column in database.description or []]
+            rows = database.fetchall()
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise NotThere(_first_line(error)) from error
+        except duckdb.Error as error:
+            raise QueryRefused(_first_line(error)) from error
+        return rows_of(names, rows)
+
+    return ask
 
 
 def _first_line(error: duckdb.Error) -> str:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from dlt.common.destination import Destination as DltDestination
 from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from psycopg2.errors import (  # type: ignore[import-untyped]
+    DependentObjectsStillExist,
     InsufficientPrivilege,
     InvalidSchemaName,
     LockNotAvailable,
@@ -27,9 +29,10 @@ from psycopg2.errors import (  # type: ignore[import-untyped]
 from psycopg2.extensions import make_dsn  # type: ignore[import-untyped]
 
 from pipelines.errors import FixConfiguration, LoadFailed, TicketingError, TryAgainLater, WarehouseBusy
-from pipelines.settings import LIBPQ_VARIABLES, PostgresWarehouse
+from pipelines.settings import LIBPQ_VARIABLES, PostgresWarehouse, readers
 from pipelines.warehouse.destinations.destination import (
     HOW_TO_WAIT,
+    PUBLICATION,
     AskRows,
     Destination,
     NotThere,
@@ -39,6 +42,7 @@ from pipelines.warehouse.destinations.destination import (
     rows_of,
 )
 from pipelines.warehouse.destinations.postgres_copy import PostgresByCopy
+from pipelines.warehouse.destinations.postgres_published import PUBLISHED, publish
 from transforms.schemas import DATASET, NOTES, RAW_TABLES
 
 POLL_SECONDS = 0.2
@@ -113,7 +117,7 @@ where pg_locks.locktype = 'advisory' and pg_locks.granted and pg_locks.objsubid 
 _NEVER_IDLE = "select count(set_config(name, '0', false)) from pg_settings where name = 'idle_session_timeout'"
 
 _TABLES = """
-select format('%%I.%%I', schemaname, tablename) from pg_tables where schemaname = any(%(schemas)s) order by 1
+select format('%%I.%%I', schemaname, tablename) from pg_tables where schemaname = any(%s) order by 1
 """
 
 _RIGHTS = """
@@ -160,6 +164,7 @@ class PostgresServer(Destination):
 
     def __init__(self, warehouse: PostgresWarehouse) -> None:
         self._warehouse = warehouse
+        self.published = f"the schema {PUBLISHED} of {warehouse.name}"
         self._lock: Any = None
 
     def exists(self) -> bool:
@@ -250,22 +255,41 @@ class PostgresServer(Destination):
     def reading(self, deadline: float) -> Iterator[AskRows]:
         with self.naming_faults(), closing(self._connect(deadline)) as connection:
             connection.set_session(readonly=True, autocommit=True)
+            yield _asking(connection)
 
-            def ask(query: str, *parameters: object) -> list[Row]:
-                with connection.cursor() as cursor:
-                    try:
-                        cursor.execute(query, parameters or None)
-                    except (InvalidSchemaName, UndefinedTable, UndefinedColumn) as error:
-                        raise NotThere(_first_line(error)) from error
-                    except InsufficientPrivilege:
-                        raise
-                    except (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.InternalError) as error:
-                        raise QueryRefused(_first_line(error)) from error
-                    if cursor.description is None:  # no query, and without rows
-                        return []
-                    return rows_of([column.name for column in cursor.description], cursor.fetchall())
+    def publish(self, published_at: datetime, deadline: float, *, keeps_older: bool) -> dict[str, int]:
+        with self.naming_faults(), closing(self._connect(deadline)) as connection:
+            connection.set_session(isolation_level="REPEATABLE READ", autocommit=False)
+            try:
+                with connection, connection.cursor() as cursor:
+                    cursor.execute(f"set local lock_timeout = '{_LOCK_SECONDS}s'")
+                    rows = publish(cursor, published_at.astimezone(UTC).replace(tzinfo=None), readers())
+            except (LockNotAvailable, DependentObjectsStillExist) as error:
+                raise WarehouseBusy(
+                    f"Expected to make a table of the schema {PUBLISHED} anew, for its columns are others now, but: "
+                    f"{' '.join(str(error).split())} End what reads it, or drop what stands over it, and run this "
+                    "again."
+                ) from error
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                if keeps_older:
+                    cursor.execute(f"vacuum (skip_locked, analyze) {', '.join(_tables(cursor, [PUBLISHED]))}")
+                else:
+                    self._write_anew(cursor, [PUBLISHED])
+        return rows
 
-            yield ask
+    @contextmanager
+    def reading_published(self, deadline: float) -> Iterator[AskRows]:
+        with self.naming_faults(), closing(self._connect(deadline)) as connection:
+            connection.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "select set_config('search_path', %s, false), to_regclass(%s)",
+                    [PUBLISHED, f"{PUBLISHED}.{PUBLICATION}"],
+                )
+                if cursor.fetchone()[1] is None:
+                    raise NotThere(f"there is no {PUBLISHED}.{PUBLICATION}")
+            yield _asking(connection)
 
     def environment_for_dbt(self) -> dict[str, str]:
         options = self._warehouse.options.items()
@@ -285,18 +309,20 @@ class PostgresServer(Destination):
             closing(self._connect(time.monotonic())) as connection,
             connection.cursor() as cursor,
         ):
-            cursor.execute(_TABLES, {"schemas": [DATASET, f"{DATASET}_staging"]})
-            tables = [table for (table,) in cursor.fetchall()]
-            self._outlast_snapshots(cursor)
-            cursor.execute(f"set lock_timeout = '{_LOCK_SECONDS}s'")
-            for table in tables:
-                try:
-                    cursor.execute(f"vacuum (full, analyze) {table}")
-                except LockNotAvailable as error:
-                    raise WarehouseBusy(
-                        f"Could not write {table} anew, so that removed rows may still stand in its files: somebody "
-                        f"has been reading it for {_LOCK_SECONDS} seconds. Run this again when they have ended."
-                    ) from error
+            self._write_anew(cursor, [DATASET, f"{DATASET}_staging"])
+
+    def _write_anew(self, cursor: Any, schemas: list[str]) -> None:
+        """Raises `WarehouseBusy`."""
+        self._outlast_snapshots(cursor)
+        cursor.execute(f"set lock_timeout = '{_LOCK_SECONDS}s'")
+        for table in _tables(cursor, schemas):
+            try:
+                cursor.execute(f"vacuum (full, analyze) {table}")
+            except LockNotAvailable as error:
+                raise WarehouseBusy(
+                    f"Could not write {table} anew, so that removed rows may still stand in its files: somebody "
+                    f"has been reading it for {_LOCK_SECONDS} seconds. Run this again when they have ended."
+                ) from error
 
     def _outlast_snapshots(self, cursor: Any) -> None:
         """Wait until nobody can see what was removed before: it would be written anew for them. Raises
@@ -311,7 +337,7 @@ class PostgresServer(Destination):
                 return
             if time.monotonic() >= deadline:
                 raise WarehouseBusy(
-                    "Could not write the raw tables anew, so that removed rows may still stand in their files: "
+                    "Could not write tables anew, so that removed rows may still stand in their files: "
                     f"{count} transactions that began before have not ended for {_LOCK_SECONDS} seconds. Run this "
                     "again when they have."
                 )
@@ -402,6 +428,30 @@ class PostgresServer(Destination):
             f"Another process writes to {self._warehouse.name}, on another machine or with another state folder: "
             f"{_described(holder)}. {HOW_TO_WAIT}"
         )
+
+
+def _asking(connection: Any) -> AskRows:
+    def ask(query: str, *parameters: object) -> list[Row]:
+        with connection.cursor() as cursor:
+            try:
+                cursor.execute(query, parameters or None)
+            except (InvalidSchemaName, UndefinedTable, UndefinedColumn) as error:
+                raise NotThere(_first_line(error)) from error
+            except InsufficientPrivilege:
+                raise
+            except (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.InternalError) as error:
+                raise QueryRefused(_first_line(error)) from error
+            if cursor.description is None:  # no query, and without rows
+                return []
+            return rows_of([column.name for column in cursor.description], cursor.fetchall())
+
+    return ask
+
+
+def _tables(cursor: Any, schemas: list[str]) -> list[str]:
+    """Their names as they stand in SQL."""
+    cursor.execute(_TABLES, [schemas])
+    return [table for (table,) in cursor.fetchall()]
 
 
 def _row(connection: Any, query: str, arguments: Sequence[object] | dict[str, object] = ()) -> Sequence[Any]:

@@ -1,0 +1,115 @@
+"""The marts in the schema `published` of a Postgres database: all rows of all tables change in one transaction, so that
+who reads finds those of before until it ends, and those of now from then on. Tables stay the same ones, with the views
+that others have put over them and the rights that they have given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pipelines.warehouse.destinations.destination import (
+    MARTS,
+    PUBLICATION,
+    PUBLICATION_COLUMNS,
+    PUBLICATION_ROW,
+    NotThere,
+)
+
+PUBLISHED = "published"
+
+_COLUMNS = """
+select
+    relname,
+    string_agg(
+        format('%%I %%s %%s', attname, format_type(atttypid, atttypmod), attcollation), ', ' order by attnum
+    )
+from pg_class
+join pg_attribute on attrelid = pg_class.oid
+where relnamespace = to_regnamespace(%s) and relkind in ('r', 'p', 'v', 'm') and attnum > 0 and not attisdropped
+group by relname
+order by relname
+"""
+
+_COMMENTS = """
+with comments as (
+    select nspname, relname, coalesce(attname, '') as attname, description
+    from pg_description
+    join pg_class on pg_class.oid = objoid
+    join pg_namespace on pg_namespace.oid = relnamespace
+    left join pg_attribute on attrelid = objoid and attnum = objsubid and attnum > 0
+    where classoid = 'pg_class'::regclass and relkind in ('r', 'p', 'v', 'm')
+)
+
+select
+    format(
+        'comment on %%s is %%L',
+        case
+            when attname = '' then format('table %%I.%%I', %(published)s, relname)
+            else format('column %%I.%%I.%%I', %(published)s, relname, attname)
+        end,
+        description
+    )
+from (
+    select relname, attname, description from comments where nspname = %(marts)s
+    except
+    select relname, attname, description from comments where nspname = %(published)s
+) as lacking
+"""
+"""The statements that give the published tables the descriptions that they lack."""
+
+
+def publish(cursor: Any, published_at: datetime, readers: list[str]) -> dict[str, int]:
+    """Publish the marts, within a transaction that sees them at one moment; returns the rows of each table. `readers`
+    are roles as they stand in SQL."""
+    before, now = _columns(cursor, PUBLISHED), _columns(cursor, MARTS)
+    if not now:
+        raise NotThere(f"there is no schema {MARTS}")
+    cursor.execute(f"create schema if not exists {PUBLISHED}")
+    for table in sorted(before.keys() - now.keys() - {PUBLICATION}):
+        cursor.execute(f"drop table {_published(table)}")
+    rows = {table: _renew(cursor, table, is_same=before.get(table) == now[table]) for table in now}
+    rows[PUBLICATION] = _say_when(cursor, published_at)
+    cursor.execute(_COMMENTS, {"marts": MARTS, "published": PUBLISHED})
+    for (statement,) in cursor.fetchall():
+        cursor.execute(statement)
+    for reader in readers:
+        cursor.execute(f"grant usage on schema {PUBLISHED} to {reader}")
+        cursor.execute(f"grant select on all tables in schema {PUBLISHED} to {reader}")
+    return rows
+
+
+def _columns(cursor: Any, schema: str) -> Mapping[str, str]:
+    """The columns of each table, as text to compare."""
+    cursor.execute(_COLUMNS, [schema])
+    return dict(cursor.fetchall())
+
+
+def _renew(cursor: Any, table: str, *, is_same: bool) -> int:
+    """Not by `truncate`, which whoever has begun to read would take for an empty table."""
+    mart = f"{MARTS}.{_name(table)}"
+    if is_same:
+        cursor.execute(f"delete from {_published(table)}")
+    else:
+        cursor.execute(f"drop table if exists {_published(table)}")
+        cursor.execute(f"create table {_published(table)} (like {mart} including indexes)")
+    cursor.execute(f"insert into {_published(table)} select * from {mart}")
+    return int(cursor.rowcount)
+
+
+def _say_when(cursor: Any, published_at: datetime) -> int:
+    row = PUBLICATION_ROW.format(published_at="%s", connections=f"{MARTS}.connections")
+    cursor.execute(f"create table if not exists {_published(PUBLICATION)} as {row} with no data", [published_at])
+    cursor.execute(f"delete from {_published(PUBLICATION)}")
+    cursor.execute(f"insert into {_published(PUBLICATION)} {row}", [published_at])
+    for column, said in PUBLICATION_COLUMNS.items():
+        cursor.execute(f"comment on column {_published(PUBLICATION)}.{column} is %s", [said])
+    return 1
+
+
+def _published(table: str) -> str:
+    return f"{PUBLISHED}.{_name(table)}"
+
+
+def _name(word: str) -> str:
+    return '"' + word.replace('"', '""') + '"'
