@@ -34,6 +34,12 @@ DATABASE = "support.duckdb"
 EDITIONS_KEPT = 3
 """The newest among them."""
 
+_OPTIONS: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "512MB",
+    "preserve_insertion_order": "false",
+}
+"""A copy needs no more, however much there is."""
+
 _MAKING = "making"
 
 _EDITION = re.compile(r"\d{8}T\d{6}\.\d{3}Z")
@@ -54,7 +60,7 @@ def make_edition(folder: Path, warehouse: Path, published_at: datetime, *, keeps
     Returns the rows of each. What is half made is seen by nobody. Raises `duckdb.Error`."""
     edition = folder / f"{published_at.astimezone(UTC):%Y%m%dT%H%M%S}.{published_at.microsecond // 1000:03}Z"
     with _making(folder) as making:
-        with closing(duckdb.connect(str(making / f"copy-of-{warehouse.stem}"))) as database:
+        with closing(duckdb.connect(str(making / f"copy-of-{warehouse.stem}"), config=_OPTIONS)) as database:
             rows = _copy(database, warehouse, published_at)
             for table in rows:
                 place = _text(str(making / f"{table}.parquet"))
