@@ -14,7 +14,7 @@ endif
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 PYTHON := $(shell command -v python3 || command -v python3.13 || command -v python3.12 || command -v python3.11)
 
-.PHONY: demo test test-slow test-long soak benchmarks lint setup clean
+.PHONY: demo test test-slow test-long test-airflow soak benchmarks lint setup clean
 
 demo: setup
 	@$(UV) run --frozen ticketing demo
@@ -32,6 +32,15 @@ test-slow: setup
 test-long: setup
 	HYPOTHESIS_PROFILE=thorough TICKETING_TEST_WORLDS=15 \
 	$(UV) run --frozen pytest -n 4 --dist loadgroup -m "long or hypothesis"
+
+# The DAG, run by Airflow itself. It and dbt do not live in one environment: this one is Airflow's own.
+test-airflow: setup .venv-airflow/made-from.txt
+	$(UV) run --frozen pytest -m airflow tests/flow/test_airflow.py --durations=10
+
+.venv-airflow/made-from.txt: pipelines/dags/requirements.txt
+	$(UV) venv --quiet --clear --python $$($(UV) run --frozen python -c 'import sys; print("%d.%d" % sys.version_info[:2])') .venv-airflow
+	$(UV) pip install --quiet --python .venv-airflow/bin/python --requirements $<
+	cp $< $@
 
 # Hours of bad days on both warehouses, other ones each time, where the tests have the same ones each time; a failure
 # is replayed first by the next run.
@@ -66,4 +75,4 @@ setup: $(filter .uv/bin/uv,$(UV))
 	     "Or install uv yourself: https://docs.astral.sh/uv/"; exit 1; }
 
 clean:
-	rm -rf .venv .uv data/demo.* dbt_project/target dbt_project/logs
+	rm -rf .venv .venv-airflow .uv data/demo.* dbt_project/target dbt_project/logs

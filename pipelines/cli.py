@@ -26,6 +26,7 @@ from pipelines.errors import FixConfiguration, ModelsFailed, TicketingError
 from pipelines.explain import explain
 from pipelines.following import Follower, follow
 from pipelines.forget import Preview, Receipt, forget, preview
+from pipelines.notifying import Ended, message_of, recipient, tell_of_command, tell_of_health, unwell
 from pipelines.proposed import proposed_rows
 from pipelines.publish import PublishReport, publish
 from pipelines.repairing import watch
@@ -49,7 +50,7 @@ from pipelines.webhooks.inbox import Contents, DeadLetter
 from pipelines.writeback.journal import Action, Ending
 from pipelines.writeback.plan import Plan
 
-Command = Callable[..., int]
+Command = Callable[..., int | Ended]
 
 
 def command(
@@ -58,38 +59,65 @@ def command(
     group: click.Group | None = None,
     *,
     once_stopped: str = "What was not loaded yet is read again by the next run.",
+    is_scheduled: bool = False,
 ) -> Callable[[Command], click.Command]:
     """A subcommand, of `ticketing` itself or of a group of it, whose return value is the exit code and whose
-    `TicketingError`s end it with a plain message; it is stopped by SIGTERM as by Ctrl-C, and says what comes then."""
+    `TicketingError`s end it with a plain message; it is stopped by SIGTERM as by Ctrl-C, and says what comes then. Of
+    one that `is_scheduled` and fails somebody is told who does not sit before it."""
 
-    def end(exit_code: int, error: str, *, as_json: bool = False, **_: Any) -> NoReturn:
+    def end(exit_code: int, error: str, *, as_json: bool = False, **_: Any) -> Ended:
         if as_json:
             console.show_json({"exit_code": exit_code, "error": error})
-        sys.exit(exit_code)
+        return Ended(exit_code, error)
+
+    def leave(ended: int | Ended, *, destination: str | None = None, **_: Any) -> NoReturn:
+        if isinstance(ended, int):
+            sys.exit(ended)
+        if is_scheduled:
+            _notify(name, ended, destination)
+        sys.exit(ended.exit_code)
 
     def register(function: Command) -> click.Command:
         @wraps(function)
         def run(**options: Any) -> None:
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
-                sys.exit(function(**options))
+                ended = function(**options)
             except (FixConfiguration, ModelsFailed) as error:
                 console.explain(str(error))
-                end(error.exit_code, str(error), **options)
+                ended = end(error.exit_code, str(error), **options)
             except TicketingError as error:
                 console.complain(str(error))
-                end(error.exit_code, str(error), **options)
+                ended = end(error.exit_code, str(error), **options)
             except OSError as error:
                 said = f"{error.strerror}: {error.filename}" if error.filename else str(error)
                 console.complain(said)
-                end(1, said, **options)
+                ended = end(1, said, **options)
             except (KeyboardInterrupt, click.Abort):
                 console.complain(f"Stopped. {once_stopped}")
                 sys.exit(130)
+            except Exception as error:
+                if is_scheduled:
+                    _notify(name, Ended(1, f"It broke off: {type(error).__name__}."), options.get("destination"))
+                raise
+            leave(ended, **options)
 
         return (group or main).command(name, epilog=f"Example:  {example}")(run)
 
     return register
+
+
+def _notify(name: str, ended: Ended, destination: str | None) -> None:
+    """Whatever comes of telling, the command has ended as it has."""
+    warehouse = None
+    try:
+        with suppress(FixConfiguration):  # which the command has said itself, if it is so
+            warehouse = load_warehouse_settings(destination)
+        tell_of_command(name, ended, warehouse)
+    except (TicketingError, OSError) as error:
+        console.complain(f"Nobody was notified. {error}")
+    except KeyboardInterrupt:
+        console.complain("Nobody was notified: stopped before.")
 
 
 class Number(click.FloatRange):
@@ -220,20 +248,21 @@ def check_command(destination: str | None, as_json: bool) -> int:
     return report.exit_code
 
 
-@command("sync", "ticketing sync --select tickets,notes")
+@command("sync", "ticketing sync --select tickets,notes", is_scheduled=True)
 @sync_options
-def sync_command(as_json: bool, wait_seconds: float, **reading: Any) -> int:
+def sync_command(as_json: bool, wait_seconds: float, **reading: Any) -> Ended:
     """Bring the raw tables up to date: what is pending first, then everything new."""
     report, _ = _sync(wait_seconds, **reading)
+    closing = _sync_closing(report, next_step="ticketing build")
     if as_json:
         console.show_json(_sync_result(report))
     else:
         _show_sync(report)
-        console.say(_sync_closing(report, next_step="ticketing build"))
-    return report.exit_code
+        console.say(closing)
+    return Ended(report.exit_code, closing)
 
 
-@command("reconcile", "ticketing reconcile --select tickets,notes")
+@command("reconcile", "ticketing reconcile --select tickets,notes", is_scheduled=True)
 @select_option
 @connection_option
 @brake_option
@@ -247,7 +276,7 @@ def reconcile_command(
     connections: tuple[str, ...],
     largest_deletion: float,
     destination: str | None,
-) -> int:
+) -> Ended:
     """Compare the source's ids with the warehouse's, and mark as deleted what is gone. Reads ids only."""
     with console.Progress() as progress:
         report = reconcile(
@@ -264,10 +293,10 @@ def reconcile_command(
     else:
         _show_run(report, "ids read", "deleted", lambda outcome: outcome.rows_deleted)
         console.say(_reconcile_closing(report))
-    return report.exit_code
+    return Ended(report.exit_code, _reconcile_closing(report))
 
 
-@command("verify", "ticketing verify --sample 500")
+@command("verify", "ticketing verify --sample 500", is_scheduled=True)
 @select_option
 @connection_option
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only about N records of each object.")
@@ -285,7 +314,7 @@ def verify_command(
     connections: tuple[str, ...],
     destination: str | None,
     **looking: Any,
-) -> int:
+) -> int | Ended:
     """Prove that the warehouse holds what the source shows: every record, its time, nothing double."""
     with console.Progress() as progress:
         report = verify(
@@ -303,10 +332,11 @@ def verify_command(
         console.show_json(_verify_result(report))
     elif looking["is_rehearsal"]:
         console.say(f"A look takes about {console.count(report.calls, 'call')}. Next: the same without --dry-run")
+        return report.exit_code
     else:
         _show_verify(report)
         console.say(_verify_closing(report))
-    return report.exit_code
+    return Ended(report.exit_code, _verify_closing(report))
 
 
 @command("forget", "ticketing forget ann@example.com", once_stopped="Run it again: it goes on where it was.")
@@ -361,48 +391,52 @@ def forget_command(
     return receipt.exit_code
 
 
-@command("build", "ticketing build")
+@command("build", "ticketing build", is_scheduled=True)
 @as_of_option
 @destination_option
 @wait_option
-def build_command(as_of: str | None, destination: str | None, wait_seconds: float) -> int:
+def build_command(as_of: str | None, destination: str | None, wait_seconds: float) -> Ended:
     """Build the dbt models over the raw tables."""
     report = _build(load_warehouse_settings(destination), _moment(as_of), wait_seconds)
     _show_warnings(report)
-    console.say(f"Done: {_built(report)}. Next: ticketing publish, or query the schema marts")
-    return 0
+    closing = f"Done: {_built(report)}. Next: ticketing publish, or query the schema marts"
+    console.say(closing)
+    return Ended(0, closing)
 
 
-@command("publish", "ticketing publish", once_stopped="What was published before stays.")
+@command("publish", "ticketing publish", once_stopped="What was published before stays.", is_scheduled=True)
 @destination_option
 @wait_option
 @json_option
-def publish_command(destination: str | None, wait_seconds: float, as_json: bool) -> int:
+def publish_command(destination: str | None, wait_seconds: float, as_json: bool) -> Ended:
     """Leave a copy of the marts for whoever reads: never locked, never half made, all of one moment.
 
     Of a DuckDB file it is another one, to be read only, with Parquet files beside it; the last three are kept, for
     who still reads them. In Postgres it is the schema `published`.
     """
     report = publish(load_warehouse_settings(destination), wait_seconds=wait_seconds)
+    closing = f"Done: {_published(report)}"
     if as_json:
         console.show_json({"exit_code": 0, **asdict(report)})
     else:
-        console.say(f"Done: {_published(report)}")
-    return 0
+        console.say(closing)
+    return Ended(0, closing)
 
 
-@command("run", "ticketing run --wait 600")
+@command("run", "ticketing run --wait 600", is_scheduled=True)
 @sync_options
 @as_of_option
-def run_command(as_json: bool, as_of: str | None, wait_seconds: float, **reading: Any) -> int:
+def run_command(as_json: bool, as_of: str | None, wait_seconds: float, **reading: Any) -> Ended:
     """Sync, build, publish: what a scheduler calls. Builds nothing where nothing could be read or loaded."""
     require_project()
     moment = _moment(as_of)
     report, warehouse = _sync(wait_seconds, **reading)
+    closing = _sync_closing(report, next_step="query the schema marts, or ticketing status")
     if as_json:
         result = _run_result(report, warehouse, moment, wait_seconds)
+        closing = result.get("error", closing)
         console.show_json(result)
-        return int(result["exit_code"])
+        return Ended(result["exit_code"], closing)
     _show_sync(report)
     if report.exit_code != 1:
         built = _build(warehouse, moment, wait_seconds)
@@ -411,8 +445,8 @@ def run_command(as_json: bool, as_of: str | None, wait_seconds: float, **reading
         console.say(_published(publish(warehouse, wait_seconds=wait_seconds)))
     else:
         console.say("Nothing could be read, so the models and what is published were left as they are.")
-    console.say(_sync_closing(report, next_step="query the schema marts, or ticketing status"))
-    return report.exit_code
+    console.say(closing)
+    return Ended(report.exit_code, closing)
 
 
 def _run_result(
@@ -428,7 +462,7 @@ def _run_result(
         step = "publish"
         result[step] = asdict(publish(warehouse, wait_seconds=wait_seconds))
     except TicketingError as error:
-        result |= {"exit_code": error.exit_code, step: {"error": str(error)}}
+        result |= {"exit_code": error.exit_code, "error": str(error), step: {"error": str(error)}}
     return result
 
 
@@ -439,6 +473,32 @@ def status_command(destination: str | None, as_json: bool) -> int:
     """What is in the warehouse: rows, cursor, last success, last error and age of each object."""
     found = status(load_warehouse_settings(destination))
     _show_status(found, as_json)
+    return 0
+
+
+@command("notify", "ticketing notify --dry-run")
+@click.option("--dry-run", "is_rehearsal", is_flag=True, help="Only print what would be sent. Needs no webhook.")
+@destination_option
+@wait_option
+@json_option
+def notify_command(is_rehearsal: bool, destination: str | None, wait_seconds: float, as_json: bool) -> int:
+    """Tell a webhook what is stale, failing or has gaps at this moment; once, and again a day later while it lasts."""
+    warehouse, to_whom = load_warehouse_settings(destination), recipient()
+    if to_whom is None and not is_rehearsal:
+        raise FixConfiguration(
+            "The setting notifications.url is missing: the webhook that is told. Put it into the environment\n"
+            "(export NOTIFICATIONS__URL=https://...) or into .dlt/secrets.toml:\n\n"
+            '    [notifications]\n    url = "https://..."'
+        )
+    message = message_of(warehouse.name, unwell(warehouse, wait_seconds), datetime.now(UTC))
+    is_told = not is_rehearsal and to_whom is not None and tell_of_health(to_whom, message, warehouse)
+    if as_json:
+        console.show_json({"exit_code": 0, "is_told": is_told, "message": asdict(message)})
+        return 0
+    for problem in message.problems:
+        console.say(console.one_line(problem))
+    ending = "Told." if is_told else "Nothing is sent." if is_rehearsal else "Nothing new to tell."
+    console.say(f"{console.count(len(message.problems), 'object')} not well. {ending}")
     return 0
 
 
@@ -560,7 +620,7 @@ def serve_command(host: str, port: int, destination: str | None) -> int:
     return 0
 
 
-@command("drain", "ticketing drain --follow")
+@command("drain", "ticketing drain --follow", is_scheduled=True)
 @click.option("--follow", "follows", is_flag=True, help="Go on, and build the models as often as --build-every says.")
 @click.option(
     "--build-every",
@@ -576,7 +636,7 @@ def serve_command(host: str, port: int, destination: str | None) -> int:
 @json_option
 def drain_command(
     follows: bool, build_every: float, no_build: bool, destination: str | None, wait_seconds: float, as_json: bool
-) -> int:
+) -> Ended:
     """Load what waits in the inbox of webhooks, by the same shaping and load as what is polled."""
     settings, warehouse = load_unified_settings(), load_warehouse_settings(destination)
     if not follows:
@@ -849,14 +909,16 @@ def _settings(connections: tuple[str, ...]) -> UnifiedSettings:
     return settings
 
 
-def _tell_drained(report: DrainReport, as_json: bool) -> int:
+def _tell_drained(report: DrainReport, as_json: bool) -> Ended:
+    closing = _drain_closing(report)
+    ended = Ended(report.exit_code, f"{closing} {report.error}" if report.error else closing)
     if report.error:
         console.complain(report.error)
     if as_json:
         objects = [outcome.row() for outcome in report.outcomes.values()]
         told = {"delivered": report.delivered, "dead": report.buried, "error": report.error, "objects": objects}
         console.show_json({"exit_code": report.exit_code, **told})
-        return report.exit_code
+        return ended
     if report.outcomes:
         console.show_table(
             ["connection", "helpdesk", "table", "records", "gone", "rejected", "withheld"],
@@ -873,11 +935,15 @@ def _tell_drained(report: DrainReport, as_json: bool) -> int:
                 for outcome in report.outcomes.values()
             ],
         )
+    console.say(closing)
+    return ended
+
+
+def _drain_closing(report: DrainReport) -> str:
     loaded = f"{console.count(report.delivered, 'delivery')} with {console.count(report.rows, 'record')} loaded"
     dead = f" {console.count(report.buried, 'dead letter')}: see ticketing inbox." if report.buried else ""
     next_step = "Mend what stands above and run this again." if report.error else "Next: ticketing build"
-    console.say(f"{_ended(report)}: {loaded}.{dead} {next_step}")
-    return report.exit_code
+    return f"{_ended(report)}: {loaded}.{dead} {next_step}"
 
 
 def _ended(report: DrainReport | SyncReport) -> str:

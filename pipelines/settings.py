@@ -79,6 +79,8 @@ _PARTS_IN_OPTIONS = {
 
 _NEVER_SHOWN = {"api_key", "privacy_key", "privacy"}
 
+NOTIFICATION_FORMATS = ("slack", "json")
+
 LARGEST_PAGE = 100
 LONGEST_LOOKBACK = 366 * 24 * 3600
 MOST_AT_ONCE = 64
@@ -268,6 +270,27 @@ class TriageSettings(BaseConfiguration):
         return self.allowed_connections is None or connection_id in self.allowed_connections
 
 
+@configspec
+class NotificationSettings(BaseConfiguration):
+    """Section `notifications`: who is told when something is not well."""
+
+    url: dlt.TSecretStrValue = ""
+    """A webhook. Whoever has the address can post there. Empty: nobody is told."""
+    format: str = "slack"
+    """What most chats read; `json` is for a program of one's own."""
+
+    __section__: ClassVar[str] = "notifications"
+
+    def on_resolved(self) -> None:
+        """Refuse what cannot be meant. Raises `FixConfiguration`."""
+        self.url = self.url.strip()
+        if self.format not in NOTIFICATION_FORMATS:
+            raise FixConfiguration(
+                f"The setting notifications.format must be {' or '.join(NOTIFICATION_FORMATS)}, got {self.format!r}. "
+                "Set it in .dlt/config.toml under [notifications] or as NOTIFICATIONS__FORMAT."
+            )
+
+
 @dataclass(frozen=True)
 class DuckdbWarehouse:
     """A warehouse in a DuckDB file; `state_dir` holds what the project keeps outside of it."""
@@ -381,6 +404,18 @@ def load_triage_settings() -> TriageSettings:
         raise FixConfiguration(_wrong_triage(name, _TRIAGE_FORMS[name], error.field_value)) from error
     except ConfigurationException as error:
         raise FixConfiguration(f"The configuration cannot be read: {error}") from error
+
+
+def load_notification_settings() -> NotificationSettings:
+    """Resolve section `notifications`. Raises `FixConfiguration`, which names the setting and where it goes."""
+    try:
+        _refuse_unknown(NotificationSettings.get_resolvable_fields(), "notifications")
+        return resolve_configuration(NotificationSettings())
+    except ConfigurationException:
+        raise FixConfiguration(
+            "The section notifications cannot be read (not shown here). Expected url and format to be texts: see "
+            "NOTIFICATIONS__URL, NOTIFICATIONS__FORMAT, .dlt/config.toml and .dlt/secrets.toml."
+        ) from None
 
 
 def _refuse_unknown(fields: Iterable[str], key: str, *sections: str) -> None:

@@ -1,9 +1,9 @@
 """The Airflow DAG: sync, drain, build, publish, verify and a plan of triage, each by the project's own command.
 
 Airflow and the project have an environment each: a task starts the project's `ticketing` in a process of its own. Two
-Variables, both optional (as environment AIRFLOW_VAR_...): `ticketing_home`, where the project lies, by default the clone
-that this file is in; `ticketing_proposals`, the file of proposals to plan triage by, without which none is made.
-Keys and passwords are in the worker's environment or in `.dlt/secrets.toml`; no Variable and no argument holds one.
+Variables, both optional: `ticketing_home`, where the project lies, by default the clone that this file is in;
+`ticketing_proposals`, the file of proposals to plan triage by, without which no plan is made. Keys and passwords are in
+the worker's environment or in `.dlt/secrets.toml`; no Variable and no argument holds one.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from airflow.sdk import DAG, BaseOperator, Variable, task
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 MISCONFIGURED, PARTLY_DONE = 2, 3
-"""Exit codes of the command after which no retry is of use: the one wants a person, and what the other has left undone is
-done by the next run, as the cursors stay."""
+"""Exit codes of the command after which no retry is of use: the one wants a person, and what the other has left undone
+is done by the next run, as the cursors stay."""
 
 SECONDS_TO_END = 60.0
 """What a command gets to end by itself once it is told to."""
