@@ -122,7 +122,7 @@ def test_what_is_stale_failing_or_has_gaps_is_told_until_it_is_over(
     assert ticketing("notify", env=told_environment).returncode == 0
     assert webhook.bodies == []
 
-    aged = "update raw_unified.sync_runs set read_through_at = read_through_at {} interval '90 days'"
+    aged = "update raw_unified.sync_runs set read_through = read_through {} interval '90 days'"
     change(warehouse, aged.format("-"))
     rehearsed = ticketing("notify", "--dry-run", "--json", env=told_environment | {"NOTIFICATIONS__URL": ""})
     problems = json.loads(rehearsed.stdout)["message"]["problems"]
@@ -197,7 +197,7 @@ def test_what_passes_is_tried_again_after_the_time_that_was_asked_for_but_not_lo
     webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(notifying.time, "sleep", waited.append)
+    monkeypatch.setattr(time, "sleep", waited.append)
     webhook.answers = [(429, {"retry-after": "3"}), (503, {"retry-after": "9000"}), (200, {})]
     post(webhook.url, b"{}")
     assert waited == [3, 10]
