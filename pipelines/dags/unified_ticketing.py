@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -55,13 +54,9 @@ class Ticketing(BaseOperator):
             raise AirflowException(f"ticketing {arguments[0]} ended with {exit_code}; see its last lines above.")
 
     def on_kill(self) -> None:
-        """At a timeout, and where somebody ends the task: let the command end, so that it frees the warehouse."""
-        if self._process is None:
-            return
-        self._process.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(SECONDS_TO_END)
-        self._process.kill()
+        """Where somebody ends the task: let the command end by itself, so that it frees the warehouse."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
 
     def _run(self, arguments: Sequence[str]) -> int:
         home = _home()
@@ -82,9 +77,21 @@ class Ticketing(BaseOperator):
             text=True,
             errors="replace",
         ) as self._process:
-            for line in self._process.stdout or ():
-                self.log.info("%s", line.rstrip())
+            try:
+                for line in self._process.stdout or ():
+                    self.log.info("%s", line.rstrip())
+            except BaseException:  # at its timeout
+                self.on_kill()
+                self._wait_for_the_end(self._process)
+                raise
         return self._process.returncode
+
+    def _wait_for_the_end(self, process: subprocess.Popen[str]) -> None:
+        try:
+            said, _ = process.communicate(timeout=SECONDS_TO_END)
+            self.log.info("%s", said.rstrip())
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def _home() -> Path:
@@ -153,7 +160,7 @@ with DAG(
     )
     triage_plan = Ticketing(task_id="triage_plan", arguments=_triage_plan, execution_timeout=timedelta(hours=2))
 
-    @task(trigger_rule="one_failed", retries=0)
+    @task(trigger_rule="one_failed", retries=0, execution_timeout=timedelta(minutes=5))
     def outcome() -> None:
         """Of a run whose last tasks went well, Airflow would say that it did, though its sync has failed."""
         raise AirflowFailException("At least one task has failed: see which, and its log.")

@@ -181,6 +181,7 @@ PARSED = """
 import time, subprocess, socket
 import airflow.sdk, airflow.sdk.exceptions
 from airflow.sdk import Variable, BaseOperator, DAG, task
+DAG("another", schedule="@hourly")  # whatever Airflow itself imports is there
 def refuse(*_, **__): raise AssertionError("work at import")
 subprocess.Popen.__init__ = socket.socket.connect = Variable.get = refuse
 started = time.perf_counter()
@@ -188,7 +189,7 @@ import unified_ticketing
 assert time.perf_counter() - started < 1
 dag = unified_ticketing.sync.dag
 assert not dag.catchup and dag.max_active_runs == 1
-assert all(task.execution_timeout for task in dag.tasks if task.task_id != "outcome")
+assert all(task.execution_timeout for task in dag.tasks)
 """
 
 

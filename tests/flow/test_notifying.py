@@ -109,6 +109,7 @@ def test_a_command_that_is_misconfigured_tells_so_in_one_line_and_as_json(
     assert told["said"].startswith("The setting sources.unified.api_key is missing.")
 
 
+@pytest.mark.slow
 @on_both
 def test_what_is_stale_failing_or_has_gaps_is_told_until_it_is_over(
     webhook: Webhook,

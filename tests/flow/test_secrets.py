@@ -25,6 +25,8 @@ COMMAND = Path(sys.executable).parent / "ticketing"
 API_KEY = "api-key-4f9c1d7e"
 PRIVACY_KEY = "privacy-key-8b2a6e"
 PASSWORD = "password-77e1c3"
+WEBHOOK = "services/token-5d1f7e"
+"""The path of a webhook of notifications: whoever has it can post there."""
 
 EVERY_COMMAND = (
     ["check"],
@@ -69,6 +71,7 @@ def keeper(command_environment: dict[str, str]) -> Keeper:
             "SOURCES__UNIFIED__API_KEY": API_KEY,
             "SOURCES__UNIFIED__PRIVACY": '{"emails": "hash"}',
             "SOURCES__UNIFIED__PRIVACY_KEY": PRIVACY_KEY,
+            "NOTIFICATIONS__URL": f"http://127.0.0.1:9/{WEBHOOK}",
             "RUNTIME__LOG_LEVEL": "DEBUG",
         }
     )
@@ -83,6 +86,7 @@ def sandbox() -> Iterator[Sandbox]:
 def assert_kept(keeper: Keeper, warehouse: WarehouseSettings, *secrets: str) -> None:
     """None of these, nor the warehouse's password, is in what was said, in a file of the project's state or of dbt's,
     or in a table."""
+    secrets += (WEBHOOK,)
     if isinstance(warehouse, PostgresWarehouse):
         secrets += (warehouse.password,)
     folders = [warehouse.state_dir, Path("dbt_project/target"), Path("dbt_project/logs")]

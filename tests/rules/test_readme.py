@@ -11,7 +11,7 @@ import yaml
 
 from pipelines import triage
 from pipelines.cli import main
-from pipelines.settings import TriageSettings, UnifiedSettings, WebhookSettings
+from pipelines.settings import NotificationSettings, TriageSettings, UnifiedSettings, WebhookSettings
 from pipelines.ticketing.plans import Strategy
 from pipelines.writeback.proposals import COLUMNS
 from transforms.schemas import DATASET, RAW_TABLES, RECORD_TABLES
@@ -68,6 +68,12 @@ def test_every_setting_of_triage_is_documented_with_its_default() -> None:
         assert rows[name].startswith(f"`{settings[name]}`"), name
 
 
+def test_every_setting_of_notifications_is_documented_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| `NOTIFICATIONS__\w+` \| (.*) \|$", README, flags=re.MULTILINE))
+    assert rows.keys() == {*NotificationSettings.get_resolvable_fields()}
+    assert rows["format"].startswith(f"`{NotificationSettings().format}`")
+
+
 def test_every_column_of_proposals_is_in_the_readme() -> None:
     table = README.split("| Column | What is wanted |")[1].split("\n\n")[0]
     cells = [line.split("|")[1] for line in table.splitlines()[2:]]
@@ -76,12 +82,14 @@ def test_every_column_of_proposals_is_in_the_readme() -> None:
 
 def test_the_example_configuration_names_only_settings_that_exist() -> None:
     text = (ROOT / ".dlt" / "config.toml").read_text()
-    unified, webhooks, triage = (
-        re.findall(r"^# (\w+) = ", part, flags=re.MULTILINE) for part in re.split(r"\[webhooks\]|\[triage\]", text)
+    unified, webhooks, triage, notifications = (
+        re.findall(r"^# (\w+) = ", part, flags=re.MULTILINE)
+        for part in re.split(r"\[webhooks\]|\[triage\]|\[notifications\]", text)
     )
     assert {*unified} == set(UnifiedSettings.get_resolvable_fields()) - {"api_key", "privacy_key"}
     assert {*webhooks} == set(WebhookSettings.get_resolvable_fields()) - {"secret", "secret_before"}
     assert {*triage} == {*TriageSettings.get_resolvable_fields()}
+    assert {*notifications} == {*NotificationSettings.get_resolvable_fields()} - {"url"}
 
 
 def test_every_mart_is_in_the_readme_with_its_one_row() -> None:
