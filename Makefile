@@ -35,7 +35,7 @@ test-long: setup
 
 # The DAG, run by Airflow itself. It and dbt do not live in one environment: this one is Airflow's own.
 test-airflow: setup .venv-airflow/made-from.txt
-	$(UV) run --frozen pytest -m airflow tests/flow/test_airflow.py --durations=10
+	$(UV) run --frozen pytest -n 2 -m airflow tests/flow/test_airflow.py --durations=10
 
 .venv-airflow/made-from.txt: pipelines/dags/requirements.txt
 	$(UV) venv --quiet --clear --python $$($(UV) run --frozen python -c 'import sys; print("%d.%d" % sys.version_info[:2])') .venv-airflow

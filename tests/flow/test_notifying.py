@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -183,15 +184,19 @@ def test_an_address_that_others_could_read_on_the_way_is_refused_and_not_shown(
     assert "token-5d1f7e" not in ended.stderr + refused.stderr
 
 
-def test_a_misspelt_setting_of_notifications_is_said(command_environment: dict[str, str]) -> None:
-    for changed, expected in (
-        ({"NOTIFICATIONS__FORMAT": "teams"}, "slack or json, got 'teams'"),
-        ({"NOTIFICATIONS": '{"link": "https://token-5d1f7e"}'}, "got link"),
-    ):
-        ended = ticketing("notify", "--dry-run", env=command_environment | changed)
-        assert ended.returncode == 2
-        assert expected in ended.stderr
-        assert "token-5d1f7e" not in ended.stderr
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [('format = "teams"', "slack or json, got 'teams'"), ('link = "https://token-5d1f7e"', "got link. Known are: ")],
+)
+def test_a_misspelt_setting_of_notifications_is_said(
+    command_environment: dict[str, str], tmp_path: Path, setting: str, expected: str
+) -> None:
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text(f"[notifications]\n{setting}\n")
+    ended = ticketing("notify", "--dry-run", env=command_environment, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert expected in ended.stderr
+    assert "token-5d1f7e" not in ended.stderr
 
 
 def test_what_passes_is_tried_again_after_the_time_that_was_asked_for_but_not_longer(
