@@ -217,8 +217,9 @@ def message_of(
     """What there is to be told; of a command that went well, or of none, what is not well."""
     has_failed = ended is not None and ended.exit_code != 0
     if ended is not None and has_failed:
+        title = f"ticketing {command} ended with exit code {ended.exit_code}"
         # The first line alone: what dbt says comes below it, and may hold a row of the database.
-        title, said = f"ticketing {command} ended with exit code {ended.exit_code}", ended.closing.strip().split("\n")[0]
+        said = ended.closing.strip().split("\n")[0]
     elif problems:
         title, said = f"{console.count(len(problems), 'object')} not well", ""
     else:
