@@ -30,6 +30,8 @@ from pipelines.notifying import Ended, message_of, recipient, tell_of_command, t
 from pipelines.proposed import proposed_rows
 from pipelines.publish import PublishReport, publish
 from pipelines.repairing import watch
+from pipelines.report import write_report
+from pipelines.report.words import moment
 from pipelines.settings import (
     UnifiedSettings,
     WarehouseSettings,
@@ -517,6 +519,29 @@ def explain_command(connection: str, ticket: str, destination: str | None, as_js
         console.show_json({"exit_code": 0, **asdict(found)})
     else:
         telling.tell(found)
+    return 0
+
+
+@command(
+    "report",
+    "ticketing report --out monday.html",
+    once_stopped="The report of before, if there was one, is still there.",
+)
+@click.option(
+    "--out",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("data/report.html"),
+    show_default=True,
+    metavar="PATH",
+    help="The file that is written, or written anew.",
+)
+@destination_option
+def report_command(path: Path, destination: str | None) -> int:
+    """How support does, as one HTML file to open in a browser or to send: nothing in it runs or asks the network."""
+    written = write_report(load_warehouse_settings(destination), path)
+    reach = f"Data as of {moment(written.data_as_of)}" if written.data_as_of else "There are no tickets in it yet"
+    console.say(f"Written: {console.one_line(str(written.path))}; open it in a browser. {reach}.")
     return 0
 
 

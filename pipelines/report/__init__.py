@@ -1,0 +1,57 @@
+"""The morning report: one HTML file that says how support does, made from the marts alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from pipelines.report.figures import figures_of
+from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.destinations.destination import AskRows
+from pipelines.warehouse.marts import MARTS, reading_marts
+
+__all__ = ["Written", "report_of", "write_report"]
+
+PATIENCE = 5.0
+"""Seconds that a look at the marts waits for a writer to end."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where the report lies, and up to when its data reach; None where there are no tickets."""
+
+    path: Path
+    data_as_of: datetime | None
+
+
+@contextmanager
+def reading_published(warehouse: WarehouseSettings) -> Iterator[AskRows]:
+    """Ask for rows of the marts by their plain names."""
+    with reading_marts(warehouse, PATIENCE) as ask:
+        ask(f"set search_path = '{MARTS}'")
+        yield ask
+
+
+def report_of(ask: AskRows, warehouse: str, made_at: datetime) -> tuple[str, datetime | None]:
+    """The page, and up to when its data reach."""
+    from pipelines.report.page import page_of  # loads what draws, which takes a second
+
+    figures = figures_of(ask)
+    page = page_of(figures, warehouse, made_at, version("unified-ticketing"))
+    return page, figures.support.days.read_until if figures.support else None
+
+
+def write_report(warehouse: WarehouseSettings, path: Path) -> Written:
+    """Write the page, all of it or nothing. Raises `FixConfiguration` where the marts are not built."""
+    with reading_published(warehouse) as ask:
+        page, data_as_of = report_of(ask, warehouse.name, datetime.now(UTC))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(page, encoding="utf-8", newline="\n")
+    os.replace(unfinished, path)
+    return Written(path, data_as_of)

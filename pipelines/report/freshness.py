@@ -1,0 +1,103 @@
+"""How fresh and how whole the data are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.report.tables import Column, Table, TableRow
+from pipelines.report.words import Unit, duration, one_line, shown, spaced
+from pipelines.warehouse.destinations.destination import AskRows
+
+_HEALTH = """
+select
+    connection_id, object_name, health, read_through_at, age_seconds, last_success_at, failures_since_success_count,
+    last_error, last_error_at, last_verified_at, is_verified_by_sample, unrepaired_gap_count, coverage_share
+from sync_health
+order by place
+"""
+
+_GRAVE = {"failing", "never_read"}
+_AMISS = {*_GRAVE, "stale", "gaps", "paused"}
+_ERROR_SHOWN = 300
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Something that makes the figures doubtful, in a sentence."""
+
+    sentence: str
+    is_grave: bool
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """What is amiss, and how each object stands."""
+
+    concerns: Sequence[Concern]
+    health: Table
+
+
+def freshness_of(ask: AskRows, names: Mapping[str, str]) -> Freshness:
+    """The worst first."""
+    rows = ask(_HEALTH)
+    return Freshness([_concern(row, names) for row in rows if row["health"] in _AMISS], _table(rows, names))
+
+
+def _concern(row: dict[str, Any], names: Mapping[str, str]) -> Concern:
+    of = f"{names.get(row['connection_id'], row['connection_id'])}, {row['object_name']}"
+    until = shown(row["read_through_at"], Unit.MOMENT) if row["read_through_at"] else None
+    said = {
+        "paused": "the connection is paused",
+        "never_read": "never read to the end",
+        "failing": f"the last {row['failures_since_success_count']} syncs failed: {_error(row)}",
+        "stale": f"not read for {duration(row['age_seconds'] or 0)}",
+        "gaps": f"{row['unrepaired_gap_count']} gaps were found and not repaired",
+    }[row["health"]]
+    return Concern(f"{of}: {said}{f'. Known up to {until}' if until else ''}.", row["health"] in _GRAVE)
+
+
+def _error(row: dict[str, Any]) -> str:
+    said = one_line(row["last_error"] or "no reason given")
+    return said if len(said) <= _ERROR_SHOWN else f"{said[:_ERROR_SHOWN]}…"
+
+
+def _table(rows: Sequence[dict[str, Any]], names: Mapping[str, str]) -> Table:
+    mart = "sync_health"
+    return Table(
+        "health",
+        "Each object of each connection, the worst first",
+        [
+            Column("object", "What", Unit.WORDS),
+            Column("health", "State", Unit.WORDS),
+            Column("read_through_at", "Known up to", Unit.MOMENT, mart),
+            Column("age_seconds", "Age", Unit.SECONDS, mart),
+            Column("failures_since_success_count", "Failed since", Unit.COUNT, mart),
+            Column("verified", "Verified", Unit.WORDS),
+            Column("unrepaired_gap_count", "Gaps", Unit.COUNT, mart),
+            Column("last_error", "Last error", Unit.WORDS),
+        ],
+        [
+            TableRow(
+                f"{row['connection_id']} {row['object_name']}",
+                [
+                    f"{names.get(row['connection_id'], row['connection_id'])}, {row['object_name']}",
+                    spaced(row["health"]),
+                    row["read_through_at"],
+                    row["age_seconds"],
+                    row["failures_since_success_count"],
+                    _verified(row),
+                    row["unrepaired_gap_count"],
+                    _error(row) if row["last_error"] else "none",
+                ],
+            )
+            for row in rows
+        ],
+    )
+
+
+def _verified(row: dict[str, Any]) -> str:
+    if row["last_verified_at"] is None:
+        return "never"
+    return shown(row["last_verified_at"], Unit.MOMENT) + (" (a sample)" if row["is_verified_by_sample"] else "")
