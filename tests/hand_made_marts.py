@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -42,14 +43,14 @@ def contract(table: str) -> dict[str, tuple[str, str]]:
     return {each["name"]: (each["data_type"], each["description"]) for each in model["columns"]}
 
 
-def make_marts(warehouse: WarehouseSettings, tables: Tables) -> None:
-    """The marts with these rows and the contracts' descriptions; what a row leaves out is NULL."""
+def make_marts(warehouse: WarehouseSettings, tables: Tables, names: Sequence[str] = TABLES) -> None:
+    """The marts of these names with these rows and the contracts' descriptions; what a row leaves out is NULL."""
     with connected(warehouse) as database:
         cursor = database.cursor()
         cursor.execute("begin")
         cursor.execute("create schema marts")
         sign = "?" if isinstance(warehouse, DuckdbWarehouse) else "%s"
-        for table in TABLES:
+        for table in names:
             columns = contract(table)
             types = ", ".join(f"{name} {TYPES.get(kind, kind)}" for name, (kind, _) in columns.items())
             cursor.execute(f"create table marts.{table} ({types})")

@@ -66,6 +66,7 @@ def backlog_of(ask: AskRows, days: Days, names: Mapping[str, str]) -> Backlog:
         came, went = flows.get(on, (0, 0))
         flows[on] = (came + int(row["opened_count"]), went + int(row["closed_count"]))
     helpdesks = list(dict.fromkeys(groups.values()))
+    whole = range((days.today - days.shown_since).days + 1)
     return Backlog(
         [
             Day(
@@ -74,9 +75,7 @@ def backlog_of(ask: AskRows, days: Days, names: Mapping[str, str]) -> Backlog:
                 {helpdesk: found.get(on, {}).get(helpdesk, 0) for helpdesk in helpdesks},
                 *flows.get(on, (0, 0)),
             )
-            for on in (
-                days.shown_since + timedelta(days=number) for number in range((days.today - days.shown_since).days + 1)
-            )
+            for on in (days.shown_since + timedelta(days=number) for number in whole)
         ],
         helpdesks,
     )

@@ -51,7 +51,8 @@ Drawing = Callable[[int], Any]
 def _chart(name: str, title: str, says: str, drawing: Drawing, table: Table, keys: Sequence[Key] = ()) -> Chart:
     label = f"{title}. {says}"
     wide, narrow = (
-        drawn(_styled(drawing(width)).to_dict(), label, kind) for width, kind in ((_WIDE, "wide"), (_NARROW, "narrow"))
+        drawn(_styled(drawing(width)).to_dict(validate=False), label, kind)
+        for width, kind in ((_WIDE, "wide"), (_NARROW, "narrow"))
     )
     return Chart(name, title, says, wide, narrow, keys, table)
 
@@ -74,8 +75,8 @@ def _styled(chart: Any) -> Any:
     )
 
 
-def _values(rows: list[dict[str, Any]]) -> alt.Data:
-    return alt.Data(values=rows)
+def _values(rows: list[dict[str, Any]]) -> alt.InlineData:
+    return alt.InlineData(values=rows)
 
 
 def backlog_chart(found: Backlog) -> Chart:
@@ -260,7 +261,7 @@ def volume_chart(found: Volume) -> Chart:
         {
             "day": WEEKDAYS[day - 1][:3],
             "hour": hour,
-            "strength": 0.05 + 0.95 * number / most,
+            "strength": round(0.04 + 0.96 * number / most, 2),
             "hint": f"{WEEKDAYS[day - 1]} {hour:02d}:00 to {hour + 1:02d}:00 UTC: {number:,}",
         }
         for (day, hour), number in found.counts.items()
@@ -270,7 +271,7 @@ def volume_chart(found: Volume) -> Chart:
         hours = alt.Axis(labelAngle=0, values=list(range(0, 24, 3)), labelExpr="format(datum.value, '02d')")
         return (
             alt.Chart(_values(rows))
-            .mark_rect(cornerRadius=2, color="var(--series-1)")
+            .mark_rect(color="var(--series-1)")
             .encode(
                 x=alt.X("hour:O", axis=hours, scale=alt.Scale(padding=0.1)),
                 y=alt.Y("day:N", sort=[day[:3] for day in WEEKDAYS], scale=alt.Scale(padding=0.1)),

@@ -9,8 +9,11 @@ from typing import Any
 import vl_convert
 
 _SVG = "http://www.w3.org/2000/svg"
-_LONG_FRACTION = re.compile(r"(\.\d\d)\d+")
-_GEOMETRY = ("d", "transform", "x", "y", "x2", "y2", "width", "height")
+_DECLARATION = f' xmlns="{_SVG}"'
+"""HTML knows what an svg is."""
+
+_LONG_FRACTION = re.compile(r"(\.\d)\d+")
+_GEOMETRY = ("d", "transform", "x", "y", "x2", "y2", "width", "height", "viewBox")
 _DROPPED = ("role", "aria-label", "aria-roledescription", "aria-hidden", "pointer-events", "font-family", "class")
 
 ElementTree.register_namespace("", _SVG)
@@ -24,7 +27,7 @@ def drawn(spec: dict[str, Any], label: str, kind: str) -> str:
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     root.attrib |= {"role": "img", "aria-label": label, "class": f"chart {kind}"}
-    return ElementTree.tostring(root, encoding="unicode")
+    return ElementTree.tostring(root, encoding="unicode").replace(_DECLARATION, "", 1)
 
 
 def _tidy(element: ElementTree.Element) -> None:
