@@ -1,0 +1,306 @@
+"""`ticketing report`: the file, the page in a browser, and what it makes of hostile or missing data."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from playwright.sync_api import Browser
+
+from pipelines.cli import main
+from pipelines.report import reading_published, report_of
+from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
+from tests.chromium import Opened, chromium, opened
+from tests.flow.conftest import destination_environment, on_both, on_postgres
+from tests.hand_made_marts import Tables, make_marts
+from tests.report_marts import DESK, OTHER_DESK, READ, marts_saying, unavailable
+
+MADE_AT = datetime(2026, 5, 28, 8, 31, tzinfo=UTC)
+
+HOSTILE = (
+    "</title></style></script><script>document.title='pwned'</script>\"><img src=x onerror=alert(1)>"
+    "<svg onload=alert(2)>{{7*7}}{% raw %}&lt;b&gt;'\"`\u202egnp.exe\u2066\u200b\x07\x1b[2J\u2028"
+)
+LONG = "W" * 3_000
+SCRIPT_URL = "JavaScript:alert(3)//https://desk.example"
+
+
+@pytest.fixture
+def written(warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Runs the command in this process; the result, and where the page is."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in destination_environment(warehouse).items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> Result:
+        ended = CliRunner().invoke(main, ["report", *arguments])
+        assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
+        return ended
+
+    return run
+
+
+def page_over(warehouse: WarehouseSettings, tables: Tables) -> str:
+    """The page from marts with these rows."""
+    make_marts(warehouse, tables, READ)
+    with reading_published(warehouse) as ask:
+        return report_of(ask, "the warehouse", MADE_AT)[0]
+
+
+class Elements(HTMLParser):
+    """What there is in a page, by its tags, and its links and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.attributes: Counter[str] = Counter()
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes.update(name for name, _ in attrs)
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@on_both
+def test_the_report_is_written_and_its_place_is_said(
+    warehouse: WarehouseSettings, written: Any, tmp_path: Path
+) -> None:
+    make_marts(warehouse, marts_saying("Brakes"), READ)
+    ended = written()
+    assert ended.exit_code == 0
+    assert ended.stdout.splitlines()[-1] == (
+        "Written: data/report.html; open it in a browser. Data as of 28 May 2026, 08:30 UTC."
+    )
+    page = (tmp_path / "data" / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["report.html"]
+    assert written("--out", "new/monday.html").exit_code == 0
+    assert (tmp_path / "new" / "monday.html").exists()
+
+
+def test_what_was_there_stays_where_the_report_cannot_be_made(
+    warehouse: DuckdbWarehouse, written: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "monday.html").write_text("last week's")
+    ended = written("--out", "monday.html")
+    assert ended.exit_code == 2
+    assert "Run `ticketing sync`, then `ticketing build`." in ended.stderr
+    assert (tmp_path / "monday.html").read_text() == "last week's"
+
+
+def test_other_commands_do_not_wait_for_what_draws() -> None:
+    loaded = "import sys, pipelines.cli; print([each for each in ('altair', 'vl_convert') if each in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_word_of_others_is_shown_and_adds_nothing_to_the_page(warehouse: WarehouseSettings, tmp_path: Path) -> None:
+    other = DuckdbWarehouse(tmp_path / "other.duckdb", tmp_path / "other")
+    tame = Elements(page_over(other, marts_saying("Brakes", SCRIPT_URL)))
+    page = page_over(warehouse, marts_saying(HOSTILE, SCRIPT_URL))
+    wild = Elements(page)
+    assert wild.tags == tame.tags
+    assert wild.attributes == tame.attributes
+    assert not {"script", "img", "iframe", "object", "link", "form"} & wild.tags.keys()
+    assert all(link.startswith("#") for link in wild.links)
+    assert any("<img src=x onerror=alert(1)>" in words for words in wild.words)
+    assert any("{{7*7}}{% raw %}&lt;b&gt;" in words for words in wild.words)
+    assert all(character.isprintable() or character == "\n" for character in page)
+
+
+def test_only_addresses_of_the_web_become_links(warehouse: WarehouseSettings) -> None:
+    page = page_over(warehouse, marts_saying("Brakes", 'https://desk.example/1?a="><b>'))
+    assert Elements(page).links.count('https://desk.example/1?a="><b>') >= 12
+
+
+@on_both
+def test_before_the_first_ticket_the_report_says_so(warehouse: WarehouseSettings) -> None:
+    page = page_over(warehouse, {})
+    assert "There are no tickets yet" in page
+    assert "<svg" not in page
+
+
+def test_what_a_helpdesk_cannot_tell_is_not_known_rather_than_nothing(warehouse: WarehouseSettings) -> None:
+    tables = marts_saying("Brakes")
+    tables["metric_availability"] = [
+        unavailable(desk, metric, "notes_not_offered")
+        for desk in (DESK, OTHER_DESK)
+        for metric in ("conversation", "first_reply", "changes", "service_levels")
+    ]
+    for row in tables["support_daily"]:
+        row |= {"customer_message_count": None, "agent_reply_count": None}
+    page = page_over(warehouse, tables | {"conversation_turns": [], "conversation_messages": []})
+    absent = '<data value="" data-mart="support_daily" data-figure="customer_message_count" class="absent">not known'
+    assert absent in page
+    assert "Other nothing, notes not offered (notes)" in page
+    assert '<data value="14" data-mart="support_daily" data-figure="opened_count">14</data>' in page
+
+
+def test_a_connection_that_is_behind_is_said_at_the_top(warehouse: WarehouseSettings) -> None:
+    tables = marts_saying("Brakes")
+    tables["sync_health"][1] |= {"health": "stale", "age_seconds": 300_000}
+    tables["sync_health"][0] |= {"health": "ok"}
+    page = page_over(warehouse, tables)
+    assert "Some data may be behind" in page
+    assert "Other, tickets: not read for 3 d 11 h. Known up to 28 May 2026, 08:30 UTC." in page
+    assert page.index("Some data may be behind") < page.index("At a glance</h2>")
+
+
+@pytest.mark.slow
+@on_postgres
+def test_the_same_page_comes_of_any_warehouse(warehouse: PostgresWarehouse, tmp_path: Path) -> None:
+    other = DuckdbWarehouse(tmp_path / "other.duckdb", tmp_path / "other")
+    assert page_over(warehouse, marts_saying(HOSTILE)) == page_over(other, marts_saying(HOSTILE))
+
+
+@dataclass
+class Shown:
+    """The pages of this module, made once."""
+
+    browser: Browser
+    normal: Path
+    hostile: Path
+
+    def open(self, name: str = "normal", width: int = 1280, scheme: str = "light") -> Opened:
+        return opened(self.browser, getattr(self, name), width=width, scheme=scheme)
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    folder = tmp_path_factory.mktemp("pages")
+    pages = {"normal": marts_saying("Brakes & wheels"), "hostile": marts_saying(HOSTILE + LONG, SCRIPT_URL)}
+    with chromium() as browser:
+        for name, tables in pages.items():
+            warehouse = DuckdbWarehouse(folder / f"{name}.duckdb", folder / name)
+            (folder / f"{name}.html").write_text(page_over(warehouse, tables), encoding="utf-8")
+        yield Shown(browser, folder / "normal.html", folder / "hostile.html")
+
+
+in_chromium = [pytest.mark.slow, pytest.mark.xdist_group("chromium")]
+
+
+class TestInChromium:
+    """The page as a browser has it."""
+
+    pytestmark = in_chromium
+
+    @pytest.mark.parametrize("width", [360, 768, 1280])
+    @pytest.mark.parametrize("name", ["normal", "hostile"])
+    def test_it_fits_asks_for_nothing_and_complains_of_nothing(self, shown: Shown, name: str, width: int) -> None:
+        found = shown.open(name, width)
+        assert found.page.evaluate("document.documentElement.scrollWidth") == width
+        assert found.requests == [getattr(shown, name).as_uri()]
+        assert found.complaints == []
+        assert found.page.title() == "Support report, 28 May 2026"
+        assert found.page.evaluate("document.scripts.length") == 0
+        assert [text for text in found.page.evaluate(_CLIPPED) if text] == []
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_every_text_can_be_read_against_what_is_behind_it(self, shown: Shown, scheme: str) -> None:
+        contrasts = shown.open(scheme=scheme).page.evaluate(_CONTRASTS)
+        assert len(contrasts) > 200
+        assert [each for each in contrasts if each["ratio"] < 4.5] == []
+
+    def test_light_and_dark_are_the_same_page_in_other_colours(self, shown: Shown) -> None:
+        fills = "[...new Set([...document.querySelectorAll('.plot svg *')].map(e => getComputedStyle(e).fill))]"
+        light, dark = (shown.open(scheme=scheme).page.evaluate(fills) for scheme in ("light", "dark"))
+        assert len(light) == len(dark) > 3
+        assert set(light) & set(dark) <= {"none", "rgb(0, 0, 0)"}
+
+    @pytest.mark.parametrize("width", [360, 1280])
+    def test_each_chart_has_a_name_a_table_and_shows_once(self, shown: Shown, width: int) -> None:
+        page = shown.open(width=width).page
+        plots = page.locator("figure.plot")
+        assert plots.count() == 10
+        for plot in plots.all():
+            assert plot.locator("svg.chart:visible").count() == 1
+            assert len(plot.locator("svg.chart:visible").get_attribute("aria-label") or "") > 20
+            assert plot.locator("details table caption").count() == 1
+            assert plot.locator("details table thead th[scope=col]").count() >= 3
+            assert plot.locator("details table tbody th[scope=row]").count() >= 2
+
+    def test_all_that_can_be_used_is_reached_by_the_keyboard_and_seen_to_be(self, shown: Shown) -> None:
+        page = shown.open().page
+        expected = page.locator("a[href]:visible, summary:visible, .scroll:visible").count()
+        reached = set()
+        for _ in range(expected + 1):
+            page.keyboard.press("Tab")
+            place = page.evaluate(_FOCUSED)
+            if place is None:
+                break
+            assert place["outline"] != "none", place
+            reached.add(place["index"])
+        assert len(reached) == expected
+
+    def test_a_screen_reader_finds_its_way(self, shown: Shown) -> None:
+        page = shown.open().page
+        assert page.locator("h1").count() == 1
+        assert page.locator("html").get_attribute("lang") == "en"
+        for landmark in ("header", "main", "footer", "nav[aria-label]"):
+            assert page.locator(landmark).count() == 1
+        levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(each => +each.tagName[1])")
+        assert all(after - before <= 1 for before, after in pairwise(levels))
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+
+
+_FOCUSED = """() => {
+    const active = document.activeElement;
+    if (active === document.body) return null;
+    return {index: [...document.querySelectorAll('*')].indexOf(active), outline: getComputedStyle(active).outlineStyle};
+}"""
+
+_CLIPPED = """() => [...document.querySelectorAll('.chart text')].filter(text => {
+    const svg = text.ownerSVGElement.getBoundingClientRect();
+    const own = text.getBoundingClientRect();
+    return own.width && (own.left < svg.left - 1 || own.right > svg.right + 1);
+}).map(text => text.textContent)"""
+
+_CONTRASTS = """() => {
+    const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+    const numbers = colour => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const light = rgb => {
+        const [r, g, b] = rgb.map(each => each / 255).map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const behind = element => {
+        for (let each = element; each; each = each.parentElement) {
+            const colour = numbers(getComputedStyle(each).backgroundColor);
+            if (colour[3] === 255) return colour;
+        }
+        return [255, 255, 255, 255];
+    };
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (texts.nextNode()) {
+        const element = texts.currentNode.parentElement;
+        const isSeen = element.getClientRects().length && !element.closest('title');
+        if (!isSeen || !texts.currentNode.textContent.trim()) continue;
+        const style = getComputedStyle(element);
+        const own = numbers(element instanceof SVGElement ? style.fill : style.color);
+        const [one, other] = [light(own.slice(0, 3)), light(behind(element).slice(0, 3))].sort((a, b) => b - a);
+        found.push({text: texts.currentNode.textContent.trim().slice(0, 40), ratio: (one + 0.05) / (other + 0.05)});
+    }
+    return found;
+}"""
