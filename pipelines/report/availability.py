@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.report.tables import Column, Table, TableRow
-from pipelines.report.words import Unit, one_line, percent, spaced
+from pipelines.report.words import Unit, one_line, spaced
 from pipelines.warehouse.destinations.destination import AskRows
 
 _METRICS = """
@@ -46,17 +46,13 @@ class Availability:
         """Whether any connection can tell it."""
         return any(each.availability != "unavailable" for each in self._of(metric))
 
-    def why_unknown(self, metric: str) -> str | None:
-        """What a figure lacks that hangs on the metric, in a sentence; None where nothing is missing."""
+    def what_lacks(self, metric: str) -> str | None:
+        """Of which connections nothing is known, and why, in a sentence; None where all can tell at least a part."""
         if not self._of(metric):
-            return f"Nothing tells whether {spaced(metric)} can be known: no tickets yet."
-        lacking = [each for each in self._of(metric) if each.availability != "available"]
-        if not lacking:
-            return None
-        said = "; ".join(
-            f"{self.names.get(each.connection_id, each.connection_id)} {_known(each)}, {each.why}" for each in lacking
-        )
-        return f"Known of {spaced(metric)}: {said}."
+            return f"Nothing tells whether {spaced(metric)} is known."
+        lacking = [each for each in self._of(metric) if each.availability == "unavailable"]
+        said = "; ".join(f"{self.names.get(each.connection_id, each.connection_id)}: {each.why}" for each in lacking)
+        return f"Not known of {said}." if lacking else None
 
     def _of(self, metric: str) -> list[Metric]:
         return [each for each in self.metrics if each.metric == metric]
@@ -97,7 +93,3 @@ def what_is_missing(available: Availability) -> Table:
             for each in lacking
         ],
     )
-
-
-def _known(metric: Metric) -> str:
-    return "nothing" if not metric.known_share else percent(metric.known_share)

@@ -199,7 +199,7 @@ def bands_chart(found: Waits) -> Chart:
         )
         colour = alt.condition("datum.is_answered", alt.value("var(--series-1)"), alt.value(_UNANSWERED))
         return alt.layer(
-            bars.mark_bar(cornerRadiusEnd=2, height=14).encode(color=colour, description="hint:N"),
+            bars.mark_bar(height=14).encode(color=colour, description="hint:N"),
             bars.mark_text(align="left", dx=6, fontSize=11, color="var(--muted)", aria=False).encode(text="said:N"),
         ).properties(width=width - 140, height=alt.Step(22))
 
@@ -282,13 +282,12 @@ def volume_chart(found: Volume) -> Chart:
         )
 
     busiest = found.busiest()
-    if found.why_unknown:
-        says = found.why_unknown
-    elif busiest:
+    if busiest:
         says = (
             f"{sum(found.counts.values()):,} messages in 13 weeks; most on {WEEKDAYS[busiest[0] - 1]}s from "
             f"{busiest[1]:02d}:00 UTC, {found.counts[busiest]:,}."
         )
     else:
         says = "None in 13 weeks."
+    says = f"{says} {found.lack}" if found.lack else says
     return _chart(f"volume-{found.name}", found.label, says, drawing, volume.table_of(found))

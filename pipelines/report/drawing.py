@@ -14,7 +14,16 @@ _DECLARATION = f' xmlns="{_SVG}"'
 
 _LONG_FRACTION = re.compile(r"(\.\d)\d+")
 _GEOMETRY = ("d", "transform", "x", "y", "x2", "y2", "width", "height", "viewBox")
-_DROPPED = ("role", "aria-label", "aria-roledescription", "aria-hidden", "pointer-events", "font-family", "class")
+_DROPPED = (
+    "clip-path",
+    "role",
+    "aria-label",
+    "aria-roledescription",
+    "aria-hidden",
+    "pointer-events",
+    "font-family",
+    "class",
+)
 
 ElementTree.register_namespace("", _SVG)
 
@@ -23,6 +32,8 @@ def drawn(spec: dict[str, Any], label: str, kind: str) -> str:
     """The SVG of a Vega-Lite chart, one image to a screen reader; the names of its marks become hints."""
     root = ElementTree.fromstring(vl_convert.vegalite_to_svg(spec))  # noqa: S314
     for element in [*root.iter()]:
+        for definitions in element.findall(f"{{{_SVG}}}defs"):
+            element.remove(definitions)
         _tidy(element)
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)

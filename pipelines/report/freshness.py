@@ -18,6 +18,29 @@ from sync_health
 order by place
 """
 
+_CONNECTIONS = """
+with ranked as (
+    select
+        connection_id,
+        health,
+        row_number() over (
+            partition by connection_id order by case when health = 'not_offered' then 1 else 0 end, place
+        ) as its_place
+    from sync_health
+)
+select
+    connections.connection_id,
+    ranked.health,
+    connections.data_as_of,
+    connections.ticket_count,
+    connections.customer_count,
+    connections.note_count,
+    connections.history_since_at
+from connections
+left join ranked on connections.connection_id = ranked.connection_id and ranked.its_place = 1
+order by connections.ticket_count desc, connections.connection_id
+"""
+
 _GRAVE = {"failing", "never_read"}
 _AMISS = {*_GRAVE, "stale", "gaps", "paused"}
 _ERROR_SHOWN = 300
@@ -36,13 +59,15 @@ class Freshness:
     """What is amiss, and how each object stands."""
 
     concerns: Sequence[Concern]
+    connections: Table
     health: Table
 
 
 def freshness_of(ask: AskRows, names: Mapping[str, str]) -> Freshness:
     """The worst first."""
     rows = ask(_HEALTH)
-    return Freshness([_concern(row, names) for row in rows if row["health"] in _AMISS], _table(rows, names))
+    concerns = [_concern(row, names) for row in rows if row["health"] in _AMISS]
+    return Freshness(concerns, _connections(ask, names), _table(rows, names))
 
 
 def _concern(row: dict[str, Any], names: Mapping[str, str]) -> Concern:
@@ -61,6 +86,35 @@ def _concern(row: dict[str, Any], names: Mapping[str, str]) -> Concern:
 def _error(row: dict[str, Any]) -> str:
     said = one_line(row["last_error"] or "no reason given")
     return said if len(said) <= _ERROR_SHOWN else f"{said[:_ERROR_SHOWN]}…"
+
+
+def _connections(ask: AskRows, names: Mapping[str, str]) -> Table:
+    """Each connection by the worst of its objects."""
+    mart = "connections"
+    columns = [
+        Column("health", "State", Unit.WORDS),
+        Column("data_as_of", "Known up to", Unit.MOMENT, mart),
+        Column("ticket_count", "Tickets", Unit.COUNT, mart, has_bars=True),
+        Column("customer_count", "Customers", Unit.COUNT, mart),
+        Column("note_count", "Notes", Unit.COUNT, mart),
+        Column("history_since_at", "Changes seen since", Unit.MOMENT, mart),
+    ]
+    return Table(
+        "connections",
+        "Each connection, by the worst of what is read of it",
+        [Column("name", "Helpdesk", Unit.WORDS), *columns],
+        [
+            TableRow(
+                row["connection_id"],
+                [
+                    names[row["connection_id"]],
+                    spaced(row["health"] or "not there any more"),
+                    *(row[column.name] for column in columns[1:]),
+                ],
+            )
+            for row in ask(_CONNECTIONS)
+        ],
+    )
 
 
 def _table(rows: Sequence[dict[str, Any]], names: Mapping[str, str]) -> Table:

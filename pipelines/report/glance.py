@@ -23,6 +23,8 @@ select
     max(case when waiting_on = 'us' then waiting_seconds end) as longest_wait_seconds,
     sum(case when overdue_sla_count > 0 then 1 else 0 end) as overdue_count,
     sum(case when at_risk_sla_count > 0 then 1 else 0 end) as at_risk_count,
+    sum(case when overdue_sla_count > 0 and is_unassigned then 1 else 0 end) as overdue_unassigned_count,
+    min(case when at_risk_sla_count > 0 then next_due_at end) as next_due_at,
     sum(case when is_unassigned then 1 else 0 end) as unassigned_count
 from open_tickets
 """
@@ -118,10 +120,9 @@ def glance_of(ask: AskRows, days: Days, available: Availability) -> Glance:
 
 
 def _tiles_of_now(now: Row, then: Row, days: Days, available: Availability) -> list[Tile]:
-    waits = available.is_known("conversation")
-    promises = available.is_known("service_levels")
-    longest = now["longest_wait_seconds"]
+    longest, due = now["longest_wait_seconds"], now["next_due_at"]
     unknown = int(now["waiting_on_unknown_count"] or 0)
+    waits = available.what_lacks("conversation")
     return [
         Tile(
             "open_count",
@@ -131,39 +132,42 @@ def _tiles_of_now(now: Row, then: Row, days: Days, available: Availability) -> l
             "Tickets that are not closed, without spam and merged ones.",
             before=None if then["open_count"] is None else int(then["open_count"]),
             before_when=f"at the end of {short_day(days.week_before[1])}",
-            aside=f"{int(now['unassigned_count'] or 0):,} of them nobody's",
+            aside=f"{int(now['unassigned_count'] or 0):,} of them nobody’s",
         ),
         Tile(
             "waiting_on_us_count",
             "open_tickets",
             "Waiting on us",
-            int(now["waiting_on_us_count"] or 0) if waits else None,
+            _known(now["waiting_on_us_count"], available, "conversation"),
             "Open tickets where the customer spoke last.",
             aside=None if longest is None else f"the longest for {duration(longest)}",
-            doubt=f"Of {unknown:,} more it is not known who waits." if unknown and waits else _doubt(available, waits),
+            doubt=waits or (f"Of {unknown:,} more it is not known who waits." if unknown else None),
         ),
         Tile(
             "overdue_count",
             "open_tickets",
             "Overdue",
-            int(now["overdue_count"] or 0) if promises else None,
+            _known(now["overdue_count"], available, "service_levels"),
             "Open tickets with a service level of yours that is overdue.",
-            doubt=None if promises else available.why_unknown("service_levels"),
-            is_bad=bool(now["overdue_count"]) and promises,
+            aside=f"{int(now['overdue_unassigned_count'] or 0):,} of them nobody’s" if now["overdue_count"] else None,
+            doubt=available.what_lacks("service_levels"),
+            is_bad=bool(now["overdue_count"]),
         ),
         Tile(
             "at_risk_count",
             "open_tickets",
             "At risk",
-            int(now["at_risk_count"] or 0) if promises else None,
-            "Open tickets of whose time for a service level most is used.",
-            doubt=None if promises else available.why_unknown("service_levels"),
+            _known(now["at_risk_count"], available, "service_levels"),
+            "Open tickets that have used most of the time that a service level gives.",
+            aside=None if due is None else f"the next is due {short_moment(due, days.last.year)} UTC",
+            doubt=available.what_lacks("service_levels"),
         ),
     ]
 
 
-def _doubt(available: Availability, is_known: bool) -> str | None:
-    return None if is_known else available.why_unknown("conversation")
+def _known(number: Any, available: Availability, metric: str) -> int | None:
+    """Nothing counted is 0 where it could have been seen, and else not known."""
+    return int(number or 0) if available.is_known(metric) else None
 
 
 def _flows(ask: AskRows, days: Days, available: Availability) -> list[Tile]:
@@ -183,7 +187,7 @@ def _flows(ask: AskRows, days: Days, available: Availability) -> list[Tile]:
                 before=sums[1],
                 before_when="in the 7 days before",
                 aside=f"{today:,} on {short_day(days.today)} so far" if is_known else None,
-                doubt=available.why_unknown(metric) if metric and not is_known else None,
+                doubt=available.what_lacks(metric) if metric else None,
                 days=_sparks(by_day, name, days) if is_known else (),
             )
         )
@@ -202,7 +206,7 @@ def _sparks(by_day: dict[date, Row], name: str, days: Days) -> list[Spark]:
 def _replies(ask: AskRows, days: Days, available: Availability) -> list[Tile]:
     is_known = available.is_known("first_reply")
     found = first_replies_of(ask, days)
-    doubt = None if is_known else available.why_unknown("first_reply")
+    doubt = available.what_lacks("first_reply")
     said = (
         f"of {counted(found.now.case_count, 'question')} up to {short_moment(found.until, days.last.year)} UTC"
         if is_known
