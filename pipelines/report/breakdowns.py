@@ -175,8 +175,6 @@ order by
 limit %s
 """
 
-_HELPDESK = Column("helpdesk", "Helpdesk", Unit.WORDS)
-
 
 def by_helpdesk(ask: AskRows, days: Days, names: Mapping[str, str]) -> Table:
     """Every connection."""
@@ -250,19 +248,16 @@ def _table(
     names: Mapping[str, str],
     nameless: str,
 ) -> Table:
-    """Rows that are named, each with its helpdesk where there are several."""
+    """Rows that are named, each with its helpdesk."""
     return Table(
         name,
         caption,
-        [Column("name", heading, Unit.WORDS), _HELPDESK, *columns],
+        [Column("name", heading, Unit.WORDS), *columns],
         [
             TableRow(
                 f"{row['connection_id']} {row.get('its_id', row['name'])}",
-                [
-                    row["name"] or nameless,
-                    names.get(row["connection_id"], row["connection_id"]),
-                    *_numbers(row, columns),
-                ],
+                [row["name"] or nameless, *_numbers(row, columns)],
+                names.get(row["connection_id"], row["connection_id"]),
             )
             for row in rows
         ],

@@ -30,6 +30,8 @@ class Days:
     """The moment to which ages and what is at risk belong."""
     read_until: datetime
     """Up to when the connection that was read longest ago has been read."""
+    known_until: datetime
+    """Up to when any of them has been, and not beyond `as_of`."""
     last: date
     """The last day that is over."""
 
@@ -64,8 +66,6 @@ def days_of(ask: AskRows) -> Days | None:
         last = days["day_under_way"] - timedelta(days=1)
     if last is None or read["oldest"] is None:
         return None
-    return Days(as_of=_plain(clock["as_of"] or read["newest"]), read_until=_plain(read["oldest"]), last=last)
-
-
-def _plain(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=None)
+    oldest, newest = read["oldest"], read["newest"]
+    as_of = clock["as_of"] or newest
+    return Days(as_of=as_of, read_until=oldest, known_until=min(as_of, newest), last=last)

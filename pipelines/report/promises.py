@@ -72,21 +72,20 @@ def outcomes_of(ask: AskRows, since: datetime) -> Table:
     """By metric and policy, of the clocks that started in the weeks shown."""
     columns = [
         Column("policy", "Service level", Unit.WORDS),
-        Column("target_seconds", "Target", Unit.LIMIT, "sla_outcomes"),
-        Column("calendar", "Counted by", Unit.WORDS),
         Column("met_share", "Share met", Unit.SHARE, "sla_outcomes", has_bars=True),
         *_OUTCOME_COLUMNS,
+        Column("target_seconds", "Target", Unit.LIMIT, "sla_outcomes"),
     ]
     rows = [
         TableRow(
             f"{row['metric']} {row['policy']} {row['calendar']}",
             [
                 f"{spaced(row['metric']).capitalize()}: {row['policy']}",
-                row["target_seconds"],
-                row["calendar"],
                 share_met(row),
                 *(int(row[column.name]) for column in _OUTCOME_COLUMNS),
+                row["target_seconds"],
             ],
+            f"counted by {row['calendar']}",
         )
         for row in ask(_OUTCOMES, since)
     ]
@@ -104,10 +103,9 @@ def pressing_of(ask: AskRows, names: Mapping[str, str]) -> Table:
     rows = ask(_PRESSING, SHOWN)
     columns = [
         Column("ticket", "Ticket", Unit.WORDS),
-        Column("helpdesk", "Helpdesk", Unit.WORDS),
-        Column("promise", "Service level", Unit.WORDS),
         Column("outcome", "State", Unit.WORDS),
         Column("due_at", "Due", Unit.MOMENT, "sla_outcomes"),
+        Column("promise", "Service level", Unit.WORDS),
         Column("assignee", "Assigned to", Unit.WORDS),
     ]
     return Table(
@@ -119,12 +117,12 @@ def pressing_of(ask: AskRows, names: Mapping[str, str]) -> Table:
                 f"{row['connection_id']} {row['ticket_id']} {row['metric']} {row['turn_number']}",
                 [
                     Ticket(row["connection_id"], row["ticket_id"], row["subject"], row["url"]),
-                    names.get(row["connection_id"], row["connection_id"]),
-                    f"{spaced(row['metric']).capitalize()}: {row['policy']}",
                     "overdue" if row["outcome"] == "overdue" else "at risk",
                     row["due_at"],
+                    f"{spaced(row['metric']).capitalize()}: {row['policy']}",
                     row["assignee"] or "nobody",
                 ],
+                names.get(row["connection_id"], row["connection_id"]),
             )
             for row in rows
         ],

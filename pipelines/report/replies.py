@@ -70,7 +70,7 @@ def first_replies_of(ask: AskRows, days: Days) -> FirstReplies:
     """Of questions that have had the limit's time for an answer."""
     [row] = ask(_LIMIT)
     limit = int(row["limit_seconds"] or _DAY)
-    until = days.as_of - timedelta(seconds=limit)
+    until = days.known_until - timedelta(seconds=limit)
     rows = ask(_QUESTIONS, until - 2 * _WEEK)
     return FirstReplies(
         limit,

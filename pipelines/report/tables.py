@@ -45,10 +45,11 @@ class Column:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row; its key tells it from the others."""
+    """One row; its key tells it from the others, and its note stands below what it is called."""
 
     key: str
     values: Sequence[Value | Ticket]
+    note: str | None = None
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def test_what_a_helpdesk_cannot_tell_is_not_known_rather_than_nothing(warehouse:
     page = page_over(warehouse, tables | {"conversation_turns": [], "conversation_messages": []})
     absent = '<data value="" data-mart="support_daily" data-figure="customer_message_count" class="absent">not known'
     assert absent in page
-    assert "Other nothing, notes not offered (notes)" in page
+    assert "Other: notes not offered (notes)." in page
     assert '<data value="14" data-mart="support_daily" data-figure="opened_count">14</data>' in page
 
 
