@@ -38,6 +38,7 @@ _READ_PAGE = """() => ({
     tables: [...document.querySelectorAll('table')].map(table => ({
         name: table.dataset.table,
         columns: [...table.tHead.rows[0].cells].map(cell => cell.dataset.figure),
+        figures: [...table.tHead.querySelectorAll('[data-mart]')].map(cell => cell.dataset.figure),
         rows: [...table.tBodies[0].rows].map(row => ({
             key: row.dataset.key,
             values: [...row.cells].map(cell => {
@@ -53,10 +54,11 @@ _READ_PAGE = """() => ({
 
 @dataclass
 class PageRead:
-    """What the page shows: single figures, and tables by key and column."""
+    """What the page shows: single figures with their text, and tables with their figures by key and column."""
 
     figures: dict[tuple[str, str, str | None], tuple[str, str]]
     tables: dict[str, dict[str, dict[str, str]]]
+    texts: dict[str, dict[str, dict[str, str]]]
     more: dict[str, int]
 
 
@@ -128,16 +130,20 @@ def read_page(text: str, folder: Any) -> PageRead:
         page = opened(browser, path).page
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         found = page.evaluate(_READ_PAGE)
-    return PageRead(
-        {(each["mart"], each["name"], each["key"]): (each["value"], each["text"]) for each in found["figures"]},
+    figures = {(each["mart"], each["name"], each["key"]): (each["value"], each["text"]) for each in found["figures"]}
+    values, texts = (
         {
-            table["name"]: {
-                row["key"]: dict(zip(table["columns"], row["values"], strict=True)) for row in table["rows"]
-            }
+            table["name"]: {row["key"]: _figures_of(table, row[what]) for row in table["rows"]}
             for table in found["tables"]
-        },
-        {table["name"]: table["more"] for table in found["tables"]},
+        }
+        for what in ("values", "texts")
     )
+    return PageRead(figures, values, texts, {table["name"]: table["more"] for table in found["tables"]})
+
+
+def _figures_of(table: Row, cells: list[str]) -> dict[str, str]:
+    row = dict(zip(table["columns"], cells, strict=True))
+    return {name: row[name] for name in table["figures"]}
 
 
 def built_page(sandbox: Sandbox, warehouse: WarehouseSettings, environment: dict[str, str]) -> str:
@@ -172,12 +178,13 @@ def test_every_figure_in_the_browser_is_that_of_the_tickets_turns_and_messages(
     assert triage_shown(page) == triage_counted(counted)
     assert page.tables.keys() == TABLES.keys()
     for name, count in TABLES.items():
-        wanted = count(counted)
+        wanted = {key: {column: as_text(value) for column, value in row.items()} for key, row in count(counted).items()}
         found = page.tables[name]
+        assert found == {key: wanted[key] for key in found}, name
         assert len(wanted) == len(found) + page.more[name], name
         for key, row in found.items():
-            for column, value in wanted[key].items():
-                assert row[column] == as_text(value), (name, key, column)
+            for column in (each for each in row if each.endswith("_count")):
+                assert page.texts[name][key][column] == f"{int(row[column]):,}"
 
 
 def as_text(value: Any) -> str:
@@ -299,11 +306,16 @@ def bands_of(metric: str) -> Any:
     return count
 
 
+STATISTICS = (
+    *("old_enough_count", "answered_within_count", "answered_share", "case_count", "open_count"),
+    *("closed_unanswered_count", "left_out_count", "median_seconds", "median_answered_seconds"),
+)
+
+
 def statistics_of(metric: str) -> Any:
     def count(counted: Counted) -> dict[str, Row]:
-        columns = ("case_count", "answered_share", "open_count", "median_seconds", "left_out_count")
         return {
-            f"{row['connection_id']} {row['limit_seconds']}": {name: row[name] for name in columns}
+            f"{row['connection_id']} {row['limit_seconds']}": {name: row[name] for name in STATISTICS}
             for row in counted.rows["answer_statistics"]
             if row["metric"] == metric
         }
@@ -323,12 +335,16 @@ def volume_of(flag: str) -> Any:
 
 
 def backlog(counted: Counted) -> dict[str, Row]:
-    by_day: Counter[date] = Counter()
+    """Of each helpdesk by its name, which the sandbox has only one connection of."""
+    names = {row["connection_id"]: row["integration_name"] for row in counted.rows["connections"]}
+    by_day: dict[date, Counter[str]] = defaultdict(Counter)
     for row in counted.rows["ticket_backlog_daily"]:
-        by_day[row["day_on"]] += row["open_ticket_count"]
-    assert by_day[counted.last + timedelta(days=1)] == len(counted.open)
+        by_day[row["day_on"]]["open_ticket_count"] += row["open_ticket_count"]
+        by_day[row["day_on"]][f"open {names[row['connection_id']]}"] += row["open_ticket_count"]
+    assert by_day[counted.last + timedelta(days=1)]["open_ticket_count"] == len(counted.open)
+    columns = ("open_ticket_count", *(f"open {name}" for name in names.values()))
     whole = [counted.last + timedelta(days=1 - back) for back in range(92)]
-    return {str(on): {"open_ticket_count": by_day[on]} for on in whole}
+    return {str(on): {column: by_day[on][column] for column in columns} for on in whole}
 
 
 def flow(counted: Counted) -> dict[str, Row]:
@@ -404,12 +420,42 @@ def agents(counted: Counted) -> dict[str, Row]:
             "reply_count": counted.week(replies[desk, agent]),
             "reply_before_count": counted.week(replies[desk, agent], 1),
             "assigned_open_ticket_count": assigned[desk, agent],
-        }
+        } | _answers_and_closings(counted, desk, agent)
     return found
+
+
+def _answers_and_closings(counted: Counted, desk: str, agent: str) -> Row:
+    """From the turns that they answered, and the days of the mart, summed in Python."""
+    waits = [
+        row["wait_seconds"]
+        for row in counted.rows["conversation_turns"]
+        if (row["connection_id"], row["answered_by_author_id"], row["side"]) == (desk, agent, "customer")
+        and counted.week([row["ended_at"]])
+    ]
+    days = [
+        row
+        for row in counted.rows["agent_daily"]
+        if (row["connection_id"], row["agent_id"]) == (desk, agent)
+        and counted.last - timedelta(days=6) <= row["day_on"] <= counted.last
+    ]
+    return {
+        "first_reply_count": sum(row["first_reply_count"] for row in days),
+        "closed_ticket_count": sum(row["closed_ticket_count"] for row in days),
+        "mean_answer_seconds": round(sum(waits) / len(waits)) if waits else None,
+    }
+
+
+SAID = ("customer_message_count", "agent_reply_count", "opened_count", "open_count", "waiting_on_us_count")
 
 
 def customers(counted: Counted) -> dict[str, Row]:
     found: dict[str, Row] = {}
+    summaries = {
+        (row["connection_id"], row["customer_id"]): {
+            name: row[name] for name in ("ticket_count", "median_first_reply_seconds")
+        }
+        for row in counted.rows["customer_support_summary"]
+    }
     owners = {key: (row["connection_id"], row["customer_id"]) for key, row in counted.tickets.items()}
     said: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for row in counted.rows["conversation_messages"]:
@@ -420,30 +466,35 @@ def customers(counted: Counted) -> dict[str, Row]:
     for row in counted.tickets.values():
         said[row["connection_id"], row["customer_id"]]["opened_count"] += counted.week([row["opened_at"]])
         said[row["connection_id"], row["customer_id"]]["open_count"] += not row["is_closed"]
+        said[row["connection_id"], row["customer_id"]]["waiting_on_us_count"] += row["waiting_on"] == "us"
     active = {
         (row["connection_id"], row["customer_id"])
         for row in counted.rows["customer_support_daily"]
         if counted.last - timedelta(days=6) <= row["day_on"] <= counted.last
     } | {(row["connection_id"], row["customer_id"]) for row in counted.open if row["customer_id"]}
     for desk, customer in active:
-        names = ("customer_message_count", "agent_reply_count", "opened_count", "open_count")
-        found[f"{desk} {customer}"] = {name: said[desk, customer][name] for name in names}
+        found[f"{desk} {customer}"] = {name: said[desk, customer][name] for name in SAID} | summaries[desk, customer]
     return found
 
 
 def service_levels(counted: Counted) -> dict[str, Row]:
     found: dict[str, Counter[str]] = defaultdict(Counter)
+    targets: dict[str, set[int]] = defaultdict(set)
     for row in counted.rows["sla_outcomes"]:
         if row["started_at"] >= counted.since:
             key = f"{row['metric']} {row['policy']} {row['calendar'] or 'the clock'}"
             outcome = "at_risk" if row["is_at_risk"] else row["outcome"]
             found[key][f"{outcome}_count"] += 1
-    names = [f"{name}_count" for name in ("met", "missed", "overdue", "at_risk", "running", "paused", "unknown")]
+            targets[key].add(row["target_seconds"])
+    outcomes = ("met", "missed", "overdue", "at_risk", "running", "paused", "cancelled", "unknown")
     result: dict[str, Row] = {}
     for key, counts in found.items():
         settled = counts["met_count"] + counts["missed_count"] + counts["overdue_count"]
         share = counts["met_count"] / settled if settled else None
-        result[key] = {name: counts[name] for name in names} | {"met_share": share}
+        result[key] = {f"{each}_count": counts[f"{each}_count"] for each in outcomes} | {
+            "met_share": share,
+            "target_seconds": min(targets[key]),
+        }
     return result
 
 
@@ -455,18 +506,19 @@ def pressing(counted: Counted) -> dict[str, Row]:
     }
 
 
+CONNECTION = ("data_as_of", "ticket_count", "customer_count", "note_count", "history_since_at")
+
+
 def connections(counted: Counted) -> dict[str, Row]:
-    return {
-        row["connection_id"]: {name: row[name] for name in ("data_as_of", "ticket_count", "note_count")}
-        for row in counted.rows["connections"]
-    }
+    return {row["connection_id"]: {name: row[name] for name in CONNECTION} for row in counted.rows["connections"]}
+
+
+HEALTH = ("read_through_at", "age_seconds", "failures_since_success_count", "unrepaired_gap_count")
 
 
 def health(counted: Counted) -> dict[str, Row]:
     return {
-        f"{row['connection_id']} {row['object_name']}": {
-            name: row[name] for name in ("read_through_at", "age_seconds", "failures_since_success_count")
-        }
+        f"{row['connection_id']} {row['object_name']}": {name: row[name] for name in HEALTH}
         for row in counted.rows["sync_health"]
     }
 
