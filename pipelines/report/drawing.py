@@ -42,12 +42,16 @@ def drawn(spec: dict[str, Any], label: str, kind: str) -> str:
 
 
 def _tidy(element: ElementTree.Element) -> None:
-    hint = element.attrib.get("aria-label") if element.attrib.get("role") == "graphics-symbol" else None
+    """Leaves what is seen: Vega's words for machines go, but for the name of a mark."""
+    is_mark = element.tag == f"{{{_SVG}}}path" and element.attrib.get("role") == "graphics-symbol"
+    hint = element.attrib.get("aria-label") if is_mark else None
     for name in _DROPPED:
         element.attrib.pop(name, None)
     for name in _GEOMETRY:
         if name in element.attrib:
             element.attrib[name] = _LONG_FRACTION.sub(r"\1", element.attrib[name])
+    if element.attrib.get("opacity") == "1":
+        del element.attrib["opacity"]
     if hint:
         title = ElementTree.SubElement(element, f"{{{_SVG}}}title")
         title.text = hint

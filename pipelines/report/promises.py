@@ -18,7 +18,7 @@ _OUTCOMES = """
 select
     policy,
     metric,
-    coalesce(calendar, 'the clock') as calendar,
+    calendar,
     min(target_seconds) as target_seconds,
     sum(case when outcome = 'met' then 1 else 0 end) as met_count,
     sum(case when outcome = 'missed' then 1 else 0 end) as missed_count,
@@ -78,14 +78,14 @@ def outcomes_of(ask: AskRows, since: datetime) -> Table:
     ]
     rows = [
         TableRow(
-            f"{row['metric']} {row['policy']} {row['calendar']}",
+            f"{row['metric']} {row['policy']} {row['calendar'] or 'the clock'}",
             [
                 f"{spaced(row['metric']).capitalize()}: {row['policy']}",
                 share_met(row),
                 *(int(row[column.name]) for column in _OUTCOME_COLUMNS),
                 row["target_seconds"],
             ],
-            f"counted by {row['calendar']}",
+            f"in the hours of {row['calendar']}" if row["calendar"] else "on the clock",
         )
         for row in ask(_OUTCOMES, since)
     ]
