@@ -42,30 +42,32 @@ replies as (
     where metric = 'first_reply'
     group by connection_id
 ),
-conversations as (
-    select connection_id, max(availability) as availability
+known as (
+    select
+        connection_id,
+        max(case when metric = 'conversation' and availability <> 'unavailable' then 1 else 0 end) as has_conversations,
+        max(case when metric = 'service_levels' and availability <> 'unavailable' then 1 else 0 end) as has_levels
     from metric_availability
-    where metric = 'conversation'
     group by connection_id
 )
 select
     connections.connection_id,
     coalesce(now.open_count, 0) as open_count,
-    case when conversations.availability <> 'unavailable' then coalesce(now.waiting_on_us_count, 0) end
+    case when known.has_conversations = 1 then coalesce(now.waiting_on_us_count, 0) end
         as waiting_on_us_count,
-    coalesce(now.overdue_count, 0) as overdue_count,
+    case when known.has_levels = 1 then coalesce(now.overdue_count, 0) end as overdue_count,
     coalesce(week.opened_count, 0) as opened_count,
     coalesce(week.closed_count, 0) as closed_count,
-    case when conversations.availability <> 'unavailable' then coalesce(week.customer_message_count, 0) end
+    case when known.has_conversations = 1 then coalesce(week.customer_message_count, 0) end
         as customer_message_count,
-    case when conversations.availability <> 'unavailable' then coalesce(week.agent_reply_count, 0) end
+    case when known.has_conversations = 1 then coalesce(week.agent_reply_count, 0) end
         as agent_reply_count,
     replies.median_seconds
 from connections
 left join week on connections.connection_id = week.connection_id
 left join now on connections.connection_id = now.connection_id
 left join replies on connections.connection_id = replies.connection_id
-left join conversations on connections.connection_id = conversations.connection_id
+left join known on connections.connection_id = known.connection_id
 order by connections.ticket_count desc, connections.connection_id
 """
 

@@ -210,6 +210,7 @@ def bands_chart(found: Waits) -> Chart:
         if total
         else "None in 13 weeks."
     )
+    says = f"{says} {found.lack}" if found.lack else says
     what = "Resolved" if found.metric == "resolution" else "Answered"
     keys = [Key(what, "1"), Key("Still open" if found.metric == "resolution" else "Without a reply", "warning")]
     return _chart(f"bands-{found.metric}", title, says, drawing, waits.table_of(found), keys)

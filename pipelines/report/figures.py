@@ -56,7 +56,7 @@ def figures_of(ask: AskRows) -> Figures:
             glance=glance_of(ask, days, available),
             triage=triage_list_of(ask, names),
             backlog=backlog_of(ask, days, names),
-            waits=waits_of(ask, days, names),
+            waits=waits_of(ask, days, available),
             volumes=volumes_of(ask, days, available),
             breakdowns=[table(ask, days, names) for table in (by_helpdesk, by_category, by_agent, by_customer)],
             outcomes=outcomes_of(ask, days.shown_since_at),

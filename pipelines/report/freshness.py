@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.report.tables import Column, Table, TableRow
-from pipelines.report.words import Unit, duration, one_line, shown, spaced
+from pipelines.report.words import Unit, counted, cut, duration, shown, spaced
 from pipelines.warehouse.destinations.destination import AskRows
 
 _HEALTH = """
@@ -66,26 +66,32 @@ class Freshness:
 def freshness_of(ask: AskRows, names: Mapping[str, str]) -> Freshness:
     """The worst first."""
     rows = ask(_HEALTH)
-    concerns = [_concern(row, names) for row in rows if row["health"] in _AMISS]
+    amiss: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["health"] in _AMISS:
+            amiss.setdefault((row["connection_id"], row["health"]), []).append(row)
+    concerns = [_concern(found, names) for found in amiss.values()]
     return Freshness(concerns, _connections(ask, names), _table(rows, names))
 
 
-def _concern(row: dict[str, Any], names: Mapping[str, str]) -> Concern:
-    of = f"{names.get(row['connection_id'], row['connection_id'])}, {row['object_name']}"
-    until = shown(row["read_through_at"], Unit.MOMENT) if row["read_through_at"] else None
+def _concern(rows: Sequence[dict[str, Any]], names: Mapping[str, str]) -> Concern:
+    """Of the objects of a connection that have the same, told by the worst of them."""
+    row = rows[0]
+    objects = ", ".join(each["object_name"] for each in rows)
+    until = f" Known up to {shown(row['read_through_at'], Unit.MOMENT)}." if row["read_through_at"] else ""
     said = {
         "paused": "the connection is paused",
         "never_read": "never read to the end",
-        "failing": f"the last {row['failures_since_success_count']} syncs failed: {_error(row)}",
+        "failing": f"the last {counted(row['failures_since_success_count'], 'sync')} failed: {_error(row)}",
         "stale": f"not read for {duration(row['age_seconds'] or 0)}",
-        "gaps": f"{row['unrepaired_gap_count']} gaps were found and not repaired",
+        "gaps": f"{counted(row['unrepaired_gap_count'] or 0, 'gap')} found and not repaired",
     }[row["health"]]
-    return Concern(f"{of}: {said}{f'. Known up to {until}' if until else ''}.", row["health"] in _GRAVE)
+    name = names.get(row["connection_id"], row["connection_id"])
+    return Concern(f"{name} ({objects}): {said}.{until}", row["health"] in _GRAVE)
 
 
 def _error(row: dict[str, Any]) -> str:
-    said = one_line(row["last_error"] or "no reason given")
-    return said if len(said) <= _ERROR_SHOWN else f"{said[:_ERROR_SHOWN]}…"
+    return cut(row["last_error"] or "no reason given", _ERROR_SHOWN)
 
 
 def _connections(ask: AskRows, names: Mapping[str, str]) -> Table:

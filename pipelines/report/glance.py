@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from pipelines.report.availability import Availability
 from pipelines.report.days import Days
 from pipelines.report.replies import first_replies_of
-from pipelines.report.words import Unit, counted, duration, limit, short_day, short_moment, shown
+from pipelines.report.words import NOT_KNOWN, Unit, counted, duration, limit, short_day, short_moment, shown
 from pipelines.warehouse.destinations.destination import AskRows
 
 Row: TypeAlias = dict[str, Any]
@@ -79,6 +79,8 @@ class Tile:
     """What the figure lacks, or why it is not known."""
     days: Sequence[Spark] = ()
     is_bad: bool = False
+    absent: str = NOT_KNOWN
+    """What stands there in place of a value."""
 
     @property
     def change(self) -> str | None:
@@ -224,6 +226,7 @@ def _replies(ask: AskRows, days: Days, available: Availability) -> list[Tile]:
             before_when="in the 7 days before",
             aside=said,
             doubt=doubt or found.now.why_no_median,
+            absent="none yet" if is_known else NOT_KNOWN,
         ),
         Tile(
             "first_reply_within_share",
@@ -236,6 +239,7 @@ def _replies(ask: AskRows, days: Days, available: Availability) -> list[Tile]:
             before_when="in the 7 days before",
             aside=said,
             doubt=doubt or (None if found.now.old_enough_count else "Nobody asked in these days."),
+            absent="none yet" if is_known else NOT_KNOWN,
         ),
         Tile(
             "first_reply_open_count",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from pipelines.report.words import one_line
+from pipelines.report.words import cut
 from pipelines.warehouse.destinations.destination import AskRows
+
+_LENGTH = 80
 
 _CONNECTIONS = """
 select connection_id, coalesce(integration_name, integration_type) as helpdesk, external_xref
@@ -23,5 +25,5 @@ def names_of(ask: AskRows) -> Mapping[str, str]:
     for row in rows:
         helpdesk, its_id = row["helpdesk"] or "Helpdesk", row["connection_id"]
         is_one_of_many = found[row["helpdesk"]] > 1 or row["helpdesk"] is None
-        names[its_id] = one_line(f"{helpdesk} ({row['external_xref'] or its_id})" if is_one_of_many else helpdesk)
+        names[its_id] = cut(f"{helpdesk} ({row['external_xref'] or its_id})" if is_one_of_many else helpdesk, _LENGTH)
     return names

@@ -14,7 +14,19 @@ from markupsafe import Markup
 
 from pipelines.report.charts import Chart, backlog_chart, bands_chart, flow_chart, shares_chart, volume_chart
 from pipelines.report.figures import Figures, Support
-from pipelines.report.words import Unit, Value, counted, day, duration, moment, one_line, short_day, short_moment, shown
+from pipelines.report.words import (
+    Unit,
+    Value,
+    counted,
+    cut,
+    day,
+    duration,
+    moment,
+    one_line,
+    short_day,
+    short_moment,
+    shown,
+)
 
 _FOLDER = Path(__file__).parent
 _TEXT_SHOWN = 160
@@ -52,8 +64,8 @@ def page_of(figures: Figures, warehouse: str, made_at: datetime, version: str) -
 def _charts_of(support: Support) -> _Charts:
     return _Charts(
         backlog=[backlog_chart(support.backlog), flow_chart(support.backlog)],
-        waits=[[bands_chart(each), shares_chart(each)] for each in support.waits],
-        volume=[volume_chart(each) for each in support.volumes],
+        waits=[[bands_chart(each), shares_chart(each)] if each.is_known else [] for each in support.waits],
+        volume=[volume_chart(each) for each in support.volumes if each.is_known],
     )
 
 
@@ -82,9 +94,7 @@ def _environment() -> Environment:
 
 
 def _foreign(text: object) -> str:
-    """A text of others on one line, cut where it goes on and on."""
-    line = one_line(text)
-    return line if len(line) <= _TEXT_SHOWN else f"{line[:_TEXT_SHOWN].rstrip()}…"
+    return cut(text, _TEXT_SHOWN)
 
 
 def _raw(value: Value) -> str:

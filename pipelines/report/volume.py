@@ -32,6 +32,7 @@ class Volume:
     name: str
     label: str
     counts: Mapping[tuple[int, int], int]
+    is_known: bool
     lack: str | None
 
     def busiest(self) -> tuple[int, int] | None:
@@ -42,15 +43,15 @@ class Volume:
 def volumes_of(ask: AskRows, days: Days, available: Availability) -> Sequence[Volume]:
     """What came and what was answered in the weeks shown."""
     rows = ask(_HOURS, days.shown_since_at)
-    lack = available.what_lacks("conversation")
+    known = available.is_known("conversation"), available.what_lacks("conversation")
 
     def by_hour(column: str) -> dict[tuple[int, int], int]:
         found = {(row["weekday"], row["hour_of_day"]): int(row[column]) for row in rows}
         return {(day, hour): found.get((day, hour), 0) for day in range(1, 8) for hour in range(24)}
 
     return [
-        Volume("customer_count", "Customers write", by_hour("customer_count"), lack),
-        Volume("reply_count", "Agents reply", by_hour("reply_count"), lack),
+        Volume("customer_count", "Customers write", by_hour("customer_count"), *known),
+        Volume("reply_count", "Agents reply", by_hour("reply_count"), *known),
     ]
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipelines.report.availability import Availability
 from pipelines.report.backlog import OTHERS, groups_of
 from pipelines.report.days import Days
 from pipelines.report.tables import Column, Table, TableRow
 from pipelines.report.words import Unit, limit
 from pipelines.warehouse.destinations.destination import AskRows
 
-METRICS = {"first_reply": "First reply", "next_reply": "Later replies", "resolution": "Resolution"}
+METRICS = (
+    ("first_reply", "First reply", "first_reply"),
+    ("next_reply", "Later replies", "first_reply"),
+    ("resolution", "Resolution", "resolution"),
+)
+"""The metrics of answer_statistics, and those of metric_availability on which they hang."""
 
 BANDS = (900, 3_600, 14_400, 28_800, 86_400, 259_200, 604_800)
 """The upper ends, in seconds; the last band is what took longer."""
@@ -114,6 +120,8 @@ class Waits:
     left_out_count: int
     shares: Sequence[Share]
     statistics: Table
+    is_known: bool
+    lack: str | None
 
     @property
     def case_count(self) -> int:
@@ -124,14 +132,14 @@ class Waits:
         return sum(band.case_count for band in self.bands if not band.is_answered)
 
 
-def waits_of(ask: AskRows, days: Days, names: Mapping[str, str]) -> list[Waits]:
+def waits_of(ask: AskRows, days: Days, available: Availability) -> list[Waits]:
     """First replies, later ones and resolutions of what began in the days shown; the shares are of all time."""
     endings: dict[tuple[str, str, int | None], int] = {}
     for query in (_REPLIES, _RESOLUTIONS):
         for row in ask(query, days.shown_since_at):
             band = None if row["band"] is None else int(row["band"])
             endings[row["metric"], row["ending"], band] = row["case_count"]
-    shares = ask(_SHARES)
+    shares, names = ask(_SHARES), available.names
     return [
         Waits(
             metric,
@@ -140,8 +148,10 @@ def waits_of(ask: AskRows, days: Days, names: Mapping[str, str]) -> list[Waits]:
             endings.get((metric, "left out", None), 0),
             _shares([row for row in shares if row["metric"] == metric], groups_of(names)),
             _statistics(metric, label, [row for row in shares if row["metric"] == metric], names),
+            available.is_known(needs),
+            available.what_lacks(needs),
         )
-        for metric, label in METRICS.items()
+        for metric, label, needs in METRICS
     ]
 
 

@@ -42,6 +42,12 @@ def one_line(text: object) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
 
 
+def cut(text: object, length: int) -> str:
+    """The text on a single line that ends where others would go on and on."""
+    line = one_line(text)
+    return line if len(line) <= length else f"{line[:length].rstrip()}…"
+
+
 def count(number: float) -> str:
     """1,234."""
     return f"{number:,.0f}"

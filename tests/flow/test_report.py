@@ -156,9 +156,9 @@ def test_a_connection_that_is_behind_is_said_at_the_top(warehouse: WarehouseSett
     tables["sync_health"][1] |= {"health": "stale", "age_seconds": 300_000}
     tables["sync_health"][0] |= {"health": "ok"}
     page = page_over(warehouse, tables)
-    assert "Some data may be behind" in page
-    assert "Other, tickets: not read for 3 d 11 h. Known up to 28 May 2026, 08:30 UTC." in page
-    assert page.index("Some data may be behind") < page.index("At a glance</h2>")
+    assert "Some data may be behind or have gaps" in page
+    assert "Other (tickets): not read for 3 d 11 h. Known up to 28 May 2026, 08:30 UTC." in page
+    assert page.index("Some data may be behind or have gaps") < page.index("At a glance</h2>")
 
 
 @pytest.mark.slow
