@@ -19,6 +19,7 @@ from playwright.sync_api import Browser
 
 from pipelines.cli import main
 from pipelines.report import reading_published, report_of
+from pipelines.report.figures import Figures, Support, figures_of
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
 from tests.chromium import Opened, chromium, opened
 from tests.flow.conftest import destination_environment, on_both, on_postgres
@@ -90,8 +91,6 @@ def test_the_report_is_written_and_its_place_is_said(
     page = (tmp_path / "data" / "report.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["report.html"]
-    assert written("--out", "new/monday.html").exit_code == 0
-    assert (tmp_path / "new" / "monday.html").exists()
 
 
 def test_what_was_there_stays_where_the_report_cannot_be_made(
@@ -123,9 +122,12 @@ def test_a_word_of_others_is_shown_and_adds_nothing_to_the_page(warehouse: Wareh
     assert all(character.isprintable() or character == "\n" for character in page)
 
 
-def test_only_addresses_of_the_web_become_links(warehouse: WarehouseSettings) -> None:
-    page = page_over(warehouse, marts_saying("Brakes", 'https://desk.example/1?a="><b>'))
-    assert Elements(page).links.count('https://desk.example/1?a="><b>') >= 12
+def test_an_address_of_the_web_becomes_a_link(warehouse: WarehouseSettings, written: Any, tmp_path: Path) -> None:
+    address = 'https://desk.example/1?a="><b>'
+    make_marts(warehouse, marts_saying("Brakes", address), READ)
+    assert written("--out", "new/monday.html").exit_code == 0
+    page = (tmp_path / "new" / "monday.html").read_text(encoding="utf-8")
+    assert Elements(page).links.count(address) >= 12
 
 
 @on_both
@@ -135,7 +137,17 @@ def test_before_the_first_ticket_the_report_says_so(warehouse: WarehouseSettings
     assert "<svg" not in page
 
 
-def test_what_a_helpdesk_cannot_tell_is_not_known_rather_than_nothing(warehouse: WarehouseSettings) -> None:
+def figures_over(warehouse: WarehouseSettings, tables: Tables) -> tuple[Figures, Support]:
+    """What would be on the page from marts with these rows."""
+    make_marts(warehouse, tables, READ)
+    with reading_published(warehouse) as ask:
+        figures = figures_of(ask)
+    assert figures.support is not None
+    return figures, figures.support
+
+
+@on_both
+def test_what_no_helpdesk_can_tell_is_not_known_rather_than_nothing(warehouse: WarehouseSettings) -> None:
     tables = marts_saying("Brakes")
     tables["metric_availability"] = [
         unavailable(desk, metric, "notes_not_offered")
@@ -144,21 +156,41 @@ def test_what_a_helpdesk_cannot_tell_is_not_known_rather_than_nothing(warehouse:
     ]
     for row in tables["support_daily"]:
         row |= {"customer_message_count": None, "agent_reply_count": None}
-    page = page_over(warehouse, tables | {"conversation_turns": [], "conversation_messages": []})
-    absent = '<data value="" data-mart="support_daily" data-figure="customer_message_count" class="absent">not known'
-    assert absent in page
-    assert "Other: notes not offered (notes)." in page
-    assert '<data value="14" data-mart="support_daily" data-figure="opened_count">14</data>' in page
+    _, support = figures_over(warehouse, tables | {"conversation_turns": [], "conversation_messages": []})
+    tiles = {tile.name: tile for tile in (*support.glance.now, *support.glance.week)}
+    known = {name for name, tile in tiles.items() if tile.value is not None}
+    assert known == {"open_count", "opened_count", "closed_count"}
+    why = "Not known of Brakes: notes not offered (notes); Other: notes not offered (notes)."
+    assert {tiles[name].doubt for name in tiles.keys() - known} == {why}
+    assert [(each.metric, each.is_known) for each in support.waits][:2] == [
+        ("first_reply", False),
+        ("next_reply", False),
+    ]
+    assert [(each.is_known, each.lack) for each in support.volumes] == [(False, why)] * 2
 
 
-def test_a_connection_that_is_behind_is_said_at_the_top(warehouse: WarehouseSettings) -> None:
+def test_what_one_of_two_helpdesks_cannot_tell_is_said_by_the_figure(warehouse: WarehouseSettings) -> None:
     tables = marts_saying("Brakes")
-    tables["sync_health"][1] |= {"health": "stale", "age_seconds": 300_000}
-    tables["sync_health"][0] |= {"health": "ok"}
-    page = page_over(warehouse, tables)
-    assert "Some data may be behind or have gaps" in page
-    assert "Other (tickets): not read for 3 d 11 h. Known up to 28 May 2026, 08:30 UTC." in page
-    assert page.index("Some data may be behind or have gaps") < page.index("At a glance</h2>")
+    for row in tables["metric_availability"]:
+        if row["connection_id"] == OTHER_DESK and row["metric"] == "conversation":
+            row |= unavailable(OTHER_DESK, "conversation", "notes_not_offered")
+    _, support = figures_over(warehouse, tables)
+    [messages] = [tile for tile in support.glance.week if tile.name == "customer_message_count"]
+    assert (messages.value, messages.doubt) == (35, "Not known of Other: notes not offered (notes).")
+    rows = {row.key: row.values for row in support.breakdowns[0].rows}
+    assert (rows[DESK][6], rows[OTHER_DESK][6]) == (35, None)
+
+
+def test_what_is_amiss_with_a_connection_is_said_once_for_all_its_objects(warehouse: WarehouseSettings) -> None:
+    tables = marts_saying("Brakes")
+    failing, stale = tables["sync_health"]
+    stale |= {"health": "stale", "age_seconds": 300_000}
+    tables["sync_health"] = [failing, stale, stale | {"object_name": "notes", "place": 3}]
+    figures, _ = figures_over(warehouse, tables)
+    assert [(concern.sentence, concern.is_grave) for concern in figures.freshness.concerns] == [
+        ("Brakes (tickets): the last 2 syncs failed: Brakes. Known up to 28 May 2026, 08:30 UTC.", True),
+        ("Other (tickets, notes): not read for 3 d 11 h. Known up to 28 May 2026, 08:30 UTC.", False),
+    ]
 
 
 @pytest.mark.slow
