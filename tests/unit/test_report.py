@@ -114,7 +114,7 @@ def test_those_who_still_wait_count_as_longer_than_any_other() -> None:
 
 
 def test_the_share_within_a_limit_is_of_those_who_had_its_time() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         question(90, 1),
         question(80, 30),
         question(70, None, "open"),
@@ -165,7 +165,7 @@ def test_bars_are_as_long_as_their_share_of_the_longest() -> None:
 
 
 def test_connections_of_one_helpdesk_are_told_apart() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"connection_id": "1", "helpdesk": "Zendesk", "external_xref": "shop"},
         {"connection_id": "2", "helpdesk": "Zendesk", "external_xref": None},
         {"connection_id": "3", "helpdesk": "Intercom", "external_xref": "shop"},
