@@ -74,8 +74,8 @@ def what_is_missing(available: Availability) -> Table:
             Column("metric", "Metric", Unit.WORDS),
             Column("helpdesk", "Helpdesk", Unit.WORDS),
             Column("known_share", "Known", Unit.SHARE, "metric_availability"),
-            Column("known_count", "Of which known", Unit.COUNT, "metric_availability"),
-            Column("applicable_count", "Rows it is about", Unit.COUNT, "metric_availability"),
+            Column("known_count", "Rows known", Unit.COUNT, "metric_availability"),
+            Column("applicable_count", "Rows in all", Unit.COUNT, "metric_availability"),
             Column("reason", "Why not the rest", Unit.WORDS),
         ],
         [

@@ -149,7 +149,7 @@ def _table(rows: Sequence[dict[str, Any]], names: Mapping[str, str]) -> Table:
                     row["failures_since_success_count"],
                     _verified(row),
                     row["unrepaired_gap_count"],
-                    _error(row) if row["last_error"] else "none",
+                    _last_error(row),
                 ],
             )
             for row in rows
@@ -161,3 +161,11 @@ def _verified(row: dict[str, Any]) -> str:
     if row["last_verified_at"] is None:
         return "never"
     return shown(row["last_verified_at"], Unit.MOMENT) + (" (a sample)" if row["is_verified_by_sample"] else "")
+
+
+def _last_error(row: dict[str, Any]) -> str:
+    if not row["last_error"]:
+        return "none"
+    times = row["last_success_at"], row["last_error_at"]
+    is_over = None not in times and times[0] > times[1]
+    return f"{_error(row)}{' (over)' if is_over else ''}"
