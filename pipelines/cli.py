@@ -531,14 +531,15 @@ def explain_command(connection: str, ticket: str, destination: str | None, as_js
     "--out",
     "path",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("data/report.html"),
-    show_default=True,
     metavar="PATH",
-    help="The file that is written, or written anew.",
+    help="The file that is written, or written anew; default: report.html beside what is published.",
 )
 @destination_option
-def report_command(path: Path, destination: str | None) -> int:
-    """How support does, as one HTML file to open in a browser or to send: nothing in it runs or asks the network."""
+def report_command(path: Path | None, destination: str | None) -> int:
+    """How support does, as one HTML file to open in a browser or to send: nothing in it runs or asks the network.
+
+    It tells of what was published last, by `ticketing publish` or `ticketing run`.
+    """
     written = write_report(load_warehouse_settings(destination), path)
     reach = f"Data as of {moment(written.data_as_of)}" if written.data_as_of else "There are no tickets in it yet"
     console.say(f"Written: {console.one_line(str(written.path))}; open it in a browser. {reach}.")

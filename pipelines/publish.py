@@ -51,6 +51,8 @@ def publish_beside(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> P
         rows = destination.publish(published_at, started + wait_seconds, keeps_older=keeps_older)
     except NotThere as error:
         raise FixConfiguration(f"Expected marts to publish, but {error}. Run `ticketing build` first.") from error
+    if not keeps_older:
+        warehouse.report_path.unlink(missing_ok=True)
     anew.mark_published(warehouse)
     with reading_published(warehouse) as ask:
         [of] = ask(f"select data_as_of from {PUBLICATION}")

@@ -33,6 +33,8 @@ POSTGRES_PORT = 5432
 STATE_DIRS = Path("data")
 """Where the project keeps its own state of a warehouse that is no file."""
 
+REPORT = "report.html"
+
 TRIAGE_FIELDS = ("priority", "category", "user_id", "status", "tags", "note")
 """What of a ticket a triage decision may be about."""
 
@@ -309,6 +311,11 @@ class DuckdbWarehouse:
         """The folder of what readers find."""
         return self.path.with_name(f"{self.path.name}.published")
 
+    @property
+    def report_path(self) -> Path:
+        """Where the report lies that is written to no other place."""
+        return self.published_dir / REPORT
+
 
 @dataclass(frozen=True)
 class PostgresWarehouse:
@@ -336,6 +343,11 @@ class PostgresWarehouse:
     def published_dir(self) -> Path:
         """The folder of what readers find outside the database."""
         return self.state_dir.with_suffix(".published")
+
+    @property
+    def report_path(self) -> Path:
+        """Where the report lies that is written to no other place."""
+        return self.published_dir / REPORT
 
 
 WarehouseSettings: TypeAlias = DuckdbWarehouse | PostgresWarehouse

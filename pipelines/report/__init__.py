@@ -1,10 +1,8 @@
-"""The morning report: one HTML file that says how support does, made from the marts alone."""
+"""The morning report: one HTML file that says how support does, made from what is published alone."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,12 +11,9 @@ from pathlib import Path
 from pipelines.report.figures import figures_of
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.destinations.destination import AskRows
-from pipelines.warehouse.marts import MARTS, reading_marts
+from pipelines.warehouse.marts import reading_published
 
 __all__ = ["Written", "report_of", "write_report"]
-
-PATIENCE = 5.0
-"""Seconds that a look at the marts waits for a writer to end."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +22,6 @@ class Written:
 
     path: Path
     data_as_of: datetime | None
-
-
-@contextmanager
-def reading_published(warehouse: WarehouseSettings) -> Iterator[AskRows]:
-    """Ask for rows of the marts by their plain names."""
-    with reading_marts(warehouse, PATIENCE) as ask:
-        ask(f"set search_path = '{MARTS}'")
-        yield ask
 
 
 def report_of(ask: AskRows, warehouse: str, made_at: datetime) -> tuple[str, datetime | None]:
@@ -46,8 +33,10 @@ def report_of(ask: AskRows, warehouse: str, made_at: datetime) -> tuple[str, dat
     return page, figures.support.days.read_until if figures.support else None
 
 
-def write_report(warehouse: WarehouseSettings, path: Path) -> Written:
-    """Write the page, all of it or nothing. Raises `FixConfiguration` where the marts are not built."""
+def write_report(warehouse: WarehouseSettings, path: Path | None = None) -> Written:
+    """Write the page of what is published, all of it or nothing, beside that if no place is told. Raises
+    `FixConfiguration` where nothing is published."""
+    path = path or warehouse.report_path
     with reading_published(warehouse) as ask:
         page, data_as_of = report_of(ask, warehouse.name, datetime.now(UTC))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,9 +18,11 @@ from click.testing import CliRunner, Result
 from playwright.sync_api import Browser
 
 from pipelines.cli import main
-from pipelines.report import reading_published, report_of
+from pipelines.publish import publish
+from pipelines.report import report_of
 from pipelines.report.figures import Figures, Support, figures_of
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
+from pipelines.warehouse.marts import reading_published
 from tests.chromium import Opened, chromium, opened
 from tests.flow.conftest import destination_environment, on_both, on_postgres
 from tests.hand_made_marts import Tables, make_marts
@@ -51,9 +53,14 @@ def written(warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch, tmp_p
     return run
 
 
+def publish_marts(warehouse: WarehouseSettings, tables: Tables) -> None:
+    make_marts(warehouse, tables, READ)
+    publish(warehouse)
+
+
 def page_over(warehouse: WarehouseSettings, tables: Tables) -> str:
     """The page from marts with these rows."""
-    make_marts(warehouse, tables, READ)
+    publish_marts(warehouse, tables)
     with reading_published(warehouse) as ask:
         return report_of(ask, "the warehouse", MADE_AT)[0]
 
@@ -82,15 +89,14 @@ class Elements(HTMLParser):
 def test_the_report_is_written_and_its_place_is_said(
     warehouse: WarehouseSettings, written: Any, tmp_path: Path
 ) -> None:
-    make_marts(warehouse, marts_saying("Brakes"), READ)
+    publish_marts(warehouse, marts_saying("Brakes"))
     ended = written()
     assert ended.exit_code == 0
     assert ended.stdout.splitlines()[-1] == (
-        "Written: data/report.html; open it in a browser. Data as of 28 May 2026, 08:30 UTC."
+        f"Written: {warehouse.report_path}; open it in a browser. Data as of 28 May 2026, 08:30 UTC."
     )
-    page = (tmp_path / "data" / "report.html").read_text(encoding="utf-8")
-    assert page.startswith("<!doctype html>")
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["report.html"]
+    assert warehouse.report_path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert not [path for path in warehouse.published_dir.iterdir() if path.name.endswith(".unfinished")]
 
 
 def test_what_was_there_stays_where_the_report_cannot_be_made(
@@ -99,7 +105,7 @@ def test_what_was_there_stays_where_the_report_cannot_be_made(
     (tmp_path / "monday.html").write_text("last week's")
     ended = written("--out", "monday.html")
     assert ended.exit_code == 2
-    assert "Run `ticketing sync`, then `ticketing build`." in ended.stderr
+    assert "Run `ticketing publish` first." in ended.stderr
     assert (tmp_path / "monday.html").read_text() == "last week's"
 
 
@@ -124,7 +130,7 @@ def test_a_word_of_others_is_shown_and_adds_nothing_to_the_page(warehouse: Wareh
 
 def test_an_address_of_the_web_becomes_a_link(warehouse: WarehouseSettings, written: Any, tmp_path: Path) -> None:
     address = 'https://desk.example/1?a="><b>'
-    make_marts(warehouse, marts_saying("Brakes", address), READ)
+    publish_marts(warehouse, marts_saying("Brakes", address))
     assert written("--out", "new/monday.html").exit_code == 0
     page = (tmp_path / "new" / "monday.html").read_text(encoding="utf-8")
     assert Elements(page).links.count(address) >= 12
@@ -139,7 +145,7 @@ def test_before_the_first_ticket_the_report_says_so(warehouse: WarehouseSettings
 
 def figures_over(warehouse: WarehouseSettings, tables: Tables) -> tuple[Figures, Support]:
     """What would be on the page from marts with these rows."""
-    make_marts(warehouse, tables, READ)
+    publish_marts(warehouse, tables)
     with reading_published(warehouse) as ask:
         figures = figures_of(ask)
     assert figures.support is not None

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.report import reading_published, report_of
+from pipelines.publish import publish
+from pipelines.report import report_of
 from pipelines.report.waits import BANDS
 from pipelines.sandbox import Sandbox
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
+from pipelines.warehouse.marts import reading_published
 from tests.chromium import chromium, opened
 from tests.flow.conftest import at_length, on_postgres, warehouse_in
 from tests.flow.test_command import ticketing
@@ -151,6 +153,7 @@ def built_page(sandbox: Sandbox, warehouse: WarehouseSettings, environment: dict
         assert ticketing("sync", env=environment).returncode == 0
         sandbox.world.live(hours=60)
     assert ticketing("build", "--as-of", sandbox.world.now.isoformat(), env=environment).returncode == 0
+    publish(warehouse)
     with reading_published(warehouse) as ask:
         return report_of(ask, "the warehouse", MADE_AT)[0]
 
@@ -582,6 +585,7 @@ def test_the_same_rows_make_the_same_page_on_any_warehouse(
     page = built_page(sandbox, built, _environment(sandbox, built))
     rows: Tables = {mart: [*map(as_stored, query(built, f"select * from marts.{mart}"))] for mart in READ}
     make_marts(warehouse, rows, READ)
+    publish(warehouse)
     with reading_published(warehouse) as ask:
         assert report_of(ask, "the warehouse", MADE_AT)[0] == page
 
