@@ -134,7 +134,7 @@ def _tiles_of_now(now: Row, then: Row, days: Days, available: Availability) -> l
             "Tickets that are not closed, without spam and merged ones.",
             before=None if then["open_count"] is None else int(then["open_count"]),
             before_when=f"at the end of {short_day(days.week_before[1])}",
-            aside=f"{int(now['unassigned_count'] or 0):,} of them nobody’s",
+            aside=f"{int(now['unassigned_count'] or 0):,} of them unassigned",
         ),
         Tile(
             "waiting_on_us_count",
@@ -151,7 +151,7 @@ def _tiles_of_now(now: Row, then: Row, days: Days, available: Availability) -> l
             "Overdue",
             _known(now["overdue_count"], available, "service_levels"),
             "Open tickets with a service level of yours that is overdue.",
-            aside=f"{int(now['overdue_unassigned_count'] or 0):,} of them nobody’s" if now["overdue_count"] else None,
+            aside=f"{int(now['overdue_unassigned_count'] or 0):,} of them unassigned" if now["overdue_count"] else None,
             doubt=available.what_lacks("service_levels"),
             is_bad=bool(now["overdue_count"]),
         ),
