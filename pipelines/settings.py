@@ -342,7 +342,7 @@ class PostgresWarehouse:
     @property
     def published_dir(self) -> Path:
         """The folder of what readers find outside the database."""
-        return self.state_dir.with_suffix(".published")
+        return self.state_dir.with_name(f"{self.state_dir.name.removesuffix('.state')}.published")
 
     @property
     def report_path(self) -> Path:

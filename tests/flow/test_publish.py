@@ -295,7 +295,7 @@ def _raising(error: Exception) -> Any:
 def test_views_and_rights_of_others_stay_on_what_is_published(
     marts: PostgresWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    change(marts, "drop role if exists bi_tool", "create role bi_tool")
+    change(marts, "create role bi_tool")
     monkeypatch.setenv("TICKETING_READERS", "bi_tool")
     publish(marts)
     change(marts, "create view public.mine as select count(*) as n, min(generation) as g from published.tickets")
@@ -329,6 +329,29 @@ def test_a_mart_with_other_columns_takes_its_place_unless_something_stands_over_
     with pytest.raises(WarehouseBusy, match="mine"):
         publish(marts)
     assert query(marts, "select count(*) as n from published.tickets") == [{"n": ROWS}]
+
+
+@on_postgres
+def test_what_others_have_in_the_schema_is_left_alone_and_never_written_over(
+    marts: PostgresWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(
+        marts,
+        "create role stranger",
+        "create schema published",
+        "create table published.salaries as select 1 as id",
+    )
+    monkeypatch.setenv("TICKETING_READERS", "stranger")
+    publish(marts)
+    publish(marts)
+    assert query(marts, "select id from published.salaries") == [{"id": 1}]
+    assert query(marts, "select has_table_privilege('stranger', 'published.salaries', 'select') as reads") == [
+        {"reads": False}
+    ]
+    change(marts, "create table marts.salaries as select 2 as id")
+    with pytest.raises(FixConfiguration, match="salaries"):
+        publish(marts)
+    assert query(marts, "select id from published.salaries") == [{"id": 1}]
 
 
 @on_postgres

@@ -24,6 +24,7 @@ PUBLICATION_COLUMNS = {
     "data_as_of": "Up to when the connection that was read longest ago has been read, UTC (marts.connections tells of "
     "each); NULL where there is none.",
     "latest_data_as_of": "The same of the one that was read last.",
+    "row_counts": "A JSON object: how many rows each of the tables has that were published with it.",
 }
 """Its columns, and what is said of them."""
 
@@ -31,7 +32,8 @@ PUBLICATION_ROW = """
 select
     cast({published_at} as timestamp) as published_at,
     min(data_as_of) as data_as_of,
-    max(data_as_of) as latest_data_as_of
+    max(data_as_of) as latest_data_as_of,
+    cast({row_counts} as json) as row_counts
 from {connections}
 """
 

@@ -9,6 +9,7 @@ warehouse.duckdb.published/
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -96,11 +97,10 @@ def _copy(database: duckdb.DuckDBPyConnection, warehouse: Path, published_at: da
     for table in tables:
         whole = f"{_name(source)}.{MARTS}.{_name(table)}"
         database.execute(f"create table {MARTS}.{_name(table)} as from {whole}")
-    database.execute(
-        f"create table {MARTS}.{PUBLICATION} as "
-        + PUBLICATION_ROW.format(published_at="$1", connections=f"{MARTS}.connections"),
-        [published_at.astimezone(UTC).replace(tzinfo=None)],
-    )
+    rows = {table: _count(database, table) for table in tables}
+    row = PUBLICATION_ROW.format(published_at="$1", row_counts="$2", connections=f"{MARTS}.connections")
+    at = published_at.astimezone(UTC).replace(tzinfo=None)
+    database.execute(f"create table {MARTS}.{PUBLICATION} as {row}", [at, json.dumps(rows)])
     comments = database.execute(_COMMENTS, [source, MARTS]).fetchall()
     comments += [("column", PUBLICATION, column, said) for column, said in PUBLICATION_COLUMNS.items()]
     for kind, table, column, said in comments:
@@ -108,7 +108,7 @@ def _copy(database: duckdb.DuckDBPyConnection, warehouse: Path, published_at: da
         database.execute(f"comment on {kind} {of} is {_text(said)}")
     database.commit()
     database.execute("checkpoint")
-    return {table: _count(database, table) for table in (*tables, PUBLICATION)}
+    return rows | {PUBLICATION: 1}
 
 
 def _count(database: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -4,10 +4,12 @@ that others have put over them and the rights that they have given."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from pipelines.errors import FixConfiguration
 from pipelines.warehouse.destinations.destination import (
     MARTS,
     PUBLICATION,
@@ -62,21 +64,39 @@ from (
 def publish(cursor: Any, published_at: datetime, readers: list[str]) -> dict[str, int]:
     """Publish the marts, within a transaction that sees them at one moment; returns the rows of each table. `readers`
     are roles as they stand in SQL."""
-    before, now = _columns(cursor, PUBLISHED), _columns(cursor, MARTS)
+    before, now, ours = _columns(cursor, PUBLISHED), _columns(cursor, MARTS), _ours(cursor)
     if not now:
         raise NotThere(f"there is no schema {MARTS}")
+    if foreign := sorted(before.keys() & {*now, PUBLICATION} - ours):
+        raise FixConfiguration(
+            f"Expected the schema {PUBLISHED} to be free for what is published, but somebody else's {foreign[0]} "
+            "stands there. Rename it or move it to another schema, and run this again. Nothing was changed."
+        )
     cursor.execute(f"create schema if not exists {PUBLISHED}")
-    for table in sorted(before.keys() - now.keys() - {PUBLICATION}):
-        cursor.execute(f"drop table {_published(table)}")
+    for table in sorted(ours & before.keys() - now.keys() - {PUBLICATION}):
+        cursor.execute(f"drop table {published_name(table)}")
     rows = {table: _renew(cursor, table, is_same=before.get(table) == now[table]) for table in now}
-    rows[PUBLICATION] = _say_when(cursor, published_at)
+    _say_when(cursor, published_at, rows)
+    rows[PUBLICATION] = 1
     cursor.execute(_COMMENTS, {"marts": MARTS, "published": PUBLISHED})
     for (statement,) in cursor.fetchall():
         cursor.execute(statement)
     for reader in readers:
         cursor.execute(f"grant usage on schema {PUBLISHED} to {reader}")
-        cursor.execute(f"grant select on all tables in schema {PUBLISHED} to {reader}")
+        cursor.execute(f"grant select on {', '.join(map(published_name, rows))} to {reader}")
     return rows
+
+
+def _ours(cursor: Any) -> set[str]:
+    """The tables that were published before: whatever else is in the schema is somebody else's."""
+    cursor.execute(
+        "select 1 from information_schema.columns where table_schema = %s and table_name = %s and column_name = %s",
+        [PUBLISHED, PUBLICATION, "row_counts"],
+    )
+    if cursor.fetchone() is None:
+        return set()
+    cursor.execute(f"select row_counts from {published_name(PUBLICATION)}")
+    return {PUBLICATION}.union(*(counts for (counts,) in cursor.fetchall()))
 
 
 def _columns(cursor: Any, schema: str) -> Mapping[str, str]:
@@ -89,25 +109,26 @@ def _renew(cursor: Any, table: str, *, is_same: bool) -> int:
     """Not by `truncate`, which whoever has begun to read would take for an empty table."""
     mart = f"{MARTS}.{_name(table)}"
     if is_same:
-        cursor.execute(f"delete from {_published(table)}")
+        cursor.execute(f"delete from {published_name(table)}")
     else:
-        cursor.execute(f"drop table if exists {_published(table)}")
-        cursor.execute(f"create table {_published(table)} (like {mart} including indexes)")
-    cursor.execute(f"insert into {_published(table)} select * from {mart}")
+        cursor.execute(f"drop table if exists {published_name(table)}")
+        cursor.execute(f"create table {published_name(table)} (like {mart} including indexes)")
+    cursor.execute(f"insert into {published_name(table)} select * from {mart}")
     return int(cursor.rowcount)
 
 
-def _say_when(cursor: Any, published_at: datetime) -> int:
-    row = PUBLICATION_ROW.format(published_at="%s", connections=f"{MARTS}.connections")
-    cursor.execute(f"create table if not exists {_published(PUBLICATION)} as {row} with no data", [published_at])
-    cursor.execute(f"delete from {_published(PUBLICATION)}")
-    cursor.execute(f"insert into {_published(PUBLICATION)} {row}", [published_at])
+def _say_when(cursor: Any, published_at: datetime, rows: Mapping[str, int]) -> None:
+    row = PUBLICATION_ROW.format(published_at="%s", row_counts="%s", connections=f"{MARTS}.connections")
+    told = [published_at, json.dumps(rows)]
+    cursor.execute(f"create table if not exists {published_name(PUBLICATION)} as {row} with no data", told)
+    cursor.execute(f"delete from {published_name(PUBLICATION)}")
+    cursor.execute(f"insert into {published_name(PUBLICATION)} {row}", told)
     for column, said in PUBLICATION_COLUMNS.items():
-        cursor.execute(f"comment on column {_published(PUBLICATION)}.{column} is %s", [said])
-    return 1
+        cursor.execute(f"comment on column {published_name(PUBLICATION)}.{column} is %s", [said])
 
 
-def _published(table: str) -> str:
+def published_name(table: str) -> str:
+    """Its name as it stands in SQL."""
     return f"{PUBLISHED}.{_name(table)}"
 
 

@@ -42,7 +42,7 @@ from pipelines.warehouse.destinations.destination import (
     rows_of,
 )
 from pipelines.warehouse.destinations.postgres_copy import PostgresByCopy
-from pipelines.warehouse.destinations.postgres_published import PUBLISHED, publish
+from pipelines.warehouse.destinations.postgres_published import PUBLISHED, publish, published_name
 from transforms.schemas import DATASET, NOTES, RAW_TABLES
 
 POLL_SECONDS = 0.2
@@ -272,10 +272,11 @@ class PostgresServer(Destination):
                 ) from error
             connection.autocommit = True
             with connection.cursor() as cursor:
+                tables = [*map(published_name, rows)]
                 if keeps_older:
-                    cursor.execute(f"vacuum (skip_locked, analyze) {', '.join(_tables(cursor, [PUBLISHED]))}")
+                    cursor.execute(f"vacuum (skip_locked, analyze) {', '.join(tables)}")
                 else:
-                    self._write_anew(cursor, [PUBLISHED])
+                    self._write_anew(cursor, tables)
         return rows
 
     @contextmanager
@@ -309,13 +310,14 @@ class PostgresServer(Destination):
             closing(self._connect(time.monotonic())) as connection,
             connection.cursor() as cursor,
         ):
-            self._write_anew(cursor, [DATASET, f"{DATASET}_staging"])
+            cursor.execute(_TABLES, [[DATASET, f"{DATASET}_staging"]])
+            self._write_anew(cursor, [table for (table,) in cursor.fetchall()])
 
-    def _write_anew(self, cursor: Any, schemas: list[str]) -> None:
+    def _write_anew(self, cursor: Any, tables: Sequence[str]) -> None:
         """Raises `WarehouseBusy`."""
         self._outlast_snapshots(cursor)
         cursor.execute(f"set lock_timeout = '{_LOCK_SECONDS}s'")
-        for table in _tables(cursor, schemas):
+        for table in tables:
             try:
                 cursor.execute(f"vacuum (full, analyze) {table}")
             except LockNotAvailable as error:
@@ -446,12 +448,6 @@ def _asking(connection: Any) -> AskRows:
             return rows_of([column.name for column in cursor.description], cursor.fetchall())
 
     return ask
-
-
-def _tables(cursor: Any, schemas: list[str]) -> list[str]:
-    """Their names as they stand in SQL."""
-    cursor.execute(_TABLES, [schemas])
-    return [table for (table,) in cursor.fetchall()]
 
 
 def _row(connection: Any, query: str, arguments: Sequence[object] | dict[str, object] = ()) -> Sequence[Any]:
