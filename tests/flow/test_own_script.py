@@ -1,4 +1,4 @@
-"""The source in a user's own dlt script, as the README shows it."""
+"""The source in a user's own dlt script, as docs/own_script.md shows it."""
 
 from __future__ import annotations
 

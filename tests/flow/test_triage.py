@@ -598,12 +598,12 @@ FIGURES = "ticket_id, is_closed, agent_reply_count, first_reply_seconds, observe
 
 
 def example(language: str) -> str:
-    """The first code of the README's section on triage in a language."""
-    section = (ROOT / "README.md").read_text().split("\n## Triage\n")[1]
-    return section.split(f"```{language}\n")[1].split("```")[0]
+    """The first code of docs/triage.md in a language."""
+    page = (ROOT / "docs" / "triage.md").read_text()
+    return page.split(f"```{language}\n")[1].split("```")[0]
 
 
-def test_the_readmes_examples_are_planned_as_they_stand_beside_the_sandbox(tmp_path: Path) -> None:
+def test_the_examples_of_the_docs_are_planned_as_they_stand_beside_the_sandbox(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
     reply: dict[str, Any] = {}
     exec(example("python"), reply)
