@@ -182,7 +182,7 @@ def build_models(
     started = time.monotonic()
     destination = destination_of(warehouse)
     command = _command(destination.dbt_target, as_of, anew.is_due(warehouse), renews)
-    with being_built(warehouse), _running(command, _environment(destination)) as process:
+    with _running(command, _environment(destination)) as process, being_built(warehouse):
         errors = _heard(process, heard)
         if process.wait() != 0:
             # Marked as a quotation: a row of the database may stand in it, and would pass for a line of ours.

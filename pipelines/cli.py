@@ -26,7 +26,7 @@ from pipelines.errors import FixConfiguration, ModelsFailed, TicketingError
 from pipelines.explain import explain
 from pipelines.following import Follower, follow
 from pipelines.forget import Preview, Receipt, forget, preview
-from pipelines.notifying import Ended, message_of, recipient, tell_of_command, tell_of_health, unwell
+from pipelines.notifying import Ended, message_of_health, recipient, tell_of_command, tell_of_health, unwell
 from pipelines.proposed import proposed_rows
 from pipelines.publish import PublishReport, publish
 from pipelines.repairing import watch
@@ -116,8 +116,9 @@ def _notify(name: str, ended: Ended, destination: str | None) -> None:
         with suppress(FixConfiguration):  # which the command has said itself, if it is so
             warehouse = load_warehouse_settings(destination)
         tell_of_command(name, ended, warehouse)
-    except (TicketingError, OSError) as error:
-        console.complain(f"Nobody was notified. {error}")
+    except Exception as error:
+        why = str(error) if isinstance(error, TicketingError) else f"{type(error).__name__}."
+        console.complain(f"Notifying broke off. {why}")
     except KeyboardInterrupt:
         console.complain("Nobody was notified: stopped before.")
 
@@ -492,7 +493,7 @@ def notify_command(is_rehearsal: bool, destination: str | None, wait_seconds: fl
             "(export NOTIFICATIONS__URL=https://...) or into .dlt/secrets.toml:\n\n"
             '    [notifications]\n    url = "https://..."'
         )
-    message = message_of(warehouse.name, unwell(warehouse, wait_seconds), datetime.now(UTC))
+    message = message_of_health(unwell(warehouse, wait_seconds), warehouse)
     is_told = not is_rehearsal and to_whom is not None and tell_of_health(to_whom, message, warehouse)
     if as_json:
         console.show_json({"exit_code": 0, "is_told": is_told, "message": asdict(message)})
@@ -541,7 +542,7 @@ def report_command(path: Path | None, destination: str | None) -> int:
     It tells of what was published last, by `ticketing publish` or `ticketing run`.
     """
     written = write_report(load_warehouse_settings(destination), path)
-    reach = f"Data as of {moment(written.data_as_of)}" if written.data_as_of else "There are no tickets in it yet"
+    reach = f"Data as of {moment(written.data_as_of)}" if written.data_as_of else "There is nothing to tell yet"
     console.say(f"Written: {console.one_line(str(written.path))}; open it in a browser. {reach}.")
     return 0
 

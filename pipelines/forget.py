@@ -24,7 +24,7 @@ from pipelines.build import (
 )
 from pipelines.draining import DrainReport, drain_beside, inbox_of, opened_inbox
 from pipelines.errors import FixConfiguration
-from pipelines.publish import publish_beside, was_published
+from pipelines.publish import publish_beside
 from pipelines.receipts import applying_alone, forget_attempts, load_receipts_beside
 from pipelines.settings import UnifiedSettings, WarehouseSettings
 from pipelines.tombstones import of_findings, of_records, put_up, recalled
@@ -150,14 +150,25 @@ def forget(
         if builds:
             receipt.marts = _built(build_models(warehouse, None, heard))
         clear_logs()
-        if was_published(warehouse):
-            told("publishing without them, and removing what was published before")
-            publish_beside(warehouse, wait_seconds)
+        if destination_of(warehouse).has_published():
+            _publish(receipt, warehouse, told, wait_seconds, builds=builds)
         told("writing the warehouse anew")
         anew.write(warehouse)
         receipt.completed_at = datetime.now(UTC)
         _keep(receipt, warehouse.state_dir)
     return receipt
+
+
+def _publish(
+    receipt: Receipt, warehouse: WarehouseSettings, told: Callable[[str], None], wait_seconds: float, *, builds: bool
+) -> None:
+    """Put what is without them in the place of all that was published."""
+    if builds:
+        told("publishing without them, and removing what was published before")
+        publish_beside(warehouse, wait_seconds)
+    else:
+        place = destination_of(warehouse).published
+        receipt.not_reached.append(f"what was published of marts that are not there any more: {place}. Remove it")
 
 
 @contextmanager

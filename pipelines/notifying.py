@@ -132,8 +132,8 @@ def is_news(before: State, seen: Seen, now: datetime) -> bool:
 
 
 def is_over(before: State, seen: Seen) -> bool:
-    """Whether nothing is left of what was told of the scopes that were looked at."""
-    return not any([*problems] for problems in seen.values()) and any(scope in before for scope in seen)
+    """Whether nothing is left of what was told of one of the scopes that were looked at."""
+    return any(scope in before and not [*problems] for scope, problems in seen.items())
 
 
 def remembered(before: State, seen: Seen, now: datetime, *, is_told: bool) -> dict[str, Told]:
@@ -212,18 +212,20 @@ def unwell(warehouse: WarehouseSettings, wait_seconds: float = PATIENCE) -> list
 
 
 def message_of(
-    warehouse: str, problems: Sequence[Problem], now: datetime, command: str | None = None, ended: Ended | None = None
+    warehouse: str,
+    problems: Sequence[Problem],
+    now: datetime,
+    command: str | None = None,
+    ended: Ended | None = None,
+    *,
+    before: State | None = None,
 ) -> Message:
-    """What there is to be told; of a command that went well, or of none, what is not well."""
-    has_failed = ended is not None and ended.exit_code != 0
-    if ended is not None and has_failed:
-        title = f"ticketing {command} ended with exit code {ended.exit_code}"
+    """What there is to be told; of a command that went well, or of none, what is not well. `before` is what was told
+    last."""
+    title, said = _title(problems, command, ended, before or {}), ""
+    if ended is not None and ended.exit_code != 0:
         # The first line alone: what dbt says comes below it, and may hold a row of the database.
         said = ended.closing.strip().split("\n")[0]
-    elif problems:
-        title, said = f"{console.count(len(problems), 'object')} not well", ""
-    else:
-        title, said = "All well again", f"ticketing {command} went well." if command else ""
     return Message(
         title=title,
         said=said,
@@ -234,6 +236,16 @@ def message_of(
         command=command,
         exit_code=ended.exit_code if ended else None,
     )
+
+
+def _title(problems: Sequence[Problem], command: str | None, ended: Ended | None, before: State) -> str:
+    if ended is not None and ended.exit_code != 0:
+        return f"ticketing {command} ended with exit code {ended.exit_code}"
+    if command in before:
+        return f"ticketing {command} went well again"
+    if problems:
+        return f"{console.count(len(problems), 'object')} not well"
+    return "The data are well again" if before.keys() - {HEALTH} else "All well again"
 
 
 def tell(settings: NotificationSettings, message: Message, seen: Seen, state_dir: Path | None, now: datetime) -> bool:
@@ -264,9 +276,14 @@ def tell_of_command(command: str, ended: Ended, warehouse: WarehouseSettings | N
         with suppress(TicketingError):
             problems = unwell(warehouse)
             seen[HEALTH] = [problem.key for problem in problems]
-    name = warehouse.name if warehouse else "no warehouse"
-    message = message_of(name, problems, now, command, ended)
-    tell(settings, message, seen, warehouse.state_dir if warehouse else None, now)
+    name, state_dir = (warehouse.name, warehouse.state_dir) if warehouse else ("no warehouse", None)
+    message = message_of(name, problems, now, command, ended, before=read_state(state_dir))
+    tell(settings, message, seen, state_dir, now)
+
+
+def message_of_health(problems: Sequence[Problem], warehouse: WarehouseSettings) -> Message:
+    """What there is to be told of the data alone."""
+    return message_of(warehouse.name, problems, datetime.now(UTC), before=read_state(warehouse.state_dir))
 
 
 def tell_of_health(settings: NotificationSettings, message: Message, warehouse: WarehouseSettings) -> bool:
@@ -280,19 +297,28 @@ def read_state(state_dir: Path | None) -> dict[str, Told]:
     if state_dir is None:
         return {}
     try:
-        return msgspec.json.decode((state_dir / "told.json").read_bytes(), type=dict[str, Told])
+        state = msgspec.json.decode((state_dir / "told.json").read_bytes(), type=dict[str, Told])
     except (OSError, msgspec.DecodeError):
         return {}
+    return {scope: told for scope, told in state.items() if told.told_at.tzinfo is not None}
 
 
 def write_state(state_dir: Path | None, state: State) -> None:
-    """Keep it, whole or not at all: what is half written would have it told twice."""
+    """Keep it, whole or not at all: what is half written would have it told twice. Raises `TryAgainLater` where that is
+    not to be had."""
     if state_dir is None:
         return
-    state_dir.mkdir(parents=True, exist_ok=True)
     draft = state_dir / f"told.json.{os.getpid()}"
-    draft.write_bytes(msgspec.json.encode(state))
-    draft.replace(state_dir / "told.json")
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(msgspec.json.encode(state))
+        draft.replace(state_dir / "told.json")
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise TryAgainLater(
+            f"It was told, but {state_dir} does not keep that ({error.strerror}), so that it will be told again."
+        ) from error
 
 
 def post(url: str, body: bytes) -> None:

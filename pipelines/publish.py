@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipelines.errors import FixConfiguration, ModelsFailed
-from pipelines.settings import DuckdbWarehouse, WarehouseSettings
+from pipelines.settings import DuckdbWarehouse, WarehouseSettings, draft_of
 from pipelines.warehouse import anew
 from pipelines.warehouse.destinations import destination_of
 from pipelines.warehouse.destinations.destination import PUBLICATION, NotThere
@@ -52,18 +52,10 @@ def publish_beside(warehouse: WarehouseSettings, wait_seconds: float = 0.0) -> P
     except NotThere as error:
         raise FixConfiguration(f"Expected marts to publish, but {error}. Run `ticketing build` first.") from error
     if not keeps_older:
-        warehouse.report_path.unlink(missing_ok=True)
+        for report in (warehouse.report_path, draft_of(warehouse.report_path)):
+            report.unlink(missing_ok=True)
     anew.mark_published(warehouse)
     with reading_published(warehouse) as ask:
         [of] = ask(f"select data_as_of from {PUBLICATION}")
     data_as_of = of["data_as_of"] and of["data_as_of"].replace(tzinfo=UTC)
     return PublishReport(published_at, data_as_of, rows, destination.published, time.monotonic() - started)
-
-
-def was_published(warehouse: WarehouseSettings) -> bool:
-    """Whether readers find anything that was published."""
-    try:
-        with reading_published(warehouse) as ask:
-            return bool(ask(f"select 1 from {PUBLICATION}"))
-    except FixConfiguration:
-        return False

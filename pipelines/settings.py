@@ -350,6 +350,11 @@ class PostgresWarehouse:
         return self.published_dir / REPORT
 
 
+def draft_of(path: Path) -> Path:
+    """Where a file is written before it takes its place, whole."""
+    return path.with_name(f".{path.name}.unfinished")
+
+
 WarehouseSettings: TypeAlias = DuckdbWarehouse | PostgresWarehouse
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from pipelines.errors import FixConfiguration
 from pipelines.report.figures import figures_of
-from pipelines.settings import WarehouseSettings
+from pipelines.settings import WarehouseSettings, draft_of
 from pipelines.warehouse.destinations.destination import AskRows
 from pipelines.warehouse.marts import reading_published
 
@@ -36,11 +37,27 @@ def report_of(ask: AskRows, warehouse: str, made_at: datetime) -> tuple[str, dat
 def write_report(warehouse: WarehouseSettings, path: Path | None = None) -> Written:
     """Write the page of what is published, all of it or nothing, beside that if no place is told. Raises
     `FixConfiguration` where nothing is published."""
-    path = path or warehouse.report_path
+    path = _writable(path or warehouse.report_path)
     with reading_published(warehouse) as ask:
         page, data_as_of = report_of(ask, warehouse.name, datetime.now(UTC))
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(page, encoding="utf-8", newline="\n")
-    os.replace(unfinished, path)
+    draft = draft_of(path)
+    try:
+        draft.write_text(page, encoding="utf-8", newline="\n")
+        if path.exists():
+            shutil.copymode(path, draft)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
     return Written(path, data_as_of)
+
+
+def _writable(path: Path) -> Path:
+    """The file that a path leads to. Raises `FixConfiguration` where it is something else than a file."""
+    target = path.resolve() if path.is_symlink() else path
+    if not target.name or target.name == "-" or (target.exists() and not target.is_file()):
+        raise FixConfiguration(
+            f"Expected --out to be a file, or the name of one that is not there yet, got {str(path)!r}. Example: "
+            "--out monday.html"
+        )
+    return target

@@ -18,7 +18,7 @@ from pipelines.errors import FixConfiguration, WarehouseBusy
 from pipelines.forget import Receipt, forget, preview
 from pipelines.publish import publish
 from pipelines.sandbox import Sandbox, World
-from pipelines.settings import DuckdbWarehouse, WarehouseSettings
+from pipelines.settings import DuckdbWarehouse, WarehouseSettings, draft_of
 from pipelines.sync import SyncReport
 from pipelines.verify import verify
 from pipelines.warehouse.destinations.duckdb_file import DuckdbFile
@@ -202,10 +202,17 @@ def test_the_models_are_built_again_without_whoever_is_forgotten(
         publish(warehouse)
     assert any(trace.startswith("marts.") for trace in traces_of(ann, warehouse))
     assert [row for row in published_rows(warehouse) if is_named(ann, row)]
+    reports = [warehouse.report_path, draft_of(warehouse.report_path)]
+    for report in reports:
+        report.parent.mkdir(exist_ok=True)
+        report.write_text(ann.address)
+    if isinstance(warehouse, DuckdbWarehouse):
+        (warehouse.published_dir / "latest").unlink()  # as a process that was killed leaves it
     receipt = forget_now(ann.address)
     assert "built again" in receipt.marts
     assert traces_of(ann, warehouse) == []
     assert not [row for row in published_rows(warehouse) if is_named(ann, row)]
+    assert not [report for report in reports if report.exists()]
     if isinstance(warehouse, DuckdbWarehouse):
         assert len([path for path in warehouse.published_dir.iterdir() if not path.is_symlink()]) == 1
     assert query(warehouse, "select count(*) as rows from marts.tickets")[0]["rows"] == 30

@@ -162,7 +162,7 @@ def test_a_webhook_that_takes_nothing_changes_no_exit_code_and_is_not_shown(
     wordy = {"RUNTIME__LOG_LEVEL": "DEBUG"}
     ended = ticketing("sync", "--connection", "dead", env=told_environment | wordy)
     assert ended.returncode == 1
-    assert "Nobody was notified. Expected the webhook of notifications.url" in ended.stderr
+    assert "Notifying broke off. Expected the webhook of notifications.url" in ended.stderr
     assert f"but it answers {status}." in ended.stderr
     assert "token-5d1f7e" not in ended.stdout + ended.stderr
     assert len(webhook.bodies) == (3 if status == 500 else 1)

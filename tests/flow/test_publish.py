@@ -11,13 +11,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pyarrow.parquet
 import pytest
 
+from pipelines.build import build_models
 from pipelines.errors import FixConfiguration, ModelsFailed, WarehouseBusy
 from pipelines.publish import publish
 from pipelines.settings import DuckdbWarehouse, PostgresWarehouse, WarehouseSettings
@@ -224,6 +227,16 @@ def test_marts_of_a_build_that_broke_off_are_not_published(marts: WarehouseSetti
     assert published(marts, "select min(generation) as oldest from tickets") == [{"oldest": 1}]
 
 
+def test_a_build_that_could_not_begin_leaves_the_marts_to_be_published(
+    marts: DuckdbWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marts.state_dir.mkdir(exist_ok=True)
+    monkeypatch.setattr("pipelines.build.sys", SimpleNamespace(executable="/nowhere/python"))
+    with pytest.raises(FileNotFoundError):
+        build_models(marts, None, lambda done, total: None)
+    assert publish(marts).rows["tickets"] == ROWS
+
+
 @on_both
 def test_before_there_is_anything_it_is_said_what_to_do(
     warehouse: WarehouseSettings, command_environment: dict[str, str]
@@ -312,11 +325,14 @@ def test_views_and_rights_of_others_stay_on_what_is_published(
 
 
 @on_postgres
-def test_a_mart_with_other_columns_takes_its_place_unless_something_stands_over_it(marts: PostgresWarehouse) -> None:
+def test_a_mart_with_other_columns_is_published_over_the_same_table(marts: PostgresWarehouse) -> None:
     publish(marts)
     change(
         marts,
-        "alter table marts.tickets add column subject varchar",
+        "create role reader_of_one",
+        "grant select on published.tickets to reader_of_one",
+        "create view public.mine as select id, generation from published.tickets",
+        "alter table marts.tickets add column subject varchar default 'Brakes'",
         "drop view marts.now",
         "comment on column marts.tickets.subject is 'What it is about.'",
     )
@@ -324,11 +340,84 @@ def test_a_mart_with_other_columns_takes_its_place_unless_something_stands_over_
     assert query(marts, "select to_regclass('published.now') as gone") == [{"gone": None}]
     said = {(row["table_name"], row["column_name"]): row["description"] for row in descriptions_of_published(marts)}
     assert said["tickets", "subject"] == "What it is about."
-    change(marts, "create view public.mine as select * from published.tickets")
-    change(marts, "alter table marts.tickets add column priority varchar")
+    assert query(marts, "select count(*) as n from public.mine") == [{"n": ROWS}]
+    assert query(marts, "select distinct subject from published.tickets") == [{"subject": "Brakes"}]
+    assert query(marts, "select has_table_privilege('reader_of_one', 'published.tickets', 'select') as reads") == [
+        {"reads": True}
+    ]
+
+
+@on_postgres
+def test_a_column_that_a_view_of_others_needs_is_not_taken_from_it(marts: PostgresWarehouse) -> None:
+    publish(marts)
+    change(
+        marts,
+        "create view public.mine as select generation from published.now",
+        "drop view marts.now",
+        "create view marts.now as select id from elsewhere.clock",
+    )
     with pytest.raises(WarehouseBusy, match="mine"):
         publish(marts)
-    assert query(marts, "select count(*) as n from published.tickets") == [{"n": ROWS}]
+    assert query(marts, "select generation from public.mine") == [{"generation": 0}]
+
+
+@on_postgres
+def test_who_has_begun_to_read_sees_no_empty_table_though_columns_change(marts: PostgresWarehouse) -> None:
+    publish(marts)
+    with connected(marts) as reader:
+        reader.set_session(isolation_level="REPEATABLE READ", autocommit=False)
+        cursor = reader.cursor()
+        cursor.execute("select count(*) from published.connections")
+        change(marts, "alter table marts.tickets add column subject varchar")
+        publish(marts)
+        cursor.execute("select count(*) from published.tickets")
+        assert cursor.fetchall() == [(ROWS,)]
+
+
+@on_postgres
+def test_whose_both_schemas_are_needs_no_right_to_make_any(marts: PostgresWarehouse) -> None:
+    change(
+        marts,
+        "create role limited login password 'limited'",
+        "create schema published authorization limited",
+        "grant usage on schema marts, elsewhere to limited",
+        "grant select on all tables in schema marts to limited",
+        f"grant connect on database {marts.database} to limited",
+    )
+    limited = replace(marts, username="limited", password="limited")
+    assert publish(limited).rows["tickets"] == ROWS
+    assert publish(limited).rows["tickets"] == ROWS
+
+
+@on_postgres
+def test_a_reader_that_is_no_role_is_named_with_its_setting(
+    marts: PostgresWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TICKETING_READERS", "nobody_of_that_name")
+    with pytest.raises(FixConfiguration, match=r"TICKETING_READERS.*nobody_of_that_name"):
+        publish(marts)
+
+
+def test_a_table_whose_name_is_none_of_a_file_is_published_without_one(marts: DuckdbWarehouse) -> None:
+    names = ["../../evil", "a/b", ".hidden", "a.b", "ä ö", "x" * 220]
+    change(marts, *(f'create table marts."{name}" as select 1 as n' for name in names))
+    assert publish(marts).rows.keys() >= {*names}
+    files = {path.stem for path in marts.path.parent.rglob("*.parquet")}
+    assert files & {*names} == {"a.b", "ä ö"}
+    assert files == {"connections", "now", "open_tickets", "publication", "tickets", "a.b", "ä ö"}
+
+
+@pytest.mark.parametrize("what", ["is gone", "is no database"])
+def test_an_edition_that_cannot_be_read_is_told_in_words_and_made_good(marts: DuckdbWarehouse, what: str) -> None:
+    publish(marts)
+    database = marts.published_dir / "latest" / "support.duckdb"
+    database.unlink()
+    if what == "is no database":
+        database.write_text("This is a letter, and no database at all. " * 500)
+    with pytest.raises(FixConfiguration, match="ticketing publish"), reading_published(marts):
+        pass
+    publish(marts)
+    assert published(marts, "select count(*) as n from tickets") == [{"n": ROWS}]
 
 
 @on_postgres

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -109,6 +110,39 @@ def test_what_was_there_stays_where_the_report_cannot_be_made(
     assert (tmp_path / "monday.html").read_text() == "last week's"
 
 
+def test_where_the_report_is_written_to_stays_what_it_is(
+    warehouse: WarehouseSettings, written: Any, tmp_path: Path
+) -> None:
+    publish_marts(warehouse, marts_saying("Brakes"))
+    kept = tmp_path / "kept.html"
+    kept.write_text("last week's")
+    kept.chmod(0o600)
+    (tmp_path / "link.html").symlink_to(kept)
+    assert written("--out", "link.html").exit_code == 0
+    assert (tmp_path / "link.html").is_symlink()
+    assert kept.read_text().startswith("<!doctype html>")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    os.mkfifo(tmp_path / "pipe")
+    for place in ("pipe", "", "-"):
+        ended = written("--out", place)
+        assert ended.exit_code == 2, place
+        assert "Expected --out to be a file" in ended.stderr
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".unfinished")]
+
+
+def test_a_report_that_breaks_off_leaves_no_draft(
+    warehouse: WarehouseSettings, written: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_marts(warehouse, marts_saying("Brakes"))
+    monkeypatch.setattr(Path, "replace", _full)
+    assert written().exit_code == 1
+    assert not [path for path in warehouse.published_dir.iterdir() if path.name.endswith(".unfinished")]
+
+
+def _full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_other_commands_do_not_wait_for_what_draws() -> None:
     loaded = "import sys, pipelines.cli; print([each for each in ('altair', 'vl_convert') if each in sys.modules])"
     assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout == "[]\n"
@@ -139,7 +173,7 @@ def test_an_address_of_the_web_becomes_a_link(warehouse: WarehouseSettings, writ
 @on_both
 def test_before_the_first_ticket_the_report_says_so(warehouse: WarehouseSettings) -> None:
     page = page_over(warehouse, {})
-    assert "There are no tickets yet" in page
+    assert "There is nothing to tell yet" in page
     assert "<svg" not in page
 
 

@@ -5,23 +5,28 @@ from __future__ import annotations
 import html
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.errors import TryAgainLater
 from pipelines.notifying import (
     LONGEST_LINE,
     TOLD_AGAIN_AFTER,
     Ended,
     Message,
     Problem,
+    Told,
     is_news,
     is_over,
     message_of,
     payload,
+    read_state,
     remembered,
     within,
+    write_state,
 )
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -79,7 +84,7 @@ def test_what_was_not_looked_at_is_neither_over_nor_forgotten() -> None:
     told = remembered({}, {"build": ["1"], "health": ["stale a"]}, NOW, is_told=True)
     assert not is_over(told, {"sync": []})
     assert remembered(told, {"sync": []}, NOW, is_told=False) == told
-    assert not is_over(told, {"build": [], "health": ["stale a"]})
+    assert not is_over(told, {"health": ["stale a"]})
 
 
 @pytest.mark.parametrize(
@@ -142,3 +147,41 @@ def test_for_a_program_each_thing_has_a_name_and_stands_on_one_line() -> None:
 
 def test_lines_that_fit_are_all_there() -> None:
     assert within(["one", "two", "end"], 200) == "one\ntwo\nend"
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "problems", "before", "title"),
+    [
+        (3, 0, ["sync"], "ticketing sync ended with exit code 3"),
+        (0, 0, ["sync"], "ticketing sync went well again"),
+        (0, 1, ["sync", "health"], "ticketing sync went well again"),
+        (0, 1, [], "1 object not well"),
+        (0, 0, ["health"], "All well again"),
+        (0, 0, ["health", "build"], "The data are well again"),
+    ],
+)
+def test_the_title_says_no_more_than_is_known(exit_code: int, problems: int, before: list[str], title: str) -> None:
+    told = {scope: Told(["x"], NOW) for scope in before}
+    ended = Ended(exit_code, "closing")
+    assert message_of("warehouse", [problem()] * problems, NOW, "sync", ended, before=told).title == title
+
+
+def test_a_command_that_recovers_is_told_though_the_data_are_not_well() -> None:
+    told = {"run": Told(["3"], NOW), "health": Told(["stale a"], NOW)}
+    assert is_over(told, {"run": [], "health": ["stale a"]})
+
+
+@pytest.mark.parametrize(
+    "kept", [b"", b"{", b"\xff", b'{"sync": {"problems": ["3"], "told_at": "2026-05-01T00:00:00"}}', b"[]"]
+)
+def test_what_was_kept_of_what_was_told_and_cannot_be_read_counts_as_nothing(tmp_path: Path, kept: bytes) -> None:
+    (tmp_path / "told.json").write_bytes(kept)
+    assert read_state(tmp_path) == {}
+
+
+def test_a_folder_that_keeps_nothing_is_told_in_words_and_leaves_no_draft(tmp_path: Path) -> None:
+    (tmp_path / "told.json").mkdir()
+    (tmp_path / "told.json" / "x").touch()
+    with pytest.raises(TryAgainLater, match="told again"):
+        write_state(tmp_path, {"sync": Told(["3"], NOW)})
+    assert [path.name for path in tmp_path.iterdir()] == ["told.json"]

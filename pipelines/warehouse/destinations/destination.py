@@ -103,6 +103,9 @@ class Destination(Protocol):
         """Leave a copy of the marts, and of when it is, that readers find whole and all at once; returns the rows of
         each table. Raises `NotThere` where there are none."""
 
+    def has_published(self) -> bool:
+        """Whether anything that was published may still be there, be it whole or not."""
+
     def reading_published(self, deadline: float) -> AbstractContextManager[AskRows]:
         """Ask what was published last by the names of its tables alone. Raises `NotThere` where nothing was."""
 

@@ -78,12 +78,19 @@ class DuckdbFile(Destination):
                 "and then this again."
             ) from error
 
+    def has_published(self) -> bool:
+        return self._published_dir.exists()
+
     @contextmanager
     def reading_published(self, deadline: float) -> Iterator[AskRows]:  # noqa: ARG002
         edition = (self._published_dir / LATEST).resolve()
         if not edition.exists():
             raise NotThere(f"there is no {self._published_dir / LATEST}")
-        with closing(duckdb.connect(str(edition / DATABASE), read_only=True)) as database:
+        try:
+            database = duckdb.connect(str(edition / DATABASE), read_only=True)
+        except duckdb.Error as error:
+            raise NotThere(_first_line(error)) from error
+        with closing(database):
             database.execute(f"set schema = '{MARTS}'")
             yield _asking(database)
 

@@ -41,6 +41,9 @@ _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
 }
 """A copy needs no more, however much there is."""
 
+LONGEST_NAME = 200
+"""Bytes of the name of a file, without its ending."""
+
 _MAKING = "making"
 
 _EDITION = re.compile(r"\d{8}T\d{6}\.\d{3}Z")
@@ -63,7 +66,7 @@ def make_edition(folder: Path, warehouse: Path, published_at: datetime, *, keeps
     with _making(folder) as making:
         with closing(duckdb.connect(str(making / f"copy-of-{warehouse.stem}"), config=_OPTIONS)) as database:
             rows = _copy(database, warehouse, published_at)
-            for table in rows:
+            for table in filter(_is_file_name, rows):
                 place = _text(str(making / f"{table}.parquet"))
                 database.execute(f"copy {MARTS}.{_name(table)} to {place} (format parquet, compression zstd)")
         (making / f"copy-of-{warehouse.stem}").rename(making / DATABASE)
@@ -72,6 +75,11 @@ def make_edition(folder: Path, warehouse: Path, published_at: datetime, *, keeps
     _point_to(edition)
     _remove_older(edition, EDITIONS_KEPT if keeps_older else 1)
     return rows
+
+
+def _is_file_name(table: str) -> bool:
+    """Not every name of a table is; one that is not has no file."""
+    return Path(table).name == table and not table.startswith(".") and len(table.encode()) < LONGEST_NAME
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from pipelines.errors import FixConfiguration
 from pipelines.warehouse.destinations.destination import (
@@ -20,12 +20,13 @@ from pipelines.warehouse.destinations.destination import (
 
 PUBLISHED = "published"
 
+Columns: TypeAlias = Mapping[str, str]
+"""The columns of a table in their order, and the type of each."""
+
 _COLUMNS = """
 select
     relname,
-    string_agg(
-        format('%%I %%s %%s', attname, format_type(atttypid, atttypmod), attcollation), ', ' order by attnum
-    )
+    json_object_agg(attname, format_type(atttypid, atttypmod) order by attnum)
 from pg_class
 join pg_attribute on attrelid = pg_class.oid
 where relnamespace = to_regnamespace(%s) and relkind in ('r', 'p', 'v', 'm') and attnum > 0 and not attisdropped
@@ -72,10 +73,12 @@ def publish(cursor: Any, published_at: datetime, readers: list[str]) -> dict[str
             f"Expected the schema {PUBLISHED} to be free for what is published, but somebody else's {foreign[0]} "
             "stands there. Rename it or move it to another schema, and run this again. Nothing was changed."
         )
-    cursor.execute(f"create schema if not exists {PUBLISHED}")
+    cursor.execute("select to_regnamespace(%s)", [PUBLISHED])
+    if cursor.fetchone()[0] is None:  # `if not exists` would ask for the right to make it first
+        cursor.execute(f"create schema {PUBLISHED}")
     for table in sorted(ours & before.keys() - now.keys() - {PUBLICATION}):
         cursor.execute(f"drop table {published_name(table)}")
-    rows = {table: _renew(cursor, table, is_same=before.get(table) == now[table]) for table in now}
+    rows = {table: _renew(cursor, table, before.get(table), now[table]) for table in now}
     _say_when(cursor, published_at, rows)
     rows[PUBLICATION] = 1
     cursor.execute(_COMMENTS, {"marts": MARTS, "published": PUBLISHED})
@@ -99,21 +102,25 @@ def _ours(cursor: Any) -> set[str]:
     return {PUBLICATION}.union(*(counts for (counts,) in cursor.fetchall()))
 
 
-def _columns(cursor: Any, schema: str) -> Mapping[str, str]:
-    """The columns of each table, as text to compare."""
+def _columns(cursor: Any, schema: str) -> Mapping[str, Columns]:
     cursor.execute(_COLUMNS, [schema])
     return dict(cursor.fetchall())
 
 
-def _renew(cursor: Any, table: str, *, is_same: bool) -> int:
-    """Not by `truncate`, which whoever has begun to read would take for an empty table."""
-    mart = f"{MARTS}.{_name(table)}"
-    if is_same:
-        cursor.execute(f"delete from {published_name(table)}")
+def _renew(cursor: Any, table: str, before: Columns | None, now: Columns) -> int:
+    """Neither by `truncate` nor by another table: who has begun to read would find those empty. Columns change where
+    they are, so that rights and views over the others stay."""
+    mart, published = f"{MARTS}.{_name(table)}", published_name(table)
+    if before is None:
+        cursor.execute(f"create table {published} (like {mart} including indexes)")
     else:
-        cursor.execute(f"drop table if exists {published_name(table)}")
-        cursor.execute(f"create table {published_name(table)} (like {mart} including indexes)")
-    cursor.execute(f"insert into {published_name(table)} select * from {mart}")
+        cursor.execute(f"delete from {published}")
+        changes = [f"drop column {_name(name)}" for name, kind in before.items() if now.get(name) != kind]
+        changes += [f"add column {_name(name)} {kind}" for name, kind in now.items() if before.get(name) != kind]
+        if changes:
+            cursor.execute(f"alter table {published} {', '.join(changes)}")
+    columns = ", ".join(map(_name, now))
+    cursor.execute(f"insert into {published} ({columns}) select {columns} from {mart}")
     return int(cursor.rowcount)
 
 

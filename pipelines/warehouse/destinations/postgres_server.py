@@ -24,6 +24,7 @@ from psycopg2.errors import (  # type: ignore[import-untyped]
     InvalidSchemaName,
     LockNotAvailable,
     UndefinedColumn,
+    UndefinedObject,
     UndefinedTable,
 )
 from psycopg2.extensions import make_dsn  # type: ignore[import-untyped]
@@ -266,9 +267,14 @@ class PostgresServer(Destination):
                     rows = publish(cursor, published_at.astimezone(UTC).replace(tzinfo=None), readers())
             except (LockNotAvailable, DependentObjectsStillExist) as error:
                 raise WarehouseBusy(
-                    f"Expected to make a table of the schema {PUBLISHED} anew, for its columns are others now, but: "
-                    f"{' '.join(str(error).split())} End what reads it, or drop what stands over it, and run this "
-                    "again."
+                    f"Expected to change the columns of a table of the schema {PUBLISHED}, for those of its mart are "
+                    f"others now, but: {' '.join(str(error).split())} End what reads it, or drop what stands over it, "
+                    "and run this again."
+                ) from error
+            except UndefinedObject as error:
+                raise FixConfiguration(
+                    f"Expected roles of the database in TICKETING_READERS, but: {_first_line(error)}. Make it there, "
+                    "or take it out. What was published before stays."
                 ) from error
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -278,6 +284,11 @@ class PostgresServer(Destination):
                 else:
                     self._write_anew(cursor, tables)
         return rows
+
+    def has_published(self) -> bool:
+        with self.naming_faults(), closing(self._connect(time.monotonic())) as connection:
+            (found,) = _row(connection, "select to_regnamespace(%s) is not null", [PUBLISHED])
+        return bool(found)
 
     @contextmanager
     def reading_published(self, deadline: float) -> Iterator[AskRows]:
