@@ -43,6 +43,7 @@ SCRIPT_URL = "JavaScript:alert(3)//https://desk.example"
 def written(warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Runs the command in this process; the result, and where the page is."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOURCES__UNIFIED__STATE_DIR", str(warehouse.state_dir))
     for name, value in destination_environment(warehouse).items():
         monkeypatch.setenv(name, value)
 
