@@ -96,7 +96,7 @@ def test_a_sync_that_fails_is_told_once_and_so_is_the_first_that_goes_well(
     for _ in range(2):
         assert ticketing(*only_tickets, env=told_environment).returncode == 0
     _, well = webhook.texts
-    assert well.startswith("All well again\nticketing sync went well.")
+    assert well.startswith("ticketing sync went well again\n")
 
 
 def test_a_command_that_is_misconfigured_tells_so_in_one_line_and_as_json(
