@@ -71,6 +71,7 @@ def test_a_backfill_is_committed_in_portions(sandbox: Sandbox, warehouse: Wareho
     assert len(query(warehouse, "select run_id from raw_unified.sync_runs")) == len(report.outcomes)
 
 
+@pytest.mark.long
 @on_both_at_length
 @pytest.mark.usefixtures("small_loads")
 def test_a_backfill_that_breaks_off_goes_on_where_its_last_load_ended(

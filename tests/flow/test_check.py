@@ -42,6 +42,7 @@ def test_the_forecast_of_calls_is_near_what_the_sync_then_makes(
             assert seconds > 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_forecast_knows_the_pages_of_a_second_look(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
@@ -55,6 +56,7 @@ def test_the_forecast_knows_the_pages_of_a_second_look(
     assert forecast(5) == forecast(0) + 5 * len(incremental)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_forecast_of_notes_by_ticket_is_of_the_tickets_that_are_due(warehouse: WarehouseSettings) -> None:
     def forecast(**settings: object) -> int | None:

@@ -156,6 +156,7 @@ def test_a_sweep_that_would_remove_too_much_removes_nothing_until_told_to(
     assert len(deleted_rows(warehouse, "notes")) == 21
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_waiting")
 def test_a_sweep_that_fails_removes_nothing_of_its_object(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
@@ -185,6 +186,7 @@ def test_a_connection_that_is_gone_takes_none_of_its_records_along(
     assert {table: stored_rows(warehouse, table) for table in OBJECTS} == before
 
 
+@pytest.mark.long
 def test_records_that_only_the_list_hides_are_not_taken_for_gone(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
@@ -431,6 +433,7 @@ def test_a_404_for_the_notes_of_a_ticket_is_looked_into(
     assert_same(world, warehouse)
 
 
+@pytest.mark.long
 def test_a_reconcile_costs_pages_of_ids_and_tells_what_it_did(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_reconcile: RunSync
 ) -> None:

@@ -147,6 +147,7 @@ def test_what_else_a_staff_directory_knows_reaches_no_table_and_no_file(
     assert all(record.keys() <= KEPT_OF_EMPLOYEES for record in kept if record)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_only_what_may_be_stored_is_asked_for_by_any_command(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, fields_asked: list[tuple[str, ...]]
@@ -205,6 +206,7 @@ def test_a_permission_that_is_not_granted_is_no_failure_of_any_command_and_says_
     assert told == [{"plan": said}]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_refusal_that_nothing_foretold_is_taken_for_a_permission_that_is_not_granted(
     sandbox: Sandbox,

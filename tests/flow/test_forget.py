@@ -308,6 +308,7 @@ def test_forgetting_again_removes_what_has_come_since(
     assert traces_of(ann, warehouse) == []
 
 
+@pytest.mark.long
 def test_what_no_load_takes_keeps_nobody_from_being_forgotten_and_the_receipt_tells_of_it(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -606,6 +607,7 @@ def test_a_request_can_be_taken_back_and_leaves_the_others_forgotten(
     assert (connection_id, bob) in stored_rows(warehouse, "customers")
 
 
+@pytest.mark.long
 def test_of_whom_only_a_hash_is_known_others_do_not_name_the_address_any_more(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:
@@ -616,6 +618,7 @@ def test_of_whom_only_a_hash_is_known_others_do_not_name_the_address_any_more(
     assert stored_rows(warehouse, "notes")[ann.mention]["description"] == "Seen (forgotten) on copy"
 
 
+@pytest.mark.long
 def test_an_id_that_is_an_address_is_the_same_persons_on_every_connection(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, forget_now: ForgetNow
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_pending_load_is_not_put_on_top_of_another_warehouse(
     assert_same(sandbox.world, warehouse)
 
 
+@pytest.mark.long
 @on_both
 def test_a_pending_first_load_is_not_put_into_another_fresh_warehouse(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch

@@ -22,7 +22,7 @@ from pipelines.sandbox.support import Support, support_table
 from pipelines.settings import WarehouseSettings
 from pipelines.sync import SyncReport, reconcile, sync
 from tests.flow.children import in_small_portions, sync_and_be_killed
-from tests.flow.conftest import postgres_warehouse, settings_for, warehouse_in
+from tests.flow.conftest import at_length, postgres_warehouse, settings_for, warehouse_in
 from tests.flow.truth import ALIKE_WHEN_REJECTED, OBJECTS, query, stored_rows, true_rows
 
 WORLDS = int(os.environ.get("TICKETING_TEST_WORLDS", "2"))
@@ -121,7 +121,7 @@ stories = st.builds(
 @pytest.mark.hypothesis
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("share", range(ceil(WORLDS / SHARE)))
-@pytest.mark.parametrize("kind", ["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["duckdb", at_length("postgres")])
 def test_the_warehouse_comes_to_be_what_the_source_is(kind: str, share: int, request: pytest.FixtureRequest) -> None:
     @seed(f"{SEED} {kind} {share}")
     @settings(

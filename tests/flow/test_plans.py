@@ -186,6 +186,7 @@ def test_what_was_read_before_and_is_not_offered_any_more_fails_rather_than_be_s
         assert kept == {table: stored_rows(warehouse, table) for table in kept}
 
 
+@pytest.mark.long
 def test_notes_whose_second_look_finds_disorder_may_come_to_be_read_per_ticket(
     warehouse: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +293,7 @@ def test_notes_of_open_tickets_are_looked_at_once_a_day_though_nothing_says_that
     ]
 
 
+@pytest.mark.long
 def test_the_daily_look_keeps_to_its_budget_and_takes_the_longest_unseen_first(
     per_ticket: Sandbox, warehouse: WarehouseSettings
 ) -> None:
@@ -400,6 +402,7 @@ def test_the_slow_second_look_keeps_to_its_pages_and_is_off_at_none(
     assert costs[2] == costs[0] + 2
 
 
+@pytest.mark.long
 def test_what_becomes_visible_late_is_covered_by_the_lookback(sandbox: Sandbox, warehouse: WarehouseSettings) -> None:
     world = sandbox.world
     offered = [row["id"] for row in world.connections() if row["integration_type"] not in ("helpscout", "zohodesk")]

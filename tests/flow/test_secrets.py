@@ -162,6 +162,7 @@ def test_no_failure_of_the_api_tells_a_secret(keeper: Keeper, warehouse: Warehou
     assert_kept(keeper, warehouse, API_KEY, PRIVACY_KEY)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @on_both_at_length
 @pytest.mark.parametrize("status", [400, *map(at_length, (403, 501))])

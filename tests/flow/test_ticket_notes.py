@@ -234,6 +234,7 @@ def test_a_daily_run_looks_at_every_open_ticket(
         assert {row["ticket_id"] for row in looked_at} == set(open_tickets)
 
 
+@pytest.mark.long
 def test_a_note_that_moves_where_none_can_be_asked_for_is_not_taken_for_gone(warehouse: WarehouseSettings) -> None:
     world = without_get()
     with Sandbox(world=world) as sandbox:
@@ -402,6 +403,7 @@ def test_a_404_is_not_believed_where_no_note_shows_that_any_can_be_asked_for(
     assert deleted_rows(warehouse, "notes") == {}
 
 
+@pytest.mark.long
 def test_a_plan_that_comes_to_read_per_ticket_takes_no_note_for_gone_whose_ticket_it_does_not_know(
     warehouse: WarehouseSettings,
 ) -> None:
@@ -499,6 +501,7 @@ def test_notes_are_put_off_with_the_tickets_that_they_belong_to(sandbox: Sandbox
     assert not any(outcome.is_complete for outcome in report.outcomes)
 
 
+@pytest.mark.long
 def test_notes_that_waited_in_vain_are_complete_as_soon_as_calls_suffice(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync
 ) -> None:
@@ -509,6 +512,7 @@ def test_notes_that_waited_in_vain_are_complete_as_soon_as_calls_suffice(
     assert_same(sandbox.world, warehouse)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tickets_go_too", [at_length(False), True])
 def test_tickets_that_have_lost_more_notes_than_a_run_has_calls_are_settled_all_the_same(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, connection_id: str, *, tickets_go_too: bool
@@ -573,6 +577,7 @@ def test_a_ticket_that_is_gone_stays_until_its_notes_can_be_asked_for(
     assert [key for _, key in deleted_rows(warehouse, "tickets")] == [ticket_id]
 
 
+@pytest.mark.long
 def test_a_run_that_may_have_left_tickets_which_are_due_does_not_say_that_it_has_read_all(
     sandbox: Sandbox, connection_id: str, warehouse: WarehouseSettings
 ) -> None:

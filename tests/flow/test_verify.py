@@ -231,6 +231,7 @@ def test_gaps_of_all_kinds_at_once_are_found_and_repaired(
     assert_same(world, warehouse)
 
 
+@pytest.mark.long
 def test_a_lost_page_and_a_lost_thread_are_told_as_such(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
 ) -> None:
@@ -242,6 +243,7 @@ def test_a_lost_page_and_a_lost_thread_are_told_as_such(
     assert all("the whole thread was lost" in found[key].cause for key in per_ticket)
 
 
+@pytest.mark.long
 def test_a_quiet_change_is_found_by_a_deep_look_only_and_repaired(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
 ) -> None:
@@ -343,6 +345,7 @@ def test_what_is_gone_since_the_last_reconcile_is_no_gap_until_one_has_not_marke
     assert gaps_in(second).keys() == {key for key in gone if key[1] == "customers"}
 
 
+@pytest.mark.long
 def test_a_sample_costs_less_and_finds_what_lies_in_it(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify
 ) -> None:
@@ -357,6 +360,7 @@ def test_a_sample_costs_less_and_finds_what_lies_in_it(
     assert cost[0] < cost[1] / 3
 
 
+@pytest.mark.long
 def test_what_a_look_will_cost_is_said_before_it(sandbox: Sandbox, run_sync: RunSync, run_verify: RunVerify) -> None:
     run_sync()
     told: list[int] = []
@@ -369,6 +373,7 @@ def test_what_a_look_will_cost_is_said_before_it(sandbox: Sandbox, run_sync: Run
     assert cost <= report.calls <= 2 * cost
 
 
+@pytest.mark.long
 def test_every_look_leaves_a_row_of_each_object(
     warehouse: WarehouseSettings, sandbox: Sandbox, run_sync: RunSync, run_verify: RunVerify
 ) -> None:
@@ -385,6 +390,7 @@ def test_every_look_leaves_a_row_of_each_object(
     assert all(row["is_complete"] and row["records_shown"] is not None and row["ended_at"] for row in offered)
 
 
+@pytest.mark.long
 def test_an_object_that_cannot_be_listed_is_not_called_verified(
     sandbox: Sandbox, run_sync: RunSync, run_verify: RunVerify, no_waiting: None
 ) -> None:
@@ -702,6 +708,7 @@ def test_what_others_wrote_of_a_forgotten_person_is_no_gap(
     assert (report.exit_code, gaps_in(report)) == (0, {})
 
 
+@pytest.mark.long
 @of("zendesk")
 def test_what_was_missing_tells_of_no_change_once_it_is_here(
     sandbox: Sandbox, warehouse: WarehouseSettings, run_sync: RunSync, run_verify: RunVerify

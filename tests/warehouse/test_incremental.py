@@ -142,6 +142,7 @@ def test_whatever_changes_the_marts_are_those_of_a_build_from_nothing(account: A
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @on_duckdb
 def test_only_what_has_changed_is_made_anew(account: Account) -> None:
     """A record, or what the log alone has since told of one."""
