@@ -52,6 +52,11 @@ class NotThere(QueryRefused):
     """A table or a column that was asked for is not there."""
 
 
+def quoted(name: str) -> str:
+    """A name as it stands in SQL, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def rows_of(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Row]:
     """Rows by the names of their columns. Raises `QueryRefused` where two have the same."""
     if doubled := sorted({name for name in names if names.count(name) > 1}):

@@ -24,6 +24,7 @@ from pipelines.warehouse.destinations.destination import (
     NotThere,
     QueryRefused,
     Row,
+    quoted,
     rows_of,
 )
 from pipelines.warehouse.destinations.editions import DATABASE, LATEST, make_edition
@@ -151,12 +152,12 @@ class DuckdbFile(Destination):
         try:
             with closing(duckdb.connect(str(fresh))) as database:
                 # The views name the database, which is called as its file is.
-                name = _quoted(self._path.stem)
+                name = quoted(self._path.stem)
                 place = str(path).replace("'", "''")
                 [(itself,)] = database.execute("select current_database()").fetchall()
                 database.execute(f"attach '{place}' as {name}")
                 database.execute(f"checkpoint {name}")
-                database.execute(f"copy from database {name} to {_quoted(itself)}")
+                database.execute(f"copy from database {name} to {quoted(itself)}")
         except duckdb.Error as error:
             fresh.unlink(missing_ok=True)
             raise WarehouseBusy(
@@ -188,7 +189,3 @@ def _asking(database: duckdb.DuckDBPyConnection) -> AskRows:
 
 def _first_line(error: duckdb.Error) -> str:
     return next(iter(str(error).splitlines()), "no reason given")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

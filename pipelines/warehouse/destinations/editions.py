@@ -26,6 +26,7 @@ from pipelines.warehouse.destinations.destination import (
     PUBLICATION_COLUMNS,
     PUBLICATION_ROW,
     NotThere,
+    quoted,
 )
 
 LATEST = "latest"
@@ -68,7 +69,7 @@ def make_edition(folder: Path, warehouse: Path, published_at: datetime, *, keeps
             rows = _copy(database, warehouse, published_at)
             for table in filter(_is_file_name, rows):
                 place = _text(str(making / f"{table}.parquet"))
-                database.execute(f"copy {MARTS}.{_name(table)} to {place} (format parquet, compression zstd)")
+                database.execute(f"copy {MARTS}.{quoted(table)} to {place} (format parquet, compression zstd)")
         (making / f"copy-of-{warehouse.stem}").rename(making / DATABASE)
         _put_on_disk(making)
         making.rename(edition)
@@ -96,15 +97,15 @@ def _making(folder: Path) -> Iterator[Path]:
 def _copy(database: duckdb.DuckDBPyConnection, warehouse: Path, published_at: datetime) -> dict[str, int]:
     """Fill an empty database; how many rows each table has got."""
     source = warehouse.stem  # which the views call it by
-    database.execute(f"attach {_text(str(warehouse))} as {_name(source)} (read_only)")
+    database.execute(f"attach {_text(str(warehouse))} as {quoted(source)} (read_only)")
     tables = [table for (table,) in database.execute(_TABLES, [source, MARTS]).fetchall()]
     if not tables:
         raise NotThere(f"{warehouse} has no schema {MARTS}")
     database.execute(f"create schema {MARTS}")
     database.begin()
     for table in tables:
-        whole = f"{_name(source)}.{MARTS}.{_name(table)}"
-        database.execute(f"create table {MARTS}.{_name(table)} as from {whole}")
+        whole = f"{quoted(source)}.{MARTS}.{quoted(table)}"
+        database.execute(f"create table {MARTS}.{quoted(table)} as from {whole}")
     rows = {table: _count(database, table) for table in tables}
     row = PUBLICATION_ROW.format(published_at="$1", row_counts="$2", connections=f"{MARTS}.connections")
     at = published_at.astimezone(UTC).replace(tzinfo=None)
@@ -112,7 +113,7 @@ def _copy(database: duckdb.DuckDBPyConnection, warehouse: Path, published_at: da
     comments = database.execute(_COMMENTS, [source, MARTS]).fetchall()
     comments += [("column", PUBLICATION, column, said) for column, said in PUBLICATION_COLUMNS.items()]
     for kind, table, column, said in comments:
-        of = f"{MARTS}.{_name(table)}" + (f".{_name(column)}" if column else "")
+        of = f"{MARTS}.{quoted(table)}" + (f".{quoted(column)}" if column else "")
         database.execute(f"comment on {kind} {of} is {_text(said)}")
     database.commit()
     database.execute("checkpoint")
@@ -120,7 +121,7 @@ def _copy(database: duckdb.DuckDBPyConnection, warehouse: Path, published_at: da
 
 
 def _count(database: duckdb.DuckDBPyConnection, table: str) -> int:
-    [(rows,)] = database.execute(f"select count(*) from {MARTS}.{_name(table)}").fetchall()
+    [(rows,)] = database.execute(f"select count(*) from {MARTS}.{quoted(table)}").fetchall()
     return int(rows)
 
 
@@ -147,10 +148,6 @@ def _remove_older(newest: Path, kept: int) -> None:
     editions = [path for path in newest.parent.iterdir() if _EDITION.fullmatch(path.name) and path != newest]
     for edition in sorted(editions)[: max(0, len(editions) - (kept - 1))]:
         shutil.rmtree(edition)
-
-
-def _name(word: str) -> str:
-    return '"' + word.replace('"', '""') + '"'
 
 
 def _text(word: str) -> str:

@@ -16,6 +16,7 @@ from pipelines.warehouse.destinations.destination import (
     PUBLICATION_COLUMNS,
     PUBLICATION_ROW,
     NotThere,
+    quoted,
 )
 
 PUBLISHED = "published"
@@ -110,16 +111,16 @@ def _columns(cursor: Any, schema: str) -> Mapping[str, Columns]:
 def _renew(cursor: Any, table: str, before: Columns | None, now: Columns) -> int:
     """Neither by `truncate` nor by another table: who has begun to read would find those empty. Columns change where
     they are, so that rights and views over the others stay."""
-    mart, published = f"{MARTS}.{_name(table)}", published_name(table)
+    mart, published = f"{MARTS}.{quoted(table)}", published_name(table)
     if before is None:
         cursor.execute(f"create table {published} (like {mart} including indexes)")
     else:
         cursor.execute(f"delete from {published}")
-        changes = [f"drop column {_name(name)}" for name, kind in before.items() if now.get(name) != kind]
-        changes += [f"add column {_name(name)} {kind}" for name, kind in now.items() if before.get(name) != kind]
+        changes = [f"drop column {quoted(name)}" for name, kind in before.items() if now.get(name) != kind]
+        changes += [f"add column {quoted(name)} {kind}" for name, kind in now.items() if before.get(name) != kind]
         if changes:
             cursor.execute(f"alter table {published} {', '.join(changes)}")
-    columns = ", ".join(map(_name, now))
+    columns = ", ".join(map(quoted, now))
     cursor.execute(f"insert into {published} ({columns}) select {columns} from {mart}")
     return int(cursor.rowcount)
 
@@ -136,8 +137,4 @@ def _say_when(cursor: Any, published_at: datetime, rows: Mapping[str, int]) -> N
 
 def published_name(table: str) -> str:
     """Its name as it stands in SQL."""
-    return f"{PUBLISHED}.{_name(table)}"
-
-
-def _name(word: str) -> str:
-    return '"' + word.replace('"', '""') + '"'
+    return f"{PUBLISHED}.{quoted(table)}"
