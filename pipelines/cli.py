@@ -875,7 +875,7 @@ def sandbox_command(seed: int, tickets: int, port: int) -> int:
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same world.")
 @tickets_option
 def demo_command(seed: int, tickets: int) -> int:
-    """The whole job against a sandbox: sync, let time pass, sync again, build, and three questions answered."""
+    """The whole job against a sandbox: sync, let time pass, sync again, build, four answers, and the report."""
     from pipelines.sandbox.demo import demo
 
     return demo(seed=seed, tickets=tickets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
 from pipelines.report.availability import Availability
@@ -161,10 +161,18 @@ def _tiles_of_now(now: Row, then: Row, days: Days, available: Availability) -> l
             "At risk",
             _known(now["at_risk_count"], available, "service_levels"),
             "Open tickets that have used most of the time that a service level gives.",
-            aside=None if due is None else f"the next is due {short_moment(due, days.last.year)} UTC",
+            aside=_next_due(due, days),
             doubt=available.what_lacks("service_levels"),
         ),
     ]
+
+
+def _next_due(due: datetime | None, days: Days) -> str | None:
+    """What is not used up by the close of business falls due when it opens again."""
+    if due is None:
+        return None
+    when = f"{short_moment(due, days.last.year)} UTC" if due > days.as_of else "as soon as business hours go on"
+    return f"the next is due {when}"
 
 
 def _known(number: Any, available: Availability, metric: str) -> int | None:

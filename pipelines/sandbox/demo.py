@@ -64,7 +64,7 @@ _QUESTIONS = {
 _WORST = "select connection_id, ticket_id from marts.triage_candidates where place = 1"
 
 _NEXT = """Try next:
-    a conversation   {uv_run} python -c "import duckdb; print(duckdb.connect('{path}').sql(
+    a conversation   {uv_run} python -c "import duckdb; print(duckdb.connect('{published}', read_only=True).sql(
                      'select transcript from marts.conversation_threads where message_count = 6').fetchone()[0])"
     why a ticket's figures are what they are
                      DESTINATION__DUCKDB__CREDENTIALS={path} {uv_run} ticketing explain {connection} {ticket}
@@ -100,7 +100,15 @@ def demo(seed: int, tickets: int) -> int:
         f"\nDone in {console.duration(time.monotonic() - started)}: {console.count(built.models, 'model')} built and "
         f"{console.count(built.tests, 'test')} passed over {warehouse.path}"
     )
-    console.say(_NEXT.format(path=warehouse.path, uv_run=console.UV_RUN, connection=connection_id, ticket=ticket_id))
+    console.say(
+        _NEXT.format(
+            path=warehouse.path,
+            published=warehouse.published_dir / "latest" / "support.duckdb",
+            uv_run=console.UV_RUN,
+            connection=connection_id,
+            ticket=ticket_id,
+        )
+    )
     console.say(f"\nThe report that a support lead opens in the morning, for any browser: {report.path}")
     return max(first.exit_code, second.exit_code)
 

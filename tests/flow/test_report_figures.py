@@ -493,8 +493,8 @@ def service_levels(counted: Counted) -> dict[str, Row]:
     outcomes = ("met", "missed", "overdue", "at_risk", "running", "paused", "cancelled", "unknown")
     result: dict[str, Row] = {}
     for key, counts in found.items():
-        settled = counts["met_count"] + counts["missed_count"] + counts["overdue_count"]
-        share = counts["met_count"] / settled if settled else None
+        judged = counts["met_count"] + counts["missed_count"] + counts["overdue_count"] + counts["unknown_count"]
+        share = counts["met_count"] / judged if judged else None
         result[key] = {f"{each}_count": counts[f"{each}_count"] for each in outcomes} | {
             "met_share": share,
             "target_seconds": min(targets[key]),

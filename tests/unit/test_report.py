@@ -154,8 +154,8 @@ def test_a_change_is_told_in_words(value: Any, before: Any, unit: Unit, said: st
 
 
 def test_what_is_overdue_counts_as_not_met() -> None:
-    assert share_met({"met_count": 6, "missed_count": 1, "overdue_count": 1}) == 0.75
-    assert share_met({"met_count": 0, "missed_count": 0, "overdue_count": 0}) is None
+    assert share_met({"met_count": 6, "missed_count": 1, "overdue_count": 1, "unknown_count": 2}) == 0.6
+    assert share_met({"met_count": 0, "missed_count": 0, "overdue_count": 0, "unknown_count": 0}) is None
 
 
 def test_bars_are_as_long_as_their_share_of_the_longest() -> None:
