@@ -44,6 +44,8 @@ where day_on between %s and %s
 group by day_on
 """
 
+_HISTORY = "select max(history_since_at) as since from connections where ticket_count > 0"
+
 _FLOWS = (
     ("opened_count", "Opened", None, "Tickets that came, by the day of their opening."),
     ("closed_count", "Closed", None, "Closings by their day, those that a reopening undid too."),
@@ -182,11 +184,13 @@ def _known(number: Any, available: Availability, metric: str) -> int | None:
 
 def _flows(ask: AskRows, days: Days, available: Availability) -> list[Tile]:
     by_day = {row["day_on"]: row for row in ask(_BY_DAY, days.week_before[0], days.today)}
+    [history] = ask(_HISTORY)
     tiles = []
     for name, label, metric, rule in _FLOWS:
         is_known = metric is None or available.is_known(metric)
         sums = [_sum(by_day, name, week) if is_known else None for week in (days.week, days.week_before)]
         today = _sum(by_day, name, (days.today, days.today))
+        seen_late = _seen_since(history["since"], days) if metric == "changes" and is_known else None
         tiles.append(
             Tile(
                 name,
@@ -194,14 +198,21 @@ def _flows(ask: AskRows, days: Days, available: Availability) -> list[Tile]:
                 label,
                 sums[0],
                 rule,
-                before=sums[1],
+                before=None if seen_late else sums[1],
                 before_when="in the 7 days before",
                 aside=f"{today:,} on {short_day(days.today)} so far" if is_known else None,
-                doubt=available.what_lacks(metric) if metric else None,
+                doubt=seen_late or (available.what_lacks(metric) if metric else None),
                 days=_sparks(by_day, name, days) if is_known else (),
             )
         )
     return tiles
+
+
+def _seen_since(since: datetime | None, days: Days) -> str | None:
+    """What is to be said where the first state of some tickets was seen within the days that are compared."""
+    if since is None or since.date() < days.week_before[0]:
+        return None
+    return f"Seen since {short_moment(since, days.last.year)} UTC only."
 
 
 def _sum(by_day: dict[date, Row], name: str, week: tuple[date, date]) -> int:

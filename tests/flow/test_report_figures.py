@@ -225,6 +225,8 @@ def single_figures(counted: Counted) -> dict[tuple[str, str, str | None], str]:
     for name, moments in flows.items():
         found["support_daily", name, None] = counted.week(moments)
         found["support_daily", f"{name}_before", None] = counted.week(moments, 1)
+    # The sandbox is first read within the days that are compared.
+    del found["support_daily", "reopened_count_before", None]
     for suffix, weeks_ago in (("", 0), ("_before", 1)):
         for name, value in first_replies(counted, weeks_ago).items():
             found["conversation_turns", f"{name}{suffix}", None] = value
