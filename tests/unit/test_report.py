@@ -9,7 +9,8 @@ import pytest
 
 from pipelines.report import charts
 from pipelines.report.backlog import OTHERS, Backlog, Day, groups_of
-from pipelines.report.glance import Tile
+from pipelines.report.days import Days
+from pipelines.report.glance import Tile, _next_due, _seen_since
 from pipelines.report.names import names_of
 from pipelines.report.promises import share_met
 from pipelines.report.replies import replies_among
@@ -206,3 +207,25 @@ def test_a_chart_is_one_named_image_with_a_hint_on_each_day_and_nothing_that_run
         assert "style=" not in svg
         assert "var(--series-1)" in svg
     assert charts.backlog_chart(Backlog(days, [evil])) == chart
+
+
+@pytest.mark.parametrize(
+    ("due", "said"),
+    [
+        (None, None),
+        (NOON.replace(day=28, hour=17), "the next is due as soon as business hours go on"),
+        (NOON.replace(day=28, hour=20, minute=1), "the next is due 28 May, 20:01 UTC"),
+    ],
+)
+def test_what_is_not_used_up_at_closing_time_is_due_once_business_hours_go_on(
+    due: datetime | None, said: str | None
+) -> None:
+    at = NOON.replace(day=28, hour=20)
+    assert _next_due(due, Days(as_of=at, read_until=at, known_until=at, last=date(2026, 5, 27))) == said
+
+
+@pytest.mark.parametrize(("seen_on", "is_said"), [(13, False), (14, True), (26, True)])
+def test_reopenings_are_compared_where_all_of_both_weeks_was_seen(seen_on: int, is_said: bool) -> None:
+    at = NOON.replace(day=28, hour=20)
+    days = Days(as_of=at, read_until=at, known_until=at, last=date(2026, 5, 27))
+    assert (_seen_since(NOON.replace(day=seen_on), days) is not None) == is_said
